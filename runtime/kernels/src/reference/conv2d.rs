@@ -1,0 +1,104 @@
+//! 2-D convolution; with a 1×1 window also the dense (fully connected, matrix multiply) layer.
+
+use crate::num::{Multiplier, Output, Shape, Window};
+use serde::{Deserialize, Serialize};
+
+/// Parameters of a convolution with dense or grouped channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conv2d {
+    /// The input's shape.
+    pub input: Shape,
+    /// The output's shape.
+    pub output: Shape,
+    /// The window.
+    pub window: Window,
+    /// Groups; both channel counts are multiples of it.
+    pub groups: usize,
+    /// Zero point of the input: the value that padding has.
+    pub input_zero: i8,
+    /// How sums become outputs.
+    pub store: Output,
+}
+
+/// Constants of a convolution, one entry an output channel but for the weights.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvConstants<'a> {
+    /// `[output channel][kernel row][kernel column][input channel of the group]`.
+    pub weights: &'a [i8],
+    /// Bias with the input's zero point folded in: `bias − input_zero · Σ weights`.
+    pub bias: &'a [i32],
+    /// [`Multiplier::mantissa`] of each output channel.
+    pub mantissas: &'a [i32],
+    /// [`Multiplier::shift`] of each output channel.
+    pub shifts: &'a [i8],
+}
+
+impl ConvConstants<'_> {
+    /// The multiplier of one output channel.
+    pub fn multiplier(&self, channel: usize) -> Multiplier {
+        Multiplier {
+            mantissa: self.mantissas[channel],
+            shift: self.shifts[channel],
+        }
+    }
+}
+
+impl Conv2d {
+    /// Input channels that one output channel reads.
+    pub const fn group_channels(&self) -> usize {
+        self.input.channels / self.groups
+    }
+
+    /// Taps of one output channel, which is also its number of weights.
+    pub const fn taps(&self) -> usize {
+        self.window.kernel[0] * self.window.kernel[1] * self.group_channels()
+    }
+
+    /// Multiply–accumulates, padding counted.
+    pub const fn macs(&self) -> usize {
+        self.output.len() * self.taps()
+    }
+}
+
+/// Writes the convolution of `input` to `output`, both HWC.
+pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
+    let Shape {
+        width, channels, ..
+    } = params.output;
+    for (index, out) in output.iter_mut().enumerate() {
+        let (pixel, channel) = (index / channels, index % channels);
+        let sum = dot(
+            params,
+            constants.weights,
+            input,
+            [pixel / width, pixel % width],
+            channel,
+        );
+        let sum = constants.bias[channel].wrapping_add(sum);
+        *out = params.store.store(constants.multiplier(channel).apply(sum));
+    }
+}
+
+fn dot(params: &Conv2d, weights: &[i8], input: &[i8], at: [usize; 2], channel: usize) -> i32 {
+    let Shape {
+        height,
+        width,
+        channels,
+    } = params.input;
+    let depth = params.group_channels();
+    let first = channel / (params.output.channels / params.groups) * depth;
+    let [rows, columns] = params.window.kernel;
+    let mut sum = 0_i32;
+    for tap in 0..params.taps() {
+        let (row, column) = (tap / depth / columns % rows, tap / depth % columns);
+        let y = params.window.tap(0, at[0], row, height);
+        let x = params.window.tap(1, at[1], column, width);
+        let value = match (y, x) {
+            (Some(y), Some(x)) => input[(y * width + x) * channels + first + tap % depth],
+            _ => params.input_zero,
+        };
+        let weight = weights[channel * params.taps() + tap];
+        sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+    }
+    sum
+}

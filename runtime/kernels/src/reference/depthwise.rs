@@ -1,0 +1,78 @@
+//! Depthwise convolution: every output channel reads one input channel.
+
+use super::conv2d::ConvConstants;
+use crate::num::{Output, Shape, Window};
+use serde::{Deserialize, Serialize};
+
+/// Parameters of a depthwise convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Depthwise {
+    /// The input's shape.
+    pub input: Shape,
+    /// The output's shape; its channels are a multiple (TFLite's depth multiplier) of the input's.
+    pub output: Shape,
+    /// The window.
+    pub window: Window,
+    /// Zero point of the input: the value that padding has.
+    pub input_zero: i8,
+    /// How sums become outputs.
+    pub store: Output,
+}
+
+impl Depthwise {
+    /// Output channels that read one input channel.
+    pub const fn multiplier(&self) -> usize {
+        self.output.channels / self.input.channels
+    }
+
+    /// Multiply–accumulates, padding counted.
+    pub const fn macs(&self) -> usize {
+        self.output.len() * self.window.kernel[0] * self.window.kernel[1]
+    }
+}
+
+/// Writes the depthwise convolution of `input` to `output`, both HWC. The weights in `constants`
+/// are `[kernel row][kernel column][output channel]`.
+pub fn depthwise(
+    params: &Depthwise,
+    constants: &ConvConstants<'_>,
+    input: &[i8],
+    output: &mut [i8],
+) {
+    let Shape {
+        width, channels, ..
+    } = params.output;
+    for (index, out) in output.iter_mut().enumerate() {
+        let (pixel, channel) = (index / channels, index % channels);
+        let sum = dot(
+            params,
+            constants.weights,
+            input,
+            [pixel / width, pixel % width],
+            channel,
+        );
+        let sum = constants.bias[channel].wrapping_add(sum);
+        *out = params.store.store(constants.multiplier(channel).apply(sum));
+    }
+}
+
+fn dot(params: &Depthwise, weights: &[i8], input: &[i8], at: [usize; 2], channel: usize) -> i32 {
+    let Shape {
+        height,
+        width,
+        channels,
+    } = params.input;
+    let [rows, columns] = params.window.kernel;
+    let mut sum = 0_i32;
+    for tap in 0..rows * columns {
+        let y = params.window.tap(0, at[0], tap / columns, height);
+        let x = params.window.tap(1, at[1], tap % columns, width);
+        let value = match (y, x) {
+            (Some(y), Some(x)) => input[(y * width + x) * channels + channel / params.multiplier()],
+            _ => params.input_zero,
+        };
+        let weight = weights[tap * params.output.channels + channel];
+        sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+    }
+    sum
+}

@@ -1,0 +1,33 @@
+//! The plan: a model compiled for an executor, in one file (`.mtp`).
+//!
+//! A plan is read in place: weights stay where the bytes are (flash, a mapped file), and nothing
+//! is copied but small values. Every byte is hostile until [`Plan::parse`] has accepted it; after
+//! that, executors rely on it and check nothing again.
+//!
+//! In the order in which they are meant to be read: [`header`] (the fixed first bytes),
+//! [`manifest`] (what the plan is for, its inputs and outputs), [`op`] (one step each), and
+//! [`mod@plan`] (parsing and validation). [`write`](mod@write) makes plans; it needs the feature `alloc`.
+#![no_std]
+#![deny(missing_docs)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+#[cfg(target_endian = "big")]
+compile_error!("a plan's constants are used in place and are little-endian");
+
+pub mod header;
+pub mod manifest;
+pub mod op;
+pub mod plan;
+mod validate;
+#[cfg(feature = "alloc")]
+pub mod write;
+
+pub use header::{Digest, Header};
+pub use manifest::{Cascade, Labels, Manifest, ModelType, Port, Target, Task};
+pub use op::{ArenaAt, ConstAt, Op, Reads, Step};
+pub use plan::{Plan, PlanError, Steps};
+pub use validate::Fault;
+#[cfg(feature = "alloc")]
+pub use write::{PlanBuf, encode};

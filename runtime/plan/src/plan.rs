@@ -1,0 +1,185 @@
+//! Parsing a plan, and the validated plan that executors run.
+
+use crate::header::{Digest, HEADER_LEN, Header, SECTION_ALIGN, digest};
+use crate::manifest::Manifest;
+use crate::op::{ConstAt, ConvAt, Step};
+use crate::validate::{Fault, validate};
+use core::fmt::Write as _;
+use microtome_kernels::reference::conv2d::ConvConstants;
+
+/// A validated plan over the bytes that hold it.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    header: Header,
+    manifest: Manifest<'a>,
+    steps: &'a [u8],
+    constants: &'a [u8],
+}
+
+/// Why bytes are not a plan that can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The magic number or the section lengths are not those of a plan.
+    #[error("this is not a plan: make one with `microtome compile`")]
+    NotAPlan,
+    /// The format is older or newer than this build.
+    #[error("plan format {found}, this build reads {supported}: compile the model again")]
+    Version {
+        /// The version of the file.
+        found: u16,
+        /// The version that this build reads.
+        supported: u16,
+    },
+    /// Bytes are missing.
+    #[error("the plan is truncated: {have} of {need} bytes")]
+    Truncated {
+        /// Bytes that there should be.
+        need: usize,
+        /// Bytes that there are.
+        have: usize,
+    },
+    /// The content does not have the digest that the header states.
+    #[error("the plan is damaged: its digest does not match; copy or compile it again")]
+    Digest,
+    /// The plan does not lie at a multiple of the section alignment.
+    #[error("the plan must lie at a multiple of {SECTION_ALIGN} bytes in memory")]
+    Misaligned,
+    /// The manifest breaks a rule.
+    #[error("the plan's manifest is not valid: {fault}")]
+    Manifest {
+        /// The rule.
+        fault: Fault,
+    },
+    /// A step breaks a rule.
+    #[error("step {index} of the plan is not valid: {fault}")]
+    Step {
+        /// Index of the step, from 0.
+        index: usize,
+        /// The rule.
+        fault: Fault,
+    },
+}
+
+impl<'a> Plan<'a> {
+    /// Reads and validates the plan at the beginning of `bytes`; what follows it is not looked
+    /// at, so that `bytes` may be a whole flash slot.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the first thing that is wrong.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, PlanError> {
+        if !bytes.as_ptr().addr().is_multiple_of(SECTION_ALIGN) {
+            return Err(PlanError::Misaligned);
+        }
+        let header = Header::parse(bytes)?;
+        let bytes = &bytes[..header.total_len()];
+        if digest(bytes) != header.digest {
+            return Err(PlanError::Digest);
+        }
+        let plan = Self::decode(bytes, header)?;
+        validate(&plan)?;
+        Ok(plan)
+    }
+
+    /// Takes apart a plan whose header and digest are right.
+    pub(crate) fn decode(bytes: &'a [u8], header: Header) -> Result<Self, PlanError> {
+        let metadata = &bytes[HEADER_LEN..HEADER_LEN + header.metadata_len];
+        let (manifest, steps) =
+            postcard::take_from_bytes(metadata).map_err(|_| PlanError::Manifest {
+                fault: Fault::Encoding,
+            })?;
+        let constants = &bytes[header.constants_at()..header.total_len()];
+        Ok(Self {
+            header,
+            manifest,
+            steps,
+            constants,
+        })
+    }
+
+    /// What the plan is for.
+    pub fn manifest(&self) -> &Manifest<'a> {
+        &self.manifest
+    }
+
+    /// The plan's identity.
+    pub fn digest(&self) -> Digest {
+        self.header.digest
+    }
+
+    /// Bytes of the plan, header included.
+    pub fn len_bytes(&self) -> usize {
+        self.header.total_len()
+    }
+
+    /// The steps in the order of execution.
+    pub fn steps(&self) -> Steps<'a> {
+        Steps {
+            rest: self.steps,
+            left: self.manifest.steps,
+        }
+    }
+
+    /// The whole constants section, for executors that upload it at once.
+    pub fn constants(&self) -> &'a [u8] {
+        self.constants
+    }
+
+    /// int8 constants.
+    pub fn i8s(&self, at: ConstAt, len: usize) -> &'a [i8] {
+        bytemuck::cast_slice(&self.constants[at.0..at.0 + len])
+    }
+
+    /// int32 constants.
+    pub fn i32s(&self, at: ConstAt, len: usize) -> &'a [i32] {
+        bytemuck::cast_slice(&self.constants[at.0..at.0 + len * size_of::<i32>()])
+    }
+
+    /// The constants of a convolution with that many weights and output channels.
+    pub fn conv(&self, at: ConvAt, weights: usize, channels: usize) -> ConvConstants<'a> {
+        ConvConstants {
+            weights: self.i8s(at.weights, weights),
+            bias: self.i32s(at.bias, channels),
+            mantissas: self.i32s(at.mantissas, channels),
+            shifts: self.i8s(at.shifts, channels),
+        }
+    }
+
+    pub(crate) fn steps_encoded(&self) -> &'a [u8] {
+        self.steps
+    }
+}
+
+/// Iterator over a plan's steps, each decoded when it is asked for.
+#[derive(Clone, Debug)]
+pub struct Steps<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Steps<'a> {
+    type Item = Step<'a>;
+
+    fn next(&mut self) -> Option<Step<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        // Validation decoded every step; only memory that changed since then ends a run early.
+        let (step, rest) = postcard::take_from_bytes(self.rest).ok()?;
+        self.rest = rest;
+        Some(step)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Steps<'_> {}
+
+/// The first 16 hexadecimal digits of a digest, as reports print it.
+pub fn short(digest: &Digest) -> heapless::String<16> {
+    let mut text = heapless::String::new();
+    for byte in &digest[..8] {
+        // Sixteen digits are the capacity.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
