@@ -1,0 +1,232 @@
+//! What host and board say to each other, as postcard messages over the link's channels.
+//!
+//! The order of enum variants is part of the protocol: append, and raise [`PROTOCOL`] when a
+//! meaning changes.
+
+use heapless::String;
+use microtome_answer::Reading;
+use serde::{Deserialize, Serialize};
+
+/// Version of the messages. Host and board with different versions refuse to work together.
+pub const PROTOCOL: u16 = 1;
+
+/// Longest name of a board, a model or a build.
+pub const NAME_LEN_MAX: usize = 48;
+
+/// Longest piece of a tensor in one message.
+pub const PIECE_LEN_MAX: usize = 448;
+
+/// A short name.
+pub type Name = String<NAME_LEN_MAX>;
+
+/// From the host to the board.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is no allocator to box with"
+)]
+pub enum ToBoard<'a> {
+    /// Asks for [`ToHost::Hello`].
+    Hello {
+        /// The host's [`PROTOCOL`].
+        protocol: u16,
+    },
+    /// Begins acquisition: the sensor's frames are run one after another.
+    Start(Acquisition),
+    /// Ends acquisition after the frame at hand.
+    Stop,
+    /// Runs the plan once and returns its raw outputs: zero or more [`ToHost::StepCost`],
+    /// the pieces of the outputs, [`ToHost::RunDone`].
+    Run {
+        /// Names the run.
+        run: u32,
+        /// Where the input is.
+        input: InputSource,
+        /// Whether each step's cost is reported.
+        profile: bool,
+    },
+    /// A piece of the input of the next [`ToBoard::Run`] from the link.
+    Input(#[serde(borrow)] Piece<'a>),
+    /// The heavier model's reading of a frame that the board asked about.
+    Answer {
+        /// The frame.
+        frame: u32,
+        /// The reading.
+        reading: Reading,
+    },
+    /// The host can not answer for the frame; the board's own answer stands.
+    NoAnswer {
+        /// The frame.
+        frame: u32,
+    },
+}
+
+/// From the board to the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is no allocator to box with"
+)]
+pub enum ToHost<'a> {
+    /// Who the board is and what it runs.
+    Hello(Identity),
+    /// The final answer for one frame. There is exactly one for each.
+    Result(FrameResult),
+    /// Asks for the heavier model's answer; the pieces of the frame follow as
+    /// [`ToHost::Frame`].
+    Ask {
+        /// The frame.
+        frame: u32,
+        /// Length of the frame in bytes: the plan's first input.
+        len: u32,
+        /// Milliseconds that the board waits for the answer.
+        deadline_ms: u32,
+        /// The board's own reading.
+        reading: Reading,
+    },
+    /// A piece of the frame that the board last asked about.
+    Frame(#[serde(borrow)] Piece<'a>),
+    /// What one step of a profiled run cost.
+    StepCost {
+        /// The run.
+        run: u32,
+        /// Index of the step.
+        step: u16,
+        /// The board's ticks from its begin to its end.
+        ticks: u64,
+    },
+    /// A piece of the outputs of a run, one output after another.
+    Output(Piece<'a>),
+    /// A run ended.
+    RunDone {
+        /// The run.
+        run: u32,
+        /// The board's ticks of all steps together, input already in place.
+        ticks: u64,
+    },
+    /// Acquisition ended.
+    Stopped {
+        /// Frames that it had.
+        frames: u32,
+    },
+    /// The board can not do what it was asked.
+    Refused(Refusal),
+}
+
+/// Where the input of a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InputSource {
+    /// The pieces that came over the link.
+    Link,
+    /// A frame of the replay store in the board's flash, by index.
+    Replay(u32),
+}
+
+/// How frames are acquired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acquisition {
+    /// Number of frames; 0 goes on until [`ToBoard::Stop`].
+    pub frames: u32,
+    /// Microseconds from one exposure to the next; 0 is as fast as the board can.
+    pub period_us: u32,
+    /// Whether the board may ask the host.
+    pub offload: bool,
+    /// Milliseconds that it waits for an answer.
+    pub deadline_ms: u32,
+}
+
+/// A piece of a tensor's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece<'a> {
+    /// Offset of the piece in the whole.
+    pub offset: u32,
+    /// At most [`PIECE_LEN_MAX`] bytes.
+    pub data: &'a [u8],
+}
+
+/// Who the board is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The board's [`PROTOCOL`].
+    pub protocol: u16,
+    /// Name of the board.
+    pub board: Name,
+    /// Version of its firmware.
+    pub firmware: Name,
+    /// Name of the plan's model.
+    pub model: Name,
+    /// Digest of the plan; all zero when there is none, and `plan_fault` says why.
+    pub plan: [u8; 32],
+    /// Why there is no plan to run.
+    pub plan_fault: Option<Name>,
+    /// Bytes of arena that the board has.
+    pub arena_bytes: u32,
+    /// Ticks of the board's clock in one second.
+    pub ticks_hz: u32,
+    /// Frames in its replay store.
+    pub replay_frames: u32,
+}
+
+/// The final answer for one frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameResult {
+    /// Number of the frame, from 0 at the start of acquisition.
+    pub frame: u32,
+    /// Where the reading comes from.
+    pub origin: Origin,
+    /// The reading that counts.
+    pub reading: Reading,
+    /// Confidence of the board's own reading.
+    pub board_confidence: u8,
+    /// Ticks of the board's clock along the way.
+    pub times: Times,
+}
+
+/// Where a reading comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// The board was confident enough, or was not allowed to ask.
+    Board,
+    /// The host's heavier model.
+    Host,
+    /// The board asked and no answer came before the deadline: its own reading stands.
+    BoardAfterDeadline,
+    /// The board asked and the host could not answer: its own reading stands.
+    BoardAfterNoAnswer,
+}
+
+/// Ticks of the board's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// The frame was exposed.
+    pub exposed: u64,
+    /// Inference on the board began.
+    pub begun: u64,
+    /// Inference on the board ended.
+    pub inferred: u64,
+    /// The final answer was there.
+    pub answered: u64,
+}
+
+/// Why the board refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The host speaks another protocol.
+    Protocol {
+        /// The board's [`PROTOCOL`].
+        board: u16,
+    },
+    /// There is no valid plan, for the reason in [`Identity::plan_fault`].
+    NoPlan,
+    /// The replay store has no such frame.
+    NoFrame {
+        /// Frames that it has.
+        frames: u32,
+    },
+    /// A piece lies outside of the input, or pieces are missing.
+    BadInput,
+    /// The sensor failed.
+    Sensor,
+    /// It is acquiring or running already.
+    Busy,
+}
