@@ -2,11 +2,13 @@
 //!
 //! Folders in the order in which they are meant to be read:
 //!
-//! 1. [`num`]: requantization and the shapes that every kernel speaks of.
+//! 1. [`num`]: requantization and the shapes that every kernel speaks of; [`fixed`]: the
+//!    fixed-point exponential and reciprocal of softmax.
 //! 2. [`mod@reference`]: one file an operator, with its parameters, its shape rule and the slow scalar
 //!    code that defines its result. This is the executable form of `docs/numerics.md`.
-//! 3. [`generic`]: the portable kernels that run where no faster ones exist.
-//! 4. [`dispatch`]: the one place that chooses a kernel.
+//! 3. [`set`]: a table with one kernel an operator, of which there is one for each of the next.
+//! 4. [`generic`]: the portable kernels that run where no faster ones exist.
+//! 5. [`dispatch`]: the one place that chooses a set.
 //!
 //! Kernels are pure: no allocation, no globals, no operating system. They know no plan and no
 //! arena; slices of the right length are the caller's promise, checked with `debug_assert!`.
@@ -14,6 +16,10 @@
 #![deny(missing_docs)]
 
 pub mod dispatch;
+pub mod fixed;
 pub mod generic;
 pub mod num;
 pub mod reference;
+pub mod set;
+
+pub use set::KernelSet;

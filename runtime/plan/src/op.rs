@@ -227,17 +227,10 @@ impl Op {
         match *self {
             Self::Conv2d {
                 params, constants, ..
-            } => {
-                let channels = params.output.channels;
-                Some((constants, channels * params.taps(), channels))
-            }
+            } => Some((constants, params.weights_len(), params.output.channels)),
             Self::Depthwise {
                 params, constants, ..
-            } => {
-                let [rows, columns] = params.window.kernel;
-                let channels = params.output.channels;
-                Some((constants, rows * columns * channels, channels))
-            }
+            } => Some((constants, params.weights_len(), params.output.channels)),
             _ => None,
         }
     }

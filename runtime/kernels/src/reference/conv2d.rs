@@ -54,9 +54,14 @@ impl Conv2d {
         self.window.kernel[0] * self.window.kernel[1] * self.group_channels()
     }
 
-    /// Multiply–accumulates, padding counted.
+    /// Weights in all.
+    pub const fn weights_len(&self) -> usize {
+        self.output.channels * self.taps()
+    }
+
+    /// Multiply–accumulates, padding counted; saturates.
     pub const fn macs(&self) -> usize {
-        self.output.len() * self.taps()
+        self.output.len().saturating_mul(self.taps())
     }
 }
 

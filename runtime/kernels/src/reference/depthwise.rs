@@ -25,9 +25,15 @@ impl Depthwise {
         self.output.channels / self.input.channels
     }
 
-    /// Multiply–accumulates, padding counted.
+    /// Weights in all.
+    pub const fn weights_len(&self) -> usize {
+        self.window.kernel[0] * self.window.kernel[1] * self.output.channels
+    }
+
+    /// Multiply–accumulates, padding counted; saturates.
     pub const fn macs(&self) -> usize {
-        self.output.len() * self.window.kernel[0] * self.window.kernel[1]
+        let [rows, columns] = self.window.kernel;
+        self.output.len().saturating_mul(rows * columns)
     }
 }
 

@@ -1,7 +1,10 @@
 //! The definition of every operator: parameters, shape rule, and a slow scalar kernel.
 //!
 //! Nothing here is tuned; each function is written to be read beside `docs/numerics.md`. All
-//! other kernels are tested against these, and a release build of an executor never calls them.
+//! other kernels are tested against these. Where the definition is also the fastest portable form
+//! (the element-wise operators, softmax), other sets inherit it.
+
+use crate::set::KernelSet;
 
 pub mod add;
 pub mod average_pool;
@@ -12,3 +15,20 @@ pub mod max_pool;
 pub mod pad;
 pub mod rescale;
 pub mod softmax;
+
+/// The reference as a kernel set: what every other set is compared with.
+pub const SET: KernelSet = KernelSet {
+    name: "reference",
+    conv2d: conv2d::conv2d,
+    depthwise: depthwise::depthwise,
+    add: add::add,
+    add_in_place: add::add_in_place,
+    average_pool: average_pool::average_pool,
+    max_pool: max_pool::max_pool,
+    softmax: softmax::softmax,
+    rescale: rescale::rescale,
+    rescale_in_place: rescale::rescale_in_place,
+    pad: pad::pad,
+    clamp: clamp::clamp,
+    clamp_in_place: clamp::clamp_in_place,
+};

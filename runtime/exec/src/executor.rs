@@ -1,0 +1,147 @@
+//! A plan, an arena, and how far the run is.
+
+use crate::profile::Profiler;
+use crate::run::run;
+use microtome_kernels::{KernelSet, dispatch};
+use microtome_plan::plan::Steps;
+use microtome_plan::{ArenaAt, Op, Plan, Port, Step};
+
+/// Runs one plan, again and again.
+///
+/// A run is: write every input, [`Executor::run`] (or [`Executor::step`] until it is `None`, then
+/// [`Executor::rewind`]), read the outputs. Steps reuse the arena of inputs that are no longer
+/// needed, so that inputs are written anew before each run.
+#[derive(Debug)]
+pub struct Executor<'p, 'a> {
+    plan: &'p Plan<'p>,
+    kernels: &'static KernelSet,
+    arena: &'a mut [i8],
+    steps: Steps<'p>,
+    next: usize,
+}
+
+/// Why an arena cannot hold a plan's activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArenaError {
+    /// It has too few bytes.
+    #[error("the plan needs an arena of {need} bytes, this one has {have}")]
+    TooSmall {
+        /// Bytes that the plan needs.
+        need: usize,
+        /// Bytes of the arena.
+        have: usize,
+    },
+    /// It does not begin at a multiple of [`ArenaAt::ALIGN`].
+    #[error("the arena must lie at a multiple of {align} bytes in memory")]
+    Misaligned {
+        /// The multiple.
+        align: usize,
+    },
+}
+
+/// A step that has just run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepDone<'p> {
+    /// Its index, from 0.
+    pub index: usize,
+    /// The step.
+    pub step: Step<'p>,
+}
+
+impl<'p, 'a> Executor<'p, 'a> {
+    /// An executor of `plan` with the fastest kernels of this machine. The arena may be larger
+    /// than the plan needs; its content does not matter.
+    ///
+    /// # Errors
+    /// When the arena is too small or misaligned.
+    pub fn new(plan: &'p Plan<'p>, arena: &'a mut [u8]) -> Result<Self, ArenaError> {
+        Self::with_kernels(plan, arena, dispatch::best())
+    }
+
+    /// As [`Executor::new`], with chosen kernels: the reference, to compare with.
+    ///
+    /// # Errors
+    /// When the arena is too small or misaligned.
+    pub fn with_kernels(
+        plan: &'p Plan<'p>,
+        arena: &'a mut [u8],
+        kernels: &'static KernelSet,
+    ) -> Result<Self, ArenaError> {
+        let (need, have) = (plan.manifest().arena_bytes, arena.len());
+        if have < need {
+            return Err(ArenaError::TooSmall { need, have });
+        }
+        let align = ArenaAt::ALIGN;
+        if !arena.as_ptr().addr().is_multiple_of(align) {
+            return Err(ArenaError::Misaligned { align });
+        }
+        Ok(Self {
+            plan,
+            kernels,
+            arena: bytemuck::cast_slice_mut(arena),
+            steps: plan.steps(),
+            next: 0,
+        })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &'p Plan<'p> {
+        self.plan
+    }
+
+    /// The kernels that run it.
+    pub fn kernels(&self) -> &'static KernelSet {
+        self.kernels
+    }
+
+    /// The elements of input `index`, in the arena's axis order, to be written before a run.
+    ///
+    /// # Panics
+    /// When the plan has no such input.
+    pub fn input_mut(&mut self, index: usize) -> &mut [i8] {
+        let port = &self.plan.manifest().inputs[index];
+        &mut self.arena[port.at.span(port.len())]
+    }
+
+    /// The elements of output `index`, in the arena's axis order, valid after a run.
+    ///
+    /// # Panics
+    /// When the plan has no such output.
+    pub fn output(&self, index: usize) -> &[i8] {
+        let port: &Port<'_> = &self.plan.manifest().outputs[index];
+        &self.arena[port.at.span(port.len())]
+    }
+
+    /// What `op` has written, until a later step reuses its place.
+    pub fn written(&self, op: &Op) -> &[i8] {
+        &self.arena[op.writes()]
+    }
+
+    /// Runs the next step; `None` when all have run.
+    pub fn step(&mut self) -> Option<StepDone<'p>> {
+        self.step_profiled(&mut ())
+    }
+
+    /// Makes the first step the next one.
+    pub fn rewind(&mut self) {
+        self.steps = self.plan.steps();
+        self.next = 0;
+    }
+
+    /// Runs every step, from the first.
+    pub fn run(&mut self, profiler: &mut impl Profiler) {
+        self.rewind();
+        while self.step_profiled(profiler).is_some() {}
+        self.rewind();
+    }
+
+    fn step_profiled(&mut self, profiler: &mut impl Profiler) -> Option<StepDone<'p>> {
+        let step = self.steps.next()?;
+        let index = self.next;
+        self.next += 1;
+        profiler.begin(index, &step);
+        run(&step.op, self.plan, self.kernels, self.arena);
+        profiler.end(index, &step);
+        Some(StepDone { index, step })
+    }
+}

@@ -1,0 +1,56 @@
+//! A kernel set: one function an operator.
+//!
+//! Sets are plain tables of functions, so that an instruction set overrides what it is faster at
+//! and inherits the rest: `KernelSet { name: "…", conv2d: …, ..generic::SET }`.
+
+use crate::reference::{
+    add::Add,
+    average_pool::AveragePool,
+    clamp::Clamp,
+    conv2d::{Conv2d, ConvConstants},
+    depthwise::Depthwise,
+    max_pool::MaxPool,
+    pad::Pad,
+    rescale::Rescale,
+    softmax::Softmax,
+};
+
+/// A kernel that reads one operand.
+pub type Unary<P> = fn(&P, &[i8], &mut [i8]);
+
+/// A kernel that replaces its only operand by the result.
+pub type UnaryInPlace<P> = fn(&P, &mut [i8]);
+
+/// A kernel that reads one operand and the constants of a convolution.
+pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [i8]);
+
+/// One kernel an operator. All sets compute the same bits; `contract!` is their common test.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelSet {
+    /// Name of the set, for logs and reports.
+    pub name: &'static str,
+    /// See [`crate::reference::conv2d`].
+    pub conv2d: Convolution<Conv2d>,
+    /// See [`crate::reference::depthwise`].
+    pub depthwise: Convolution<Depthwise>,
+    /// See [`crate::reference::add`].
+    pub add: fn(&Add, &[i8], &[i8], &mut [i8]),
+    /// Replaces the first operand by the sum.
+    pub add_in_place: fn(&Add, &mut [i8], &[i8]),
+    /// See [`crate::reference::average_pool`].
+    pub average_pool: Unary<AveragePool>,
+    /// See [`crate::reference::max_pool`].
+    pub max_pool: Unary<MaxPool>,
+    /// See [`crate::reference::softmax`].
+    pub softmax: Unary<Softmax>,
+    /// See [`crate::reference::rescale`].
+    pub rescale: Unary<Rescale>,
+    /// As `rescale`, in place.
+    pub rescale_in_place: UnaryInPlace<Rescale>,
+    /// See [`crate::reference::pad`].
+    pub pad: Unary<Pad>,
+    /// See [`crate::reference::clamp`].
+    pub clamp: Unary<Clamp>,
+    /// As `clamp`, in place.
+    pub clamp_in_place: UnaryInPlace<Clamp>,
+}
