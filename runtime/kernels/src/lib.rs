@@ -9,12 +9,15 @@
 //! 3. [`set`]: a table with one kernel an operator, of which there is one for each of the next.
 //! 4. [`generic`]: the portable kernels that run where no faster ones exist.
 //! 5. [`dispatch`]: the one place that chooses a set.
+//! 6. `cases` (a feature): random cases that compare a set with the reference bit for bit.
 //!
 //! Kernels are pure: no allocation, no globals, no operating system. They know no plan and no
 //! arena; slices of the right length are the caller's promise, checked with `debug_assert!`.
 #![no_std]
 #![deny(missing_docs)]
 
+#[cfg(feature = "cases")]
+pub mod cases;
 pub mod dispatch;
 pub mod fixed;
 pub mod generic;

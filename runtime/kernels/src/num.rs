@@ -121,4 +121,44 @@ impl Window {
             Some(padded - self.pad[axis])
         }
     }
+    /// The taps of output `out` that lie inside of the `extent` elements of that axis.
+    pub const fn inside(self, axis: usize, out: usize, extent: usize) -> Inside {
+        let (first, pad) = (out * self.stride[axis], self.pad[axis]);
+        let dilation = self.dilation[axis];
+        let end = (extent + pad).saturating_sub(first).div_ceil(dilation);
+        let end = min(end, self.kernel[axis]);
+        let start = min(pad.saturating_sub(first).div_ceil(dilation), end);
+        Inside {
+            start,
+            end,
+            origin: (first + start * dilation).saturating_sub(pad),
+        }
+    }
+}
+
+/// A run of taps that lie inside of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// The first such tap.
+    pub start: usize,
+    /// The tap after the last one.
+    pub end: usize,
+    /// The input row or column of the first.
+    pub origin: usize,
+}
+
+impl Inside {
+    /// Taps inside.
+    pub const fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether no tap is inside.
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+const fn min(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
 }

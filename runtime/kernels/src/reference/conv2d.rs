@@ -41,6 +41,12 @@ impl ConvConstants<'_> {
             shift: self.shifts[channel],
         }
     }
+
+    /// The output for the products' sum `sum` of one output channel.
+    pub fn output(&self, channel: usize, sum: i32, store: Output) -> i8 {
+        let sum = self.bias[channel].wrapping_add(sum);
+        store.store(self.multiplier(channel).apply(sum))
+    }
 }
 
 impl Conv2d {
@@ -79,8 +85,7 @@ pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], outp
             [pixel / width, pixel % width],
             channel,
         );
-        let sum = constants.bias[channel].wrapping_add(sum);
-        *out = params.store.store(constants.multiplier(channel).apply(sum));
+        *out = constants.output(channel, sum, params.store);
     }
 }
 

@@ -57,8 +57,7 @@ pub fn depthwise(
             [pixel / width, pixel % width],
             channel,
         );
-        let sum = constants.bias[channel].wrapping_add(sum);
-        *out = params.store.store(constants.multiplier(channel).apply(sum));
+        *out = constants.output(channel, sum, params.store);
     }
 }
 

@@ -1,0 +1,91 @@
+//! A small seeded generator of the things that kernels take.
+
+use crate::num::{Multiplier, Output};
+use core::ops::RangeInclusive;
+
+/// Splitmix64: every seed gives another stream, and the same one everywhere.
+#[derive(Clone, Debug)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// The stream of `seed`.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed >> 32) as u32
+    }
+
+    /// A number of `range`.
+    pub fn size(&mut self, range: RangeInclusive<usize>) -> usize {
+        let (low, high) = range.into_inner();
+        low + self.next() as usize % (high - low + 1)
+    }
+
+    /// Whether something happens that does so once in `n` times.
+    pub fn once_in(&mut self, n: usize) -> bool {
+        self.size(1..=n) == 1
+    }
+
+    /// Any int8; the limits more often than others.
+    pub fn int8(&mut self) -> i8 {
+        match self.size(0..=15) {
+            0 => i8::MIN,
+            1 => i8::MAX,
+            _ => self.next() as i8,
+        }
+    }
+
+    /// Fills `values` with int8.
+    pub fn fill(&mut self, values: &mut [i8]) {
+        values.fill_with(|| self.int8());
+    }
+
+    /// A bias: most often small, at times any int32.
+    pub fn bias(&mut self) -> i32 {
+        let any = self.next() as i32;
+        if self.once_in(16) { any } else { any >> 16 }
+    }
+
+    /// A valid multiplier: mantissas at both limits often, shifts of `typical` most often.
+    pub fn multiplier(&mut self, typical: RangeInclusive<i8>) -> Multiplier {
+        let mantissa = match self.size(0..=15) {
+            0 => 0,
+            1..=3 => 1 << 30,
+            4..=6 => i32::MAX,
+            _ => (self.next() >> 2 | 1 << 30) as i32,
+        };
+        let shifts = if self.once_in(8) {
+            Multiplier::SHIFT_MIN..=Multiplier::SHIFT_MAX
+        } else {
+            typical
+        };
+        let (low, high) = shifts.into_inner();
+        let shift = low + self.size(0..=(high - low) as usize) as i8;
+        Multiplier { mantissa, shift }
+    }
+
+    /// An output: all int8 half of the time, else clamped.
+    pub fn output(&mut self) -> Output {
+        let [min, max] = self.clamp();
+        Output {
+            zero: self.int8(),
+            min,
+            max,
+        }
+    }
+
+    /// Lower and upper clamp.
+    pub fn clamp(&mut self) -> [i8; 2] {
+        let (a, b) = (self.int8(), self.int8());
+        if self.once_in(2) {
+            [i8::MIN, i8::MAX]
+        } else {
+            [a.min(b), a.max(b)]
+        }
+    }
+}
