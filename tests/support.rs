@@ -1,6 +1,9 @@
-//! What the tests share: where things are, and how a test says that it can not run.
+//! What the tests share: where things are, how the command is run, and how a test says that it
+//! can not run.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// The root of the checkout.
 pub fn root() -> &'static Path {
@@ -22,4 +25,64 @@ pub fn data(test: &str) -> Option<PathBuf> {
 /// Says that `test` is skipped, and why.
 pub fn skip(test: &str, why: &str) {
     eprintln!("skipped: {test}: {why}");
+}
+
+/// Whether QEMU for Arm is installed; if not, says that `test` is skipped.
+pub fn has_qemu(test: &str) -> bool {
+    let found = Command::new("qemu-system-arm").arg("--version").output().is_ok();
+    if !found {
+        skip(test, "qemu-system-arm is not installed");
+    }
+    found
+}
+
+/// The command, built from this checkout as a release.
+fn binary() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let build = ["build", "--release", "--quiet", "-p", "microtome"];
+        let status = Command::new(cargo).args(build).current_dir(root()).status();
+        assert!(status.is_ok_and(|status| status.success()), "the command does not build");
+        // This test lies in `<target>/release/deps`.
+        let test = std::env::current_exe().expect("a test knows where it is");
+        test.ancestors().nth(2).expect("deps has a parent").join("microtome")
+    })
+}
+
+/// Runs `microtome` with `args` from the root of the checkout.
+pub fn microtome<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
+    let output = Command::new(binary()).args(args).current_dir(root()).output();
+    Ran(output.expect("the command starts"))
+}
+
+/// What a run of the command gave.
+pub struct Ran(Output);
+
+impl Ran {
+    /// Its exit status; `None` when a signal ended it.
+    pub fn status(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
+    /// What it wrote to stderr.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    /// The one JSON object that it printed; it must have succeeded.
+    pub fn json(&self) -> serde_json::Value {
+        assert_eq!(self.status(), Some(0), "{}", self.stderr());
+        serde_json::from_slice(&self.0.stdout).expect("one JSON object on stdout")
+    }
+
+    /// The one line of its error; it must have failed as a failure of the work, not of usage.
+    pub fn error(&self) -> String {
+        assert_eq!(self.status(), Some(1), "{}", self.stderr());
+        let stderr = self.stderr();
+        let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(lines.len(), 1, "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        lines[0].to_owned()
+    }
 }

@@ -1,1 +1,90 @@
-fn main() {}
+//! The `microtome` command: compile a model, run it on any executor, and serve an instrument.
+//!
+//! Results go to stdout (tables, or one JSON object with `--json`), progress and logs to stderr.
+//! Exit status: 0 success, 1 the work failed, 2 usage.
+
+mod array;
+mod board_run;
+mod commands;
+mod executor;
+mod manifest;
+mod model;
+mod port;
+mod report;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+#[derive(Parser)]
+#[command(version, about = "An inference runtime for laboratory instruments")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print one JSON object instead of tables
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more on stderr (twice for debugging)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole path on a shipped model and shipped samples; needs no hardware
+    Demo(commands::demo::Args),
+    /// Compile a trained model into a plan
+    Compile(commands::compile::Args),
+    /// What a model or plan costs: ops, shapes, scales, memory map
+    Inspect(commands::inspect::Args),
+    /// Run a model or plan on an executor
+    Run(commands::run::Args),
+    /// Run a model or plan on several executors and compare every output
+    Compare(commands::compare::Args),
+    /// Latency on hosts, instructions on emulated boards
+    Bench(commands::bench::Args),
+    /// Build a board's firmware and start it with a plan
+    Flash(commands::flash::Args),
+    /// Serve the instrument beside this computer
+    Daemon(commands::daemon::Args),
+    /// List the boards that are supported
+    Boards,
+    /// List the serial devices that are plugged in
+    Devices,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(cli.verbose);
+    let json = cli.json;
+    let done = match &cli.command {
+        Command::Demo(args) => commands::demo::run(args, json),
+        Command::Compile(args) => commands::compile::run(args, json),
+        Command::Inspect(args) => commands::inspect::run(args, json),
+        Command::Run(args) => commands::run::run(args, json),
+        Command::Compare(args) => commands::compare::run(args, json),
+        Command::Bench(args) => commands::bench::run(args, json),
+        Command::Flash(args) => commands::flash::run(args, json),
+        Command::Daemon(args) => commands::daemon::run(args, json),
+        Command::Boards => commands::boards::run(json),
+        Command::Devices => commands::devices::run(json),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs go to stderr; `RUST_LOG` overrides the flags.
+fn start_logging(verbose: u8) {
+    let default = match verbose {
+        0 => "warn,microtome_daemon=info",
+        1 => "info,wgpu=warn,naga=warn,tract=warn",
+        _ => "debug,wgpu=info,naga=info,tract=info",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

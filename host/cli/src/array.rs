@@ -1,0 +1,180 @@
+//! Arrays as users have them: NumPy files and pictures in, NumPy files out.
+
+use anyhow::{Context, Result, bail};
+use ndarray::{Array3, ArrayD, Axis};
+use ndarray_npy::{
+    NpzReader, NpzWriter, ReadDataError, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement,
+};
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+
+/// An array of one of the types that models speak.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Array {
+    /// 32-bit float.
+    F32(ArrayD<f32>),
+    /// int8.
+    I8(ArrayD<i8>),
+}
+
+impl Array {
+    /// NumPy's name of the element type.
+    pub fn dtype(&self) -> &'static str {
+        match self {
+            Self::F32(_) => "float32",
+            Self::I8(_) => "int8",
+        }
+    }
+
+    /// The axes.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F32(array) => array.shape(),
+            Self::I8(array) => array.shape(),
+        }
+    }
+
+    /// The elements in row-major order.
+    pub fn to_f64s(&self) -> Vec<f64> {
+        match self {
+            Self::F32(array) => array.iter().copied().map(f64::from).collect(),
+            Self::I8(array) => array.iter().copied().map(f64::from).collect(),
+        }
+    }
+
+    /// The first `count` elements, for people.
+    pub fn preview(&self, count: usize) -> String {
+        let mut values: Vec<String> = match self {
+            Self::F32(array) => array.iter().take(count).map(|v| format!("{v:.4}")).collect(),
+            Self::I8(array) => array.iter().take(count).map(i8::to_string).collect(),
+        };
+        if self.shape().iter().product::<usize>() > count {
+            values.push("…".to_owned());
+        }
+        values.join(" ")
+    }
+}
+
+/// Reads the array for the model input called `port` from a `.npy`, `.npz`, `.png` or `.jpg`
+/// file. A picture becomes float `channels × height × width` with values from 0 to 1.
+pub fn read(path: &Path, port: &str) -> Result<Array> {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let array = match extension.to_ascii_lowercase().as_str() {
+        "npy" => read_npy(path),
+        "npz" => read_npz(path, port),
+        "png" | "jpg" | "jpeg" => read_picture(path),
+        _ => bail!("{}: give a .npy, .npz, .png or .jpg file", path.display()),
+    };
+    array.with_context(|| format!("cannot read the input {}", path.display()))
+}
+
+fn read_npy(path: &Path) -> Result<Array> {
+    Source::Npy(path).array()
+}
+
+fn read_npz(path: &Path, port: &str) -> Result<Array> {
+    let mut file = NpzReader::new(BufReader::new(File::open(path)?))?;
+    let names = file.names()?;
+    let stem = |name: &str| name.strip_suffix(".npy").unwrap_or(name).to_owned();
+    let found = [port, "input"].iter().find_map(|want| names.iter().find(|name| stem(name) == *want));
+    match (found, names.as_slice()) {
+        (Some(name), _) | (None, [name]) => Source::Npz(file, name.clone()).array(),
+        _ => bail!("no array is called {port:?} or \"input\"; it has {}", names.join(", ")),
+    }
+}
+
+/// Where a NumPy array is.
+enum Source<'a> {
+    Npy(&'a Path),
+    Npz(NpzReader<BufReader<File>>, String),
+}
+
+impl Source<'_> {
+    fn array(mut self) -> Result<Array> {
+        if let Some(array) = self.elements()? {
+            return Ok(Array::F32(array));
+        }
+        if let Some(array) = self.elements()? {
+            return Ok(Array::I8(array));
+        }
+        if let Some(array) = self.elements::<f64>()? {
+            return Ok(Array::F32(array.mapv(|value| value as f32)));
+        }
+        bail!("its elements are neither float32, float64 nor int8: convert it with astype")
+    }
+
+    /// The array, or `None` when its elements are of another type.
+    fn elements<T: ReadableElement>(&mut self) -> Result<Option<ArrayD<T>>> {
+        let read = match self {
+            Self::Npy(path) => ArrayD::read_npy(BufReader::new(File::open(path)?)),
+            Self::Npz(file, name) => match file.by_name(name) {
+                Err(ReadNpzError::Npy(error)) => Err(error),
+                other => return Ok(other.map(Some)?),
+            },
+        };
+        match read {
+            Err(ReadNpyError::ReadData(ReadDataError::WrongDescriptor(_))) => Ok(None),
+            other => Ok(other.map(Some)?),
+        }
+    }
+}
+
+fn read_picture(path: &Path) -> Result<Array> {
+    let picture = image::ImageReader::open(path)?.with_guessed_format()?.decode()?;
+    let gray = !picture.color().has_color();
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let (channels, bytes) =
+        if gray { (1, picture.into_luma8().into_raw()) } else { (3, picture.into_rgb8().into_raw()) };
+    let pixels = Array3::from_shape_vec((height, width, channels), bytes)?;
+    let planes = pixels.mapv(|value| f32::from(value) / 255.0).permuted_axes([2, 0, 1]);
+    Ok(Array::F32(planes.as_standard_layout().into_owned().into_dyn()))
+}
+
+/// Writes the named arrays to a `.npy` file (one array) or a `.npz` file.
+pub fn write(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
+    let is_npz = path.extension().is_some_and(|extension| extension == "npz");
+    let context = || format!("cannot write the output {}", path.display());
+    if is_npz {
+        return write_npz(path, arrays).with_context(context);
+    }
+    let [(_, array)] = arrays else {
+        bail!("the model has {} outputs: give --output a .npz file", arrays.len());
+    };
+    match array {
+        Array::F32(array) => ndarray_npy::write_npy(path, array).with_context(context),
+        Array::I8(array) => ndarray_npy::write_npy(path, array).with_context(context),
+    }
+}
+
+fn write_npz(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
+    let mut file = NpzWriter::new(BufWriter::new(File::create(path)?));
+    for (name, array) in arrays {
+        match array {
+            Array::F32(array) => file.add_array(name.as_str(), array)?,
+            Array::I8(array) => file.add_array(name.as_str(), array)?,
+        }
+    }
+    file.finish()?;
+    Ok(())
+}
+
+/// Splits `array` into samples of a model whose input has the axes `dims`: the array is one
+/// sample, with or without the batch axis, or a batch with the samples along its first axis.
+pub fn samples(array: &Array, dims: &[usize]) -> Result<Vec<Array>> {
+    let sample = dims.strip_prefix(&[1]).filter(|rest| !rest.is_empty()).unwrap_or(dims);
+    let shape = array.shape();
+    if shape == sample || shape == dims {
+        return Ok(vec![array.clone()]);
+    }
+    if shape.get(1..) != Some(sample) {
+        bail!("the input has shape {shape:?}, the model takes {dims:?} or a batch of {sample:?}");
+    }
+    if shape[0] == 0 {
+        bail!("the input is a batch of no samples");
+    }
+    Ok(match array {
+        Array::F32(array) => array.axis_iter(Axis(0)).map(|part| Array::F32(part.to_owned())).collect(),
+        Array::I8(array) => array.axis_iter(Axis(0)).map(|part| Array::I8(part.to_owned())).collect(),
+    })
+}

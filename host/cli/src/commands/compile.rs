@@ -1,0 +1,101 @@
+//! `microtome compile`: from a trained model to a plan, with a report of what became of each node.
+
+use crate::commands::run::hex;
+use crate::model::{Model, Source};
+use crate::report::{self, grouped};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A QDQ int8 model (.onnx)
+    model: PathBuf,
+    /// Where to write the plan (.mtp)
+    #[arg(short, long)]
+    output: PathBuf,
+    /// What the plan is packed for
+    #[arg(long, default_value = "generic")]
+    target: Target,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Target {
+    CortexM4,
+    CortexM55,
+    Cpu,
+    Gpu,
+    Generic,
+}
+
+#[derive(Serialize)]
+struct Json {
+    model: String,
+    output: PathBuf,
+    plan_hash: String,
+    target: String,
+    macs: usize,
+    arena_bytes: usize,
+    arena_lower_bound_bytes: usize,
+    plan_bytes: usize,
+    nodes: Vec<Node>,
+}
+
+#[derive(Serialize)]
+struct Node {
+    node: String,
+    op: String,
+    fate: String,
+}
+
+pub fn run(args: &Args, json: bool) -> Result<()> {
+    let model = Model::load(&args.model)?;
+    let source = model.source.as_ref().context("this is a plan already: give a model file")?;
+    std::fs::write(&args.output, model.plan.bytes())
+        .with_context(|| format!("cannot write the plan {}", args.output.display()))?;
+    let plan = model.plan.plan();
+    let target = plan.manifest().target.to_string();
+    if args.target != Target::Generic {
+        let asked = args.target.to_possible_value().map(|v| v.get_name().to_owned());
+        let asked = asked.unwrap_or_default();
+        eprintln!("note: no packing for {asked} yet; the plan is {target} and runs there as it is");
+    }
+    if json {
+        return report::json(&to_json(args, &model, source, target));
+    }
+    let mut table = report::table(["node", "op", "became"], 3);
+    for node in &source.report.nodes {
+        table.add_row([&node.name, &node.op, &node.fate.to_string()]);
+    }
+    println!("{table}");
+    report::facts(&[
+        ("plan", args.output.display().to_string()),
+        ("plan hash", hex(&model.plan.digest())),
+        ("packed for", target),
+        ("MACs", grouped(model.macs())),
+        ("plan", format!("{} B", grouped(model.plan.bytes().len()))),
+        ("arena", format!("{} B", grouped(plan.manifest().arena_bytes))),
+        ("arena, lower bound", format!("{} B", grouped(source.report.arena_lower_bound_bytes))),
+    ]);
+    Ok(())
+}
+
+fn to_json(args: &Args, model: &Model, source: &Source, target: String) -> Json {
+    let nodes = source.report.nodes.iter().map(|node| Node {
+        node: node.name.clone(),
+        op: node.op.clone(),
+        fate: node.fate.to_string(),
+    });
+    Json {
+        model: model.name(),
+        output: args.output.clone(),
+        plan_hash: hex(&model.plan.digest()),
+        target,
+        macs: model.macs(),
+        arena_bytes: model.plan.plan().manifest().arena_bytes,
+        arena_lower_bound_bytes: source.report.arena_lower_bound_bytes,
+        plan_bytes: model.plan.bytes().len(),
+        nodes: nodes.collect(),
+    }
+}

@@ -1,0 +1,12 @@
+//! One file a subcommand: its arguments, its work, and what it prints.
+
+pub mod bench;
+pub mod boards;
+pub mod compare;
+pub mod compile;
+pub mod daemon;
+pub mod demo;
+pub mod devices;
+pub mod flash;
+pub mod inspect;
+pub mod run;

@@ -1,0 +1,157 @@
+//! Choosing an executor by name, and running a model on it with arrays as users have them.
+
+use crate::array::Array;
+use crate::board_run::BoardRun;
+use crate::model::Model;
+use crate::port;
+use anyhow::{Context, Result, bail, ensure};
+use microtome_backend::{Backend, CpuBackend};
+use microtome_board::Board;
+use microtome_compiler::TractModel;
+use microtome_gpu::{Gpu, GpuBackend};
+use ndarray::{ArrayD, Axis, IxDyn};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Instant;
+
+/// An executor as the user names it.
+#[derive(Clone, Copy, Debug)]
+pub enum Name {
+    /// Portable kernels on this computer's processor.
+    Cpu,
+    /// WGSL on an adapter that wgpu reaches.
+    Gpu,
+    /// tract, in float: the reference.
+    Tract,
+    /// A board, emulated.
+    Board(&'static Board),
+}
+
+impl FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Ok(Self::Gpu),
+            "tract" => Ok(Self::Tract),
+            board => microtome_board::find(board)
+                .map(Self::Board)
+                .map_err(|error| format!("neither cpu, gpu, tract nor a board: {error}")),
+        }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+            Self::Tract => "tract",
+            Self::Board(board) => &board.name,
+        })
+    }
+}
+
+/// What a batch gave.
+pub struct Ran {
+    /// Names and arrays of the outputs, the samples along the first axis.
+    pub outputs: Vec<(String, Array)>,
+    /// Mean time of one sample, in microseconds: of this computer's clock, or of the board's.
+    pub latency_us: f64,
+}
+
+/// Runs `samples` of `model` on the executor called `name`.
+pub fn run(
+    name: Name,
+    model: &Model,
+    samples: &[Array],
+    firmware: Option<PathBuf>,
+) -> Result<Ran> {
+    match name {
+        Name::Tract => run_tract(model, samples),
+        Name::Board(board) => run_board(board, model, samples, firmware),
+        Name::Cpu | Name::Gpu => run_host(open(name, model)?.as_mut(), model, samples),
+    }
+}
+
+/// The executor of this computer called `name`, with the model's plan.
+pub fn open(name: Name, model: &Model) -> Result<Box<dyn Backend>> {
+    let plan = model.plan.clone();
+    Ok(match name {
+        Name::Cpu => Box::new(CpuBackend::new(plan)),
+        Name::Gpu => Box::new(GpuBackend::new(&Gpu::open()?, plan)?),
+        other => bail!("{other} is no executor of this computer"),
+    })
+}
+
+/// The int8 values of each sample in the arena's order. Models have one input so far.
+pub fn to_arena(model: &Model, samples: &[Array]) -> Result<Vec<Vec<i8>>> {
+    let plan = model.plan.plan();
+    let inputs = &plan.manifest().inputs;
+    ensure!(inputs.len() == 1, "the model has {} inputs; --input gives one", inputs.len());
+    samples.iter().map(|sample| port::to_arena(sample, &inputs[0])).collect()
+}
+
+/// The outputs of a batch as the model's user has them, from each sample's int8 outputs.
+pub fn from_arena(model: &Model, outputs: &[Vec<Vec<i8>>]) -> Result<Vec<(String, Array)>> {
+    let plan = model.plan.plan();
+    let ports = plan.manifest().outputs.iter().enumerate();
+    ports
+        .map(|(index, port)| {
+            let values: Vec<&[i8]> = outputs.iter().map(|sample| &sample[index][..]).collect();
+            Ok((port.name.to_owned(), port::from_arena(&values, port)?))
+        })
+        .collect()
+}
+
+fn run_host(backend: &mut dyn Backend, model: &Model, samples: &[Array]) -> Result<Ran> {
+    let values = to_arena(model, samples)?;
+    let batch: Vec<Vec<&[i8]>> = values.iter().map(|sample| vec![&sample[..]]).collect();
+    let begin = Instant::now();
+    let outputs = backend.run(&batch)?;
+    let latency_us = begin.elapsed().as_secs_f64() * 1e6 / samples.len() as f64;
+    Ok(Ran { outputs: from_arena(model, &outputs)?, latency_us })
+}
+
+fn run_board(
+    board: &'static Board,
+    model: &Model,
+    samples: &[Array],
+    firmware: Option<PathBuf>,
+) -> Result<Ran> {
+    let frames = to_arena(model, samples)?;
+    let ran = BoardRun { board, firmware, profile: false }.run(&model.plan, &frames)?;
+    let ticks: u64 = ran.samples.iter().map(|sample| sample.ticks).sum();
+    let latency_us = ticks as f64 * 1e6 / ran.ticks_hz / samples.len() as f64;
+    let outputs: Vec<_> = ran.samples.into_iter().map(|sample| sample.outputs).collect();
+    Ok(Ran { outputs: from_arena(model, &outputs)?, latency_us })
+}
+
+fn run_tract(model: &Model, samples: &[Array]) -> Result<Ran> {
+    let source = model.source.as_ref().context("tract runs model files, not plans: give it one")?;
+    let mut tract = TractModel::load(&source.bytes)?;
+    let plan = model.plan.plan();
+    let port = &plan.manifest().inputs[0];
+    let mut batch: Vec<Vec<ArrayD<f32>>> = Vec::new();
+    let begin = Instant::now();
+    for sample in samples {
+        let values: Vec<f32> = match sample {
+            Array::F32(array) => array.iter().copied().collect(),
+            Array::I8(array) => array.iter().map(|&value| port.dequantize(value)).collect(),
+        };
+        let outputs = tract.run(&[(&port.dims, &values)])?;
+        let arrays = outputs.into_iter().map(|(dims, values)| {
+            let shape = IxDyn(dims.strip_prefix(&[1]).filter(|s| !s.is_empty()).unwrap_or(&dims));
+            Ok(ArrayD::from_shape_vec(shape, values)?)
+        });
+        batch.push(arrays.collect::<Result<_>>()?);
+    }
+    let latency_us = begin.elapsed().as_secs_f64() * 1e6 / samples.len() as f64;
+    let ports = plan.manifest().outputs.iter().enumerate();
+    let outputs = ports.map(|(index, port)| {
+        let views: Vec<_> = batch.iter().map(|outputs| outputs[index].view()).collect();
+        Ok((port.name.to_owned(), Array::F32(ndarray::stack(Axis(0), &views)?)))
+    });
+    Ok(Ran { outputs: outputs.collect::<Result<_>>()?, latency_us })
+}

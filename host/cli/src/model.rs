@@ -1,0 +1,69 @@
+//! A model as the user names it: a plan, or a model file that is compiled on the way.
+
+use crate::manifest::Manifest;
+use anyhow::{Context, Result, bail};
+use microtome_compiler::{Options, Report, compile};
+use microtome_plan::PlanBuf;
+use std::path::Path;
+
+/// No model or plan file is longer.
+const FILE_LEN_MAX: u64 = 1 << 30;
+
+/// A model that is ready to run.
+pub struct Model {
+    /// The plan.
+    pub plan: PlanBuf,
+    /// What it was compiled from, unless the user gave a plan.
+    pub source: Option<Source>,
+}
+
+/// The origin of a plan.
+pub struct Source {
+    /// The model file.
+    pub bytes: Vec<u8>,
+    /// What became of its nodes.
+    pub report: Report,
+}
+
+impl Model {
+    /// Loads the `.mtp` plan or compiles the model at `path`.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = read(path)?;
+        let of = || format!("{}", path.display());
+        if path.extension().is_some_and(|extension| extension == "mtp") {
+            let plan = PlanBuf::new(&bytes).with_context(of)?;
+            return Ok(Self { plan, source: None });
+        }
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("model");
+        Self::from_onnx(bytes, name, &Manifest::beside(path)?).with_context(of)
+    }
+
+    /// Compiles the ONNX model in `bytes`.
+    pub fn from_onnx(bytes: Vec<u8>, name: &str, manifest: &Manifest) -> Result<Self> {
+        let mut options = Options::new(name);
+        options.task = manifest.task();
+        options.cascade = manifest.cascade();
+        let compiled = compile(&bytes, &options)?;
+        let source = Source { bytes, report: compiled.report };
+        Ok(Self { plan: compiled.plan, source: Some(source) })
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> String {
+        self.plan.plan().manifest().model.to_owned()
+    }
+
+    /// Multiply–accumulates of one inference.
+    pub fn macs(&self) -> usize {
+        self.plan.plan().steps().map(|step| step.op.macs()).sum()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let context = || format!("cannot read the model {}", path.display());
+    let len = std::fs::metadata(path).with_context(context)?.len();
+    if len > FILE_LEN_MAX {
+        bail!("{}: {len} bytes are more than a model may have", path.display());
+    }
+    std::fs::read(path).with_context(context)
+}

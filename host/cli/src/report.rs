@@ -1,0 +1,42 @@
+//! What a command prints: a table for people, one JSON object for programs.
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+/// Prints `value` as one JSON object on stdout.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(value)?);
+    Ok(())
+}
+
+/// A table with these column heads; numbers are right-aligned from column `numbers_from` on.
+pub fn table<const N: usize>(heads: [&str; N], numbers_from: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(heads);
+    for column in table.column_iter_mut().skip(numbers_from) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Prints facts about one thing, a line each.
+pub fn facts(facts: &[(&str, String)]) {
+    let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    for (name, value) in facts {
+        println!("{name:width$}  {value}");
+    }
+}
+
+/// A number with its digits in groups of three.
+pub fn grouped(number: impl TryInto<u128>) -> String {
+    let digits = number.try_into().map_or_else(|_| "?".to_owned(), |number| number.to_string());
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! The whole path through the command: model files to plans, plans on every executor, the demo.
+
+use microtome_tests::{data, has_qemu, microtome, root, skip};
+use std::path::{Path, PathBuf};
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("a path of this test").to_owned()
+}
+
+/// The raw outputs of `model` for `input` on `backend`, as the bytes of a `.npy` file.
+fn outputs(model: &Path, input: &Path, backend: &str, folder: &Path) -> Vec<u8> {
+    let output = folder.join(format!("{backend}.npy"));
+    let (model, input, path) = (text(model), text(input), text(&output));
+    let args = ["run", &model, "--input", &input, "--backend", backend, "--output", &path, "--json"];
+    let json = microtome(&args).json();
+    assert_eq!(json["backend"], backend);
+    assert!(json["plan_hash"].as_str().is_some_and(|hash| hash.len() == 64));
+    assert!(json["outputs"][0]["shape"].is_array());
+    std::fs::read(output).unwrap()
+}
+
+/// Whether there is an adapter; if not, says that `test` is skipped.
+fn has_adapter(test: &str, model: &Path, input: &Path) -> bool {
+    let (model, input) = (text(model), text(input));
+    let ran = microtome(&["run", &model, "--input", &input, "--backend", "gpu", "--json"]);
+    if ran.status() == Some(0) {
+        return true;
+    }
+    assert!(ran.error().contains("adapter"), "{}", ran.stderr());
+    skip(test, "there is no adapter; install mesa-vulkan-drivers");
+    false
+}
+
+fn same_bits_everywhere(test: &str, model: &Path, input: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = outputs(model, input, "cpu", folder.path());
+    assert!(!expected.is_empty());
+    assert_eq!(outputs(model, input, "sim", folder.path()), expected, "sim");
+    if has_adapter(test, model, input) {
+        assert_eq!(outputs(model, input, "gpu", folder.path()), expected, "gpu");
+    }
+    if has_qemu(test) {
+        assert_eq!(outputs(model, input, "mps2-an386", folder.path()), expected, "mps2-an386");
+    }
+}
+
+#[test]
+fn cells_gives_the_same_bits_on_every_executor() {
+    let model = root().join("models/cells/cells.onnx");
+    let input = root().join("models/cells/golden.npz");
+    same_bits_everywhere("cells on every executor", &model, &input);
+}
+
+#[test]
+fn keyword_spotting_gives_the_same_bits_on_every_executor() {
+    let test = "kws on every executor";
+    let Some(data) = data(test) else { return };
+    let model = data.join("models/mlperf-tiny-qdq/kws.onnx");
+    let input: PathBuf = root().join("tests/data/kws_input.npy");
+    same_bits_everywhere(test, &model, &input);
+}
+
+#[test]
+fn a_compiled_plan_runs_as_its_model_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, plan) = (root().join("models/cells/cells.onnx"), folder.path().join("cells.mtp"));
+    let args = ["compile", &text(&model), "-o", &text(&plan), "--json"];
+    let compiled = microtome(&args).json();
+    assert!(compiled["arena_bytes"].as_u64() <= Some(256 * 1024), "{compiled}");
+    let input = root().join("models/cells/golden.npz");
+    let from_plan = outputs(&plan, &input, "cpu", folder.path());
+    assert_eq!(from_plan, outputs(&model, &input, "cpu", folder.path()));
+    let inspected = microtome(&["inspect", &text(&plan), "--json"]).json();
+    for key in ["macs", "arena_bytes", "arena_lower_bound_bytes", "plan_bytes"] {
+        assert_eq!(inspected[key], compiled[key], "{key}");
+    }
+    assert!(inspected["ops"].as_array().is_some_and(|ops| ops.len() > 3));
+}
+
+#[test]
+fn compare_finds_equal_executors_equal() {
+    let model = text(&root().join("models/cells/cells.onnx"));
+    let input = text(&root().join("models/cells/golden.npz"));
+    let args = ["compare", &model, "--input", &input, "--backends", "cpu,sim", "--json"];
+    let json = microtome(&args).json();
+    assert_eq!(json["equal"], true);
+    assert_eq!(json["max_abs_diff"], 0.0);
+    assert!(json["first_difference"].is_null());
+}
+
+fn demo(board: &str) {
+    let json = microtome(&["demo", "--board", board, "--json"]).json();
+    assert_eq!(json["board"], board);
+    let count = |key: &str| json[key].as_u64().unwrap_or_else(|| panic!("{key}: {json}"));
+    assert!(count("frames") > 0 && count("on_board") > 0 && count("offloaded") > 0, "{json}");
+    assert_eq!(count("on_board") + count("offloaded"), count("frames"));
+    assert_eq!(count("lost"), 0);
+    assert!(json["adapter"].is_string());
+}
+
+#[test]
+fn the_demo_loses_no_frame_on_the_simulated_board() {
+    demo("sim");
+}
+
+#[test]
+fn the_demo_loses_no_frame_on_the_emulated_board() {
+    if has_qemu("the demo on mps2-an386") {
+        demo("mps2-an386");
+    }
+}
+
+#[test]
+fn the_emulated_board_counts_the_same_instructions_twice() {
+    if !has_qemu("instruction counts") {
+        return;
+    }
+    let model = text(&root().join("models/cells/cells.onnx"));
+    let args = ["bench", &model, "--backend", "mps2-an386", "--json"];
+    let [first, second] = [microtome(&args).json(), microtome(&args).json()];
+    let total = first["instructions"].as_u64().unwrap();
+    assert!(total > first["macs"].as_u64().unwrap() / 4, "{first}");
+    assert!(total.abs_diff(second["instructions"].as_u64().unwrap()) <= 2);
+    let ops = first["instructions_per_op"].as_array().unwrap();
+    let sum: u64 = ops.iter().map(|op| op["instructions"].as_u64().unwrap()).sum();
+    assert!(sum.abs_diff(total) * 50 < total, "the steps have {sum}, the run {total}");
+}
