@@ -1,1 +1,50 @@
-//! The CPU executor.
+//! The CPU executor: the firmware's own, over an arena on the heap.
+
+use crate::{Backend, BackendError, Inputs, Outputs, check_inputs};
+use microtome_exec::Executor;
+use microtome_plan::{Manifest, PlanBuf};
+
+/// Runs a plan on this machine's processor, one sample after another on the calling thread.
+#[derive(Debug)]
+pub struct CpuBackend {
+    plan: PlanBuf,
+    /// The words make the alignment that executors want.
+    arena: Vec<u128>,
+}
+
+impl CpuBackend {
+    const NAME: &str = "cpu";
+
+    /// An executor of `plan`, with an arena of its own.
+    pub fn new(plan: PlanBuf) -> Self {
+        let words = plan.plan().manifest().arena_bytes.div_ceil(size_of::<u128>());
+        Self { plan, arena: vec![0; words] }
+    }
+}
+
+impl Backend for CpuBackend {
+    fn name(&self) -> String {
+        Self::NAME.to_owned()
+    }
+
+    fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
+        // Plan and executor borrow what `self` owns: they are made once a batch, which costs the
+        // decoding of the manifest and no copy of constants or activations.
+        let plan = self.plan.plan();
+        check_inputs(plan.manifest(), samples)?;
+        let arena = bytemuck::cast_slice_mut(&mut self.arena);
+        let mut executor = Executor::new(&plan, arena).map_err(|error| BackendError::Failed {
+            executor: Self::NAME,
+            cause: error.to_string(),
+        })?;
+        Ok(samples.iter().map(|inputs| infer(&mut executor, plan.manifest(), inputs)).collect())
+    }
+}
+
+fn infer(executor: &mut Executor<'_, '_>, manifest: &Manifest<'_>, inputs: &[&[i8]]) -> Outputs {
+    for (port, values) in inputs.iter().enumerate() {
+        executor.input_mut(port).copy_from_slice(values);
+    }
+    executor.run(&mut ());
+    (0..manifest.outputs.len()).map(|port| executor.output(port).to_vec()).collect()
+}

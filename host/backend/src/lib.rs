@@ -1,28 +1,53 @@
 //! What an executor on the host is, and the CPU one.
 //!
 //! A [`Backend`] runs one plan, sample after sample, with the bits of `docs/numerics.md`. The GPU
-//! executor and boards behind a link are backends of other crates.
+//! executor and boards behind a link are backends of other crates; turning a model's tensors into
+//! int8 samples is the caller's part.
+#![deny(missing_docs)]
+
+mod cpu;
+
+pub use cpu::CpuBackend;
+
+use microtome_plan::Manifest;
+
+/// Raw inputs of one sample: for each input port its int8 values in the arena's order.
+pub type Inputs<'a> = Vec<&'a [i8]>;
 
 /// Raw outputs of one sample: for each output port its int8 values in the arena's order.
 pub type Outputs = Vec<Vec<i8>>;
 
 /// An executor of one plan.
 pub trait Backend: Send {
+    /// The executor and what it runs on, for people and journals: `gpu (llvmpipe)`.
     fn name(&self) -> String;
 
-    /// Runs a batch: for each sample the int8 values of every input port, in the arena's order.
+    /// Runs a batch and gives the outputs of each sample, in the order of the samples.
     ///
     /// # Errors
-    /// [`BackendError`] when an input has the wrong length or the executor fails.
-    fn run(&mut self, samples: &[Vec<&[i8]>]) -> Result<Vec<Outputs>, BackendError>;
+    /// [`BackendError`] when an input does not fit the plan (nothing has run then) or the executor
+    /// fails.
+    fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError>;
 }
 
 /// Why an executor gave no outputs.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {
-    /// A sample does not fit the plan.
-    #[error("input {port} has {found} values, the plan takes {expected}")]
+    /// A sample has not as many inputs as the plan.
+    #[error("sample {sample} has {found} inputs, the plan takes {expected}")]
+    InputCount {
+        /// Index of the sample in the batch.
+        sample: usize,
+        /// Inputs that the plan takes.
+        expected: usize,
+        /// Inputs that were given.
+        found: usize,
+    },
+    /// An input has not as many values as the plan's port.
+    #[error("input {port} of sample {sample} has {found} values, the plan takes {expected}")]
     InputLen {
+        /// Index of the sample in the batch.
+        sample: usize,
         /// Index of the input.
         port: usize,
         /// Values that the plan takes.
@@ -38,4 +63,27 @@ pub enum BackendError {
         /// What happened and what to do.
         cause: String,
     },
+}
+
+/// Checks that every sample fits the plan's inputs; what every backend does first.
+///
+/// # Errors
+/// The first input that does not fit.
+pub fn check_inputs(
+    manifest: &Manifest<'_>,
+    samples: &[Inputs<'_>],
+) -> Result<(), BackendError> {
+    for (sample, inputs) in samples.iter().enumerate() {
+        let (expected, found) = (manifest.inputs.len(), inputs.len());
+        if found != expected {
+            return Err(BackendError::InputCount { sample, expected, found });
+        }
+        for (port, (input, values)) in manifest.inputs.iter().zip(inputs).enumerate() {
+            let (expected, found) = (input.len(), values.len());
+            if found != expected {
+                return Err(BackendError::InputLen { sample, port, expected, found });
+            }
+        }
+    }
+    Ok(())
 }
