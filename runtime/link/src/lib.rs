@@ -1,5 +1,24 @@
 //! The link between board and host: messages, and the frames and reliable transport under them.
+//!
+//! Both ends use this crate unchanged. It does no I/O and reads no clock: bytes and times are
+//! given to [`Link`], and bytes, events and deadlines are taken from it. In the order in which a
+//! message travels: [`message`] (what is said), `sender` (the window of messages on their way),
+//! [`frame`] (one message or acknowledgement as bytes), `receiver` (order and duplicates), then
+//! `session` (both halves, and restarts of either side) and [`Link`] over all of them.
 #![no_std]
 #![deny(missing_docs)]
 
+pub mod frame;
+mod link;
 pub mod message;
+mod receiver;
+mod sender;
+mod session;
+mod timeout;
+
+pub use frame::FRAME_LEN_MAX;
+pub use link::{Event, Link, SendError, Stats};
+pub use message::{Log, Malformed, Message, PROTOCOL, Received, ToBoard, ToHost};
+
+/// Messages that either side has under way or waiting at most; also each side's receive buffer.
+pub const WINDOW: usize = 4;

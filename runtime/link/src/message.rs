@@ -4,7 +4,7 @@
 //! meaning changes.
 
 use heapless::String;
-use microtome_answer::Reading;
+use microtome_answer::{DETECTIONS_MAX, Reading};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages. Host and board with different versions refuse to work together.
@@ -15,6 +15,67 @@ pub const NAME_LEN_MAX: usize = 48;
 
 /// Longest piece of a tensor in one message.
 pub const PIECE_LEN_MAX: usize = 448;
+
+/// Longest message: the longest of [`ToHost::Result`] (a full list of detections), of a piece and
+/// of [`ToHost::Hello`], each encoded at its largest.
+pub const MESSAGE_LEN_MAX: usize = {
+    // Tag of the message, frame number, origin, confidence, and four times.
+    const RESULT: usize = 1 + 5 + 1 + READING + 1 + 4 * 10;
+    // Tag of the answer, number of detections, class, score and place of each, those not
+    // listed, and the confidence.
+    const READING: usize = 1 + 1 + DETECTIONS_MAX * (1 + 1 + 3 + 3) + 3 + 1;
+    const PIECE: usize = 1 + 5 + 2 + PIECE_LEN_MAX;
+    const HELLO: usize = 1 + 3 + 4 * (2 + NAME_LEN_MAX) + 32 + 3 * 5;
+    const LONGEST: usize = if RESULT > PIECE { RESULT } else { PIECE };
+    if LONGEST > HELLO { LONGEST } else { HELLO }
+};
+
+/// The parts of the traffic. All but the log share one order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Requests and what is said about them.
+    Control,
+    /// Pieces of tensors.
+    Tensors,
+    /// Results of frames.
+    Results,
+    /// The board's log: sent once, in order, lost where it does not fit.
+    Log,
+}
+
+/// A message that can be sent.
+pub trait Message: Serialize {
+    /// The channel on which it goes.
+    fn channel(&self) -> Channel;
+}
+
+/// A message as it came, still encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received<'a> {
+    /// The channel on which it came: [`Log`] on [`Channel::Log`], otherwise [`ToBoard`] or
+    /// [`ToHost`].
+    pub channel: Channel,
+    /// The encoded message.
+    pub body: &'a [u8],
+}
+
+/// The bytes are not a message of the type that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message does not decode: does the other side have the same version?")]
+pub struct Malformed;
+
+impl<'a> Received<'a> {
+    /// Decodes the message.
+    ///
+    /// # Errors
+    /// When the bytes are no such message, or more than one.
+    pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, Malformed> {
+        match postcard::take_from_bytes(self.body) {
+            Ok((message, [])) => Ok(message),
+            _ => Err(Malformed),
+        }
+    }
+}
 
 /// A short name.
 pub type Name = String<NAME_LEN_MAX>;
@@ -33,7 +94,7 @@ pub enum ToBoard<'a> {
     },
     /// Begins acquisition: the sensor's frames are run one after another.
     Start(Acquisition),
-    /// Ends acquisition after the frame at hand.
+    /// Ends acquisition after the frame at hand; nothing where there is none.
     Stop,
     /// Runs the plan once and returns its raw outputs: zero or more [`ToHost::StepCost`],
     /// the pieces of the outputs, [`ToHost::RunDone`].
@@ -59,6 +120,16 @@ pub enum ToBoard<'a> {
         /// The frame.
         frame: u32,
     },
+}
+
+impl Message for ToBoard<'_> {
+    fn channel(&self) -> Channel {
+        match self {
+            Self::Input(_) => Channel::Tensors,
+            Self::Answer { .. } | Self::NoAnswer { .. } => Channel::Results,
+            _ => Channel::Control,
+        }
+    }
 }
 
 /// From the board to the host.
@@ -96,7 +167,7 @@ pub enum ToHost<'a> {
         ticks: u64,
     },
     /// A piece of the outputs of a run, one output after another.
-    Output(Piece<'a>),
+    Output(#[serde(borrow)] Piece<'a>),
     /// A run ended.
     RunDone {
         /// The run.
@@ -111,6 +182,33 @@ pub enum ToHost<'a> {
     },
     /// The board can not do what it was asked.
     Refused(Refusal),
+}
+
+impl Message for ToHost<'_> {
+    fn channel(&self) -> Channel {
+        match self {
+            Self::Frame(_) | Self::Output(_) => Channel::Tensors,
+            Self::Result(_) | Self::Ask { .. } => Channel::Results,
+            _ => Channel::Control,
+        }
+    }
+}
+
+/// A piece of the board's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Log<'a> {
+    /// One defmt frame in raw encoding; the board's ELF file has what decodes it.
+    Defmt(&'a [u8]),
+    /// One line of text, from a board that has no ELF file to decode with.
+    Text(&'a str),
+    /// So many entries were lost here, because the board had no room to hold them.
+    Dropped(u32),
+}
+
+impl Message for Log<'_> {
+    fn channel(&self) -> Channel {
+        Channel::Log
+    }
 }
 
 /// Where the input of a run is.

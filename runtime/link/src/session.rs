@@ -1,0 +1,228 @@
+//! Sessions: both halves of the link, and how they begin and begin again.
+//!
+//! The host opens a session under a number that it never used before; the board takes any session
+//! that is opened and forgets the one before it. A board without a session (it has just started)
+//! says so until one is opened, so that the host learns of a restart and opens the next session.
+//! Messages of another session are dropped. Within a session every message that was taken is
+//! handed out by the other side exactly once and in order; with the session ends the promise. Log
+//! messages have no promise at all.
+//!
+//! The wire may lose, damage, repeat and invent bytes, but must not reorder frames.
+
+use crate::frame::{FRAME_LEN_MAX, Header, Kind, Raw};
+use crate::link::Event;
+use crate::message::Channel;
+use crate::receiver::{Answer, Receiver};
+use crate::sender::Sender;
+
+/// Time between two attempts to open a session, and between two announcements of having none.
+const HANDSHAKE_PERIOD_US: u64 = 200_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Host,
+    Board,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    role: Role,
+    /// The session that is open, or that the host is opening; 0 is none.
+    number: u32,
+    is_open: bool,
+    /// When to open or announce next, while not open.
+    handshake_us: u64,
+    receiver: Receiver,
+    sender: Sender,
+    log: Raw,
+    log_waits: bool,
+    tells_closed: bool,
+    tells_opened: bool,
+}
+
+impl Session {
+    pub const fn new(role: Role, number: u32) -> Self {
+        Self {
+            role,
+            number,
+            is_open: false,
+            handshake_us: 0,
+            receiver: Receiver::NEW,
+            sender: Sender::NEW,
+            log: Raw::EMPTY,
+            log_waits: false,
+            tells_closed: false,
+            tells_opened: false,
+        }
+    }
+
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    pub const fn is_flushed(&self) -> bool {
+        self.sender.is_empty()
+    }
+
+    pub const fn has_room(&self, channel: Channel) -> bool {
+        let is_taken = match channel {
+            Channel::Log => self.log_waits,
+            _ => self.sender.is_full(),
+        };
+        self.is_open && !is_taken
+    }
+
+    /// Takes a message for which there is room; `false` when it is too long.
+    pub fn push(&mut self, channel: Channel, message: &impl serde::Serialize) -> bool {
+        match channel {
+            Channel::Log => {
+                self.log_waits = self.log.set_message(message);
+                self.log_waits
+            }
+            _ => self.sender.push(channel, message),
+        }
+    }
+
+    pub fn receive(&mut self, header: Header, body: &[u8], now_us: u64) {
+        match self.role {
+            Role::Host => self.handshake_as_host(header, now_us),
+            Role::Board => self.handshake_as_board(header, now_us),
+        }
+        if !self.is_open || header.session != self.number {
+            return;
+        }
+        self.sender
+            .acknowledged(header.acknowledgement, header.credit, now_us);
+        match header.kind {
+            Kind::Ack | Kind::Announce => {}
+            Kind::Reject => self.sender.rejected(),
+            Kind::Open => self.receiver.acknowledge(),
+            Kind::Message(Channel::Log) => self.receiver.accept_log(body),
+            Kind::Message(channel) => self.receiver.accept(header.sequence, channel, body),
+        }
+    }
+
+    fn handshake_as_host(&mut self, header: Header, now_us: u64) {
+        if header.kind == Kind::Announce {
+            if self.is_open {
+                self.end();
+                self.number = self.number.wrapping_add(1).max(1);
+            }
+            self.handshake_us = now_us;
+        } else if !self.is_open && header.session == self.number && header.kind != Kind::Open {
+            self.begin();
+        }
+    }
+
+    fn handshake_as_board(&mut self, header: Header, now_us: u64) {
+        if header.session == 0 {
+            return;
+        }
+        if header.kind == Kind::Open && !(self.is_open && header.session == self.number) {
+            if self.is_open {
+                self.end();
+            }
+            self.number = header.session;
+            self.begin();
+        } else if !self.is_open {
+            // The host believes in a session that is gone.
+            self.handshake_us = now_us;
+        }
+    }
+
+    fn begin(&mut self) {
+        self.sender.reset();
+        self.receiver.reset();
+        self.log_waits = false;
+        self.is_open = true;
+        self.tells_opened = true;
+    }
+
+    fn end(&mut self) {
+        self.receiver.reset();
+        self.is_open = false;
+        // A session that nobody was told of needs no end.
+        self.tells_closed |= !self.tells_opened;
+        self.tells_opened = false;
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event<'_>> {
+        if core::mem::take(&mut self.tells_closed) {
+            return Some(Event::Closed);
+        }
+        if core::mem::take(&mut self.tells_opened) {
+            return Some(Event::Opened);
+        }
+        self.receiver.pop().map(Event::Message)
+    }
+
+    pub fn poll_transmit<'o>(
+        &mut self,
+        now_us: u64,
+        out: &'o mut [u8; FRAME_LEN_MAX],
+    ) -> Option<&'o [u8]> {
+        if !self.is_open {
+            return self.poll_handshake(now_us, out);
+        }
+        let answer = self.receiver.take_answer();
+        if answer == Answer::Reject {
+            return Some(self.header(Kind::Reject).encode_bare(out));
+        }
+        // Every frame acknowledges what has arrived.
+        let mut header = self.header(Kind::Ack);
+        if let Some((raw, sequence, channel)) = self.sender.poll(now_us) {
+            (header.kind, header.sequence) = (Kind::Message(channel), sequence);
+            return Some(raw.encode(header, out));
+        }
+        if core::mem::take(&mut self.log_waits) {
+            header.kind = Kind::Message(Channel::Log);
+            return Some(self.log.encode(header, out));
+        }
+        (answer == Answer::Ack).then(|| header.encode_bare(out))
+    }
+
+    fn poll_handshake<'o>(
+        &mut self,
+        now_us: u64,
+        out: &'o mut [u8; FRAME_LEN_MAX],
+    ) -> Option<&'o [u8]> {
+        if now_us < self.handshake_us {
+            return None;
+        }
+        self.handshake_us = now_us + HANDSHAKE_PERIOD_US;
+        let kind = match self.role {
+            Role::Host => Kind::Open,
+            Role::Board => Kind::Announce,
+        };
+        Some(self.header(kind).encode_bare(out))
+    }
+
+    const fn header(&self, kind: Kind) -> Header {
+        Header {
+            kind,
+            session: match kind {
+                Kind::Announce => 0,
+                _ => self.number,
+            },
+            sequence: 0,
+            acknowledgement: self.receiver.expected(),
+            credit: self.receiver.credit(),
+        }
+    }
+
+    pub const fn poll_timeout(&self) -> Option<u64> {
+        if self.is_open {
+            self.sender.deadline_us()
+        } else {
+            Some(self.handshake_us)
+        }
+    }
+
+    pub const fn repeated(&self) -> u32 {
+        self.sender.repeated
+    }
+
+    pub const fn logs_dropped(&self) -> u32 {
+        self.receiver.logs_dropped
+    }
+}

@@ -1,0 +1,226 @@
+//! Messages survive encoding, fit into a frame at their largest, and hostile bytes decode to
+//! nothing or to something harmless.
+
+use microtome_answer::{Answer, DETECTIONS_MAX, Detection, Reading};
+use microtome_link::message::{
+    Acquisition, Channel, FrameResult, Identity, InputSource, MESSAGE_LEN_MAX, NAME_LEN_MAX, Name,
+    Origin, PIECE_LEN_MAX, Piece, Received, Refusal, Times,
+};
+use microtome_link::{Log, ToBoard, ToHost};
+use proptest::prelude::*;
+
+fn name() -> impl Strategy<Value = Name> {
+    "[a-z0-9.-]{0,48}".prop_map(|text| Name::try_from(text.as_str()).unwrap())
+}
+
+fn reading() -> impl Strategy<Value = Reading> {
+    let detection = (any::<u8>(), any::<u8>(), any::<u16>(), any::<u16>())
+        .prop_map(|(class, score, x, y)| Detection { class, score, x, y });
+    let objects = (
+        prop::collection::vec(detection, 0..=DETECTIONS_MAX),
+        any::<u16>(),
+    )
+        .prop_map(|(found, more)| Answer::Objects {
+            found: found.into_iter().collect(),
+            more,
+        });
+    let answer = prop_oneof![
+        Just(Answer::Raw),
+        (any::<u16>(), any::<u8>()).prop_map(|(class, score)| Answer::Class { class, score }),
+        objects,
+    ];
+    (answer, any::<u8>()).prop_map(|(answer, confidence)| Reading { answer, confidence })
+}
+
+fn result() -> impl Strategy<Value = FrameResult> {
+    let origin = prop_oneof![
+        Just(Origin::Board),
+        Just(Origin::Host),
+        Just(Origin::BoardAfterDeadline),
+        Just(Origin::BoardAfterNoAnswer),
+    ];
+    (
+        any::<u32>(),
+        origin,
+        reading(),
+        any::<u8>(),
+        any::<[u64; 4]>(),
+    )
+        .prop_map(
+            |(frame, origin, reading, board_confidence, [exposed, begun, inferred, answered])| {
+                FrameResult {
+                    frame,
+                    origin,
+                    reading,
+                    board_confidence,
+                    times: Times {
+                        exposed,
+                        begun,
+                        inferred,
+                        answered,
+                    },
+                }
+            },
+        )
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    let numbers = (any::<u16>(), any::<[u32; 3]>());
+    let names = (name(), name(), name(), prop::option::of(name()));
+    (numbers, names, any::<[u8; 32]>()).prop_map(
+        |((protocol, numbers), (board, firmware, model, plan_fault), plan)| Identity {
+            protocol,
+            board,
+            firmware,
+            model,
+            plan,
+            plan_fault,
+            arena_bytes: numbers[0],
+            ticks_hz: numbers[1],
+            replay_frames: numbers[2],
+        },
+    )
+}
+
+/// The messages without borrowed data; pieces have a test of their own.
+fn to_host() -> impl Strategy<Value = ToHost<'static>> {
+    prop_oneof![
+        identity().prop_map(ToHost::Hello),
+        result().prop_map(ToHost::Result),
+        (any::<[u32; 3]>(), reading()).prop_map(|([frame, len, deadline_ms], reading)| {
+            ToHost::Ask {
+                frame,
+                len,
+                deadline_ms,
+                reading,
+            }
+        }),
+        (any::<u32>(), any::<u16>(), any::<u64>())
+            .prop_map(|(run, step, ticks)| ToHost::StepCost { run, step, ticks }),
+        (any::<u32>(), any::<u64>()).prop_map(|(run, ticks)| ToHost::RunDone { run, ticks }),
+        any::<u32>().prop_map(|frames| ToHost::Stopped { frames }),
+        any::<u32>().prop_map(|frames| ToHost::Refused(Refusal::NoFrame { frames })),
+    ]
+}
+
+fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
+    let acquisition = (any::<[u32; 3]>(), any::<bool>()).prop_map(
+        |([frames, period_us, deadline_ms], offload)| Acquisition {
+            frames,
+            period_us,
+            offload,
+            deadline_ms,
+        },
+    );
+    prop_oneof![
+        any::<u16>().prop_map(|protocol| ToBoard::Hello { protocol }),
+        acquisition.prop_map(ToBoard::Start),
+        Just(ToBoard::Stop),
+        (any::<u32>(), any::<u32>(), any::<bool>()).prop_map(|(run, index, profile)| {
+            ToBoard::Run {
+                run,
+                input: InputSource::Replay(index),
+                profile,
+            }
+        }),
+        (any::<u32>(), reading()).prop_map(|(frame, reading)| ToBoard::Answer { frame, reading }),
+        any::<u32>().prop_map(|frame| ToBoard::NoAnswer { frame }),
+    ]
+}
+
+fn encode<'b>(message: &impl serde::Serialize, room: &'b mut [u8]) -> Received<'b> {
+    Received {
+        channel: Channel::Control,
+        body: postcard::to_slice(message, room).unwrap(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn messages_to_the_host_come_back(message in to_host()) {
+        let mut room = [0; MESSAGE_LEN_MAX];
+        prop_assert_eq!(encode(&message, &mut room).decode(), Ok(message));
+    }
+
+    #[test]
+    fn messages_to_the_board_come_back(message in to_board()) {
+        let mut room = [0; MESSAGE_LEN_MAX];
+        prop_assert_eq!(encode(&message, &mut room).decode(), Ok(message));
+    }
+
+    #[test]
+    fn pieces_come_back(
+        offset in any::<u32>(),
+        data in prop::collection::vec(any::<u8>(), 0..=PIECE_LEN_MAX),
+    ) {
+        let mut room = [0; MESSAGE_LEN_MAX];
+        let piece = Piece { offset, data: &data };
+        prop_assert_eq!(encode(&ToBoard::Input(piece), &mut room).decode(), Ok(ToBoard::Input(piece)));
+        prop_assert_eq!(encode(&ToHost::Frame(piece), &mut room).decode(), Ok(ToHost::Frame(piece)));
+    }
+
+    #[test]
+    fn hostile_bodies_never_panic(body in prop::collection::vec(any::<u8>(), 0..MESSAGE_LEN_MAX)) {
+        let received = Received { channel: Channel::Control, body: &body };
+        let _ = received.decode::<ToHost<'_>>();
+        let _ = received.decode::<ToBoard<'_>>();
+        let _ = received.decode::<Log<'_>>();
+    }
+
+    #[test]
+    fn a_message_with_bytes_left_over_is_malformed(message in to_board()) {
+        let mut room = [0; MESSAGE_LEN_MAX + 1];
+        let len = encode(&message, &mut room[..MESSAGE_LEN_MAX]).body.len();
+        let received = Received { channel: Channel::Control, body: &room[..=len] };
+        prop_assert!(received.decode::<ToBoard<'_>>().is_err());
+    }
+}
+
+#[test]
+fn the_largest_message_fits_exactly() {
+    let detection = Detection {
+        class: u8::MAX,
+        score: u8::MAX,
+        x: u16::MAX,
+        y: u16::MAX,
+    };
+    let result = FrameResult {
+        frame: u32::MAX,
+        origin: Origin::BoardAfterNoAnswer,
+        reading: Reading {
+            answer: Answer::Objects {
+                found: [detection; DETECTIONS_MAX].into(),
+                more: u16::MAX,
+            },
+            confidence: u8::MAX,
+        },
+        board_confidence: u8::MAX,
+        times: Times {
+            exposed: u64::MAX,
+            begun: u64::MAX,
+            inferred: u64::MAX,
+            answered: u64::MAX,
+        },
+    };
+    let mut room = [0; MESSAGE_LEN_MAX];
+    let largest = encode(&ToHost::Result(result), &mut room).body.len();
+    assert_eq!(largest, MESSAGE_LEN_MAX);
+}
+
+#[test]
+fn the_largest_hello_fits() {
+    let name = Name::try_from("n".repeat(NAME_LEN_MAX).as_str()).unwrap();
+    let hello = ToHost::Hello(Identity {
+        protocol: u16::MAX,
+        board: name.clone(),
+        firmware: name.clone(),
+        model: name.clone(),
+        plan: [u8::MAX; 32],
+        plan_fault: Some(name),
+        arena_bytes: u32::MAX,
+        ticks_hz: u32::MAX,
+        replay_frames: u32::MAX,
+    });
+    let mut room = [0; MESSAGE_LEN_MAX];
+    assert!(encode(&hello, &mut room).body.len() <= MESSAGE_LEN_MAX);
+}
