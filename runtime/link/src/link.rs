@@ -94,6 +94,11 @@ impl Link {
         self.session.is_open()
     }
 
+    /// The session, if there is one.
+    pub const fn session(&self) -> Option<u32> {
+        self.session.number()
+    }
+
     /// Whether every message that was sent has been acknowledged.
     pub const fn is_flushed(&self) -> bool {
         self.session.is_flushed()

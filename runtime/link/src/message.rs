@@ -13,6 +13,9 @@ pub const PROTOCOL: u16 = 1;
 /// Longest name of a board, a model or a build.
 pub const NAME_LEN_MAX: usize = 48;
 
+/// Longest reason why a plan can not be run; what is longer is cut.
+pub const FAULT_LEN_MAX: usize = 96;
+
 /// Longest piece of a tensor in one message.
 pub const PIECE_LEN_MAX: usize = 448;
 
@@ -25,7 +28,7 @@ pub const MESSAGE_LEN_MAX: usize = {
     // listed, and the confidence.
     const READING: usize = 1 + 1 + DETECTIONS_MAX * (1 + 1 + 3 + 3) + 3 + 1;
     const PIECE: usize = 1 + 5 + 2 + PIECE_LEN_MAX;
-    const HELLO: usize = 1 + 3 + 4 * (2 + NAME_LEN_MAX) + 32 + 3 * 5;
+    const HELLO: usize = 1 + 3 + 3 * (1 + NAME_LEN_MAX) + 32 + 2 + FAULT_LEN_MAX + 3 * 5;
     const LONGEST: usize = if RESULT > PIECE { RESULT } else { PIECE };
     if LONGEST > HELLO { LONGEST } else { HELLO }
 };
@@ -80,6 +83,9 @@ impl<'a> Received<'a> {
 /// A short name.
 pub type Name = String<NAME_LEN_MAX>;
 
+/// Why a plan can not be run, in one line.
+pub type PlanFault = String<FAULT_LEN_MAX>;
+
 /// From the host to the board.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
@@ -106,7 +112,9 @@ pub enum ToBoard<'a> {
         /// Whether each step's cost is reported.
         profile: bool,
     },
-    /// A piece of the input of the next [`ToBoard::Run`] from the link.
+    /// A piece of the input for [`ToBoard::Run`] from the link: the plan's inputs one after
+    /// another, in the arena's order. Pieces come in order, the first at offset 0; the input
+    /// stays until other frames take its place.
     Input(#[serde(borrow)] Piece<'a>),
     /// The heavier model's reading of a frame that the board asked about.
     Answer {
@@ -148,7 +156,7 @@ pub enum ToHost<'a> {
     Ask {
         /// The frame.
         frame: u32,
-        /// Length of the frame in bytes: the plan's first input.
+        /// Length of the frame in bytes: the plan's inputs one after another.
         len: u32,
         /// Milliseconds that the board waits for the answer.
         deadline_ms: u32,
@@ -166,13 +174,14 @@ pub enum ToHost<'a> {
         /// The board's ticks from its begin to its end.
         ticks: u64,
     },
-    /// A piece of the outputs of a run, one output after another.
+    /// A piece of the outputs of a run, one output after another, in the arena's order.
     Output(#[serde(borrow)] Piece<'a>),
     /// A run ended.
     RunDone {
         /// The run.
         run: u32,
-        /// The board's ticks of all steps together, input already in place.
+        /// The board's ticks of all steps together, input already in place; of a run that was
+        /// not profiled, also where each step's cost was asked for.
         ticks: u64,
     },
     /// Acquisition ended.
@@ -256,7 +265,7 @@ pub struct Identity {
     /// Digest of the plan; all zero when there is none, and `plan_fault` says why.
     pub plan: [u8; 32],
     /// Why there is no plan to run.
-    pub plan_fault: Option<Name>,
+    pub plan_fault: Option<PlanFault>,
     /// Bytes of arena that the board has.
     pub arena_bytes: u32,
     /// Ticks of the board's clock in one second.

@@ -60,6 +60,14 @@ impl Session {
         self.is_open
     }
 
+    pub const fn number(&self) -> Option<u32> {
+        if self.is_open {
+            Some(self.number)
+        } else {
+            None
+        }
+    }
+
     pub const fn is_flushed(&self) -> bool {
         self.sender.is_empty()
     }

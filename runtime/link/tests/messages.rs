@@ -3,14 +3,14 @@
 
 use microtome_answer::{Answer, DETECTIONS_MAX, Detection, Reading};
 use microtome_link::message::{
-    Acquisition, Channel, FrameResult, Identity, InputSource, MESSAGE_LEN_MAX, NAME_LEN_MAX, Name,
-    Origin, PIECE_LEN_MAX, Piece, Received, Refusal, Times,
+    Acquisition, Channel, FAULT_LEN_MAX, FrameResult, Identity, InputSource, MESSAGE_LEN_MAX,
+    NAME_LEN_MAX, Name, Origin, PIECE_LEN_MAX, Piece, PlanFault, Received, Refusal, Times,
 };
 use microtome_link::{Log, ToBoard, ToHost};
 use proptest::prelude::*;
 
 fn name() -> impl Strategy<Value = Name> {
-    "[a-z0-9.-]{0,48}".prop_map(|text| Name::try_from(text.as_str()).unwrap())
+    "[a-z0-9.-]{0,48}".prop_map(|text| Name::try_from(text.as_str()).expect("short"))
 }
 
 fn reading() -> impl Strategy<Value = Reading> {
@@ -65,8 +65,9 @@ fn result() -> impl Strategy<Value = FrameResult> {
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
+    let fault = "[ -~]{0,96}".prop_map(|text| PlanFault::try_from(text.as_str()).expect("short"));
     let numbers = (any::<u16>(), any::<[u32; 3]>());
-    let names = (name(), name(), name(), prop::option::of(name()));
+    let names = (name(), name(), name(), prop::option::of(fault));
     (numbers, names, any::<[u8; 32]>()).prop_map(
         |((protocol, numbers), (board, firmware, model, plan_fault), plan)| Identity {
             protocol,
@@ -131,7 +132,7 @@ fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
 fn encode<'b>(message: &impl serde::Serialize, room: &'b mut [u8]) -> Received<'b> {
     Received {
         channel: Channel::Control,
-        body: postcard::to_slice(message, room).unwrap(),
+        body: postcard::to_slice(message, room).expect("there is room"),
     }
 }
 
@@ -214,9 +215,9 @@ fn the_largest_hello_fits() {
         protocol: u16::MAX,
         board: name.clone(),
         firmware: name.clone(),
-        model: name.clone(),
+        model: name,
         plan: [u8::MAX; 32],
-        plan_fault: Some(name),
+        plan_fault: Some(PlanFault::try_from("f".repeat(FAULT_LEN_MAX).as_str()).unwrap()),
         arena_bytes: u32::MAX,
         ticks_hz: u32::MAX,
         replay_frames: u32::MAX,
