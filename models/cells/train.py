@@ -16,7 +16,7 @@ sys.path.insert(0, str(FOLDER.parent))
 from common import build, fit, nets  # noqa: E402
 from common.data import CLASSES  # noqa: E402
 
-RECIPE = fit.Recipe(epochs=200, rate=4e-3, seed=20)
+RECIPE = fit.Recipe(epochs=200, rate=4e-3, seed=20, class_weight=(1.0, 1.7, 2.0, 3.0))
 
 
 def cells() -> nn.Module:

@@ -10,17 +10,14 @@ from torch import nn
 
 from .data import Frame, Windows
 
-CLASS_WEIGHT = (1.0, 1.7, 2.0, 3.0)
-"""Weight of a grid cell in the loss, mixed by its target."""
-
-
 @dataclass(frozen=True)
 class Recipe:
-    """What a training run is made of."""
+    """What a training run is made of; `class_weight` weighs grid cells by their target."""
 
     epochs: int
     rate: float
     seed: int
+    class_weight: tuple[float, float, float, float]
     batch: int = 8
     decay: float = 0.02
     average: float = 0.997
@@ -44,7 +41,8 @@ def fit(net: nn.Module, frames: list[Frame], recipe: Recipe) -> nn.Module:
         losses = []
         for batch in order.reshape(-1, recipe.batch):
             inputs, targets = (np.stack(part) for part in zip(*map(windows.sample, batch)))
-            loss = grid_loss(net(torch.from_numpy(inputs)), torch.from_numpy(targets))
+            logits = net(torch.from_numpy(inputs))
+            loss = grid_loss(logits, torch.from_numpy(targets), recipe.class_weight)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -58,9 +56,9 @@ def fit(net: nn.Module, frames: list[Frame], recipe: Recipe) -> nn.Module:
     return averaged.eval()
 
 
-def grid_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def grid_loss(logits: torch.Tensor, targets: torch.Tensor, class_weight) -> torch.Tensor:
     """Cross-entropy against soft targets, cells weighted by class."""
-    weight = (targets * torch.tensor(CLASS_WEIGHT)[None, :, None, None]).sum(1)
+    weight = (targets * torch.tensor(class_weight)[None, :, None, None]).sum(1)
     entropy = -(targets * torch.log_softmax(logits, 1)).sum(1)
     return (weight * entropy).sum() / weight.sum()
 
