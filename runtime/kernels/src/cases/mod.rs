@@ -105,7 +105,7 @@ macro_rules! contract {
         $(
             #[test]
             fn $op() {
-                let cases = if cfg!(miri) { 8 } else { 4000 };
+                let cases = if cfg!(miri) { 3 } else { 4000 };
                 $crate::cases::repeat($set, $crate::cases::$op, cases);
             }
         )*

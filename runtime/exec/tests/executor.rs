@@ -1,0 +1,163 @@
+//! What callers of the executor rely on.
+
+mod support;
+
+use microtome_exec::{ArenaError, Executor, Profiler, StepDone};
+use microtome_kernels::cases::Rng;
+use microtome_kernels::{KernelSet, generic, reference};
+use microtome_plan::{Op, Plan, PlanBuf, Step};
+use support::{ARENA_BYTES, CLASSES};
+
+/// Words, so that the bytes are aligned.
+type Arena = [u32; ARENA_BYTES / 4];
+
+fn arena() -> Arena {
+    [0x5a5a_5a5a; ARENA_BYTES / 4]
+}
+
+fn image(seed: u64) -> [i8; 108] {
+    let mut values = [0; 108];
+    Rng::new(seed).fill(&mut values);
+    values
+}
+
+/// Every step's output, each computed from copies of its operands by the reference.
+fn expected(plan: &Plan<'_>, image: &[i8]) -> Vec<Vec<i8>> {
+    let mut arena = vec![0_i8; ARENA_BYTES];
+    arena[..image.len()].copy_from_slice(image);
+    let step = |Step { op, .. }: Step<'_>| {
+        let reads = op.reads();
+        let operand = |index: usize| arena[reads[index].clone()].to_vec();
+        let mut out = vec![0; op.writes().len()];
+        let constants = || {
+            let (at, weights, channels) = op.constants().expect("a convolution");
+            plan.conv(at, weights, channels)
+        };
+        let (set, x) = (reference::SET, operand(0));
+        match &op {
+            Op::Conv2d { params, .. } => (set.conv2d)(params, &constants(), &x, &mut out),
+            Op::Depthwise { params, .. } => (set.depthwise)(params, &constants(), &x, &mut out),
+            Op::Add { params, .. } => (set.add)(params, &x, &operand(1), &mut out),
+            Op::AveragePool { params, .. } => (set.average_pool)(params, &x, &mut out),
+            Op::MaxPool { params, .. } => (set.max_pool)(params, &x, &mut out),
+            Op::Softmax { params, .. } => (set.softmax)(params, &x, &mut out),
+            Op::Rescale { params, .. } => (set.rescale)(params, &x, &mut out),
+            Op::Pad { params, .. } => (set.pad)(params, &x, &mut out),
+            Op::Clamp { params, .. } => (set.clamp)(params, &x, &mut out),
+        }
+        arena[op.writes()].copy_from_slice(&out);
+        out
+    };
+    plan.steps().map(step).collect()
+}
+
+fn outputs_of_steps(plan: &Plan<'_>, kernels: &'static KernelSet, image: &[i8]) -> Vec<Vec<i8>> {
+    let mut arena = arena();
+    let bytes = bytemuck::cast_slice_mut(&mut arena);
+    let mut executor = Executor::with_kernels(plan, bytes, kernels).expect("an arena");
+    executor.input_mut(0).copy_from_slice(image);
+    let mut outputs = Vec::new();
+    while let Some(StepDone { step, .. }) = executor.step() {
+        outputs.push(executor.written(&step.op).to_vec());
+    }
+    assert_eq!(outputs.last().map(Vec::as_slice), Some(executor.output(0)));
+    outputs
+}
+
+#[test]
+fn a_run_is_its_operators_one_after_another() {
+    let plan = PlanBuf::new(&support::plan()).unwrap();
+    for seed in 0..16 {
+        let expected = expected(&plan.plan(), &image(seed));
+        for kernels in [&reference::SET, &generic::SET] {
+            let got = outputs_of_steps(&plan.plan(), kernels, &image(seed));
+            assert_eq!(got, expected, "{}", kernels.name);
+        }
+    }
+}
+
+#[test]
+fn the_plan_tells_its_inputs_apart() {
+    let plan = PlanBuf::new(&support::plan()).unwrap();
+    let scores: Vec<_> = (0..2)
+        .map(|seed| expected(&plan.plan(), &image(seed)).pop())
+        .collect();
+    assert_ne!(scores[0], scores[1]);
+}
+
+#[test]
+fn runs_repeat_whatever_the_arena_held() {
+    let plan = PlanBuf::new(&support::plan()).unwrap();
+    let plan = plan.plan();
+    let mut arena = arena();
+    let mut executor = Executor::new(&plan, bytemuck::cast_slice_mut(&mut arena)).unwrap();
+    let mut scores = [[0; CLASSES]; 3];
+    for scores in &mut scores {
+        executor.input_mut(0).copy_from_slice(&image(5));
+        executor.run(&mut ());
+        scores.copy_from_slice(executor.output(0));
+    }
+    assert_eq!(scores[0], scores[1]);
+    assert_eq!(scores[1], scores[2]);
+}
+
+#[test]
+fn a_run_starts_over_in_the_middle_of_another() {
+    let plan = PlanBuf::new(&support::plan()).unwrap();
+    let plan = plan.plan();
+    let mut arena = arena();
+    let mut executor = Executor::new(&plan, bytemuck::cast_slice_mut(&mut arena)).unwrap();
+    executor.step();
+    executor.step();
+    executor.rewind();
+    executor.input_mut(0).copy_from_slice(&image(5));
+    assert_eq!(executor.step().map(|done| done.index), Some(0));
+    executor.input_mut(0).copy_from_slice(&image(5));
+    executor.run(&mut ());
+    let expected = expected(&plan, &image(5)).pop();
+    assert_eq!(Some(executor.output(0)), expected.as_deref());
+}
+
+#[test]
+fn a_profiler_sees_each_step_begin_and_end() {
+    struct Log(Vec<(bool, usize, String)>);
+    impl Profiler for Log {
+        fn begin(&mut self, index: usize, step: &Step<'_>) {
+            self.0.push((true, index, step.name.into()));
+        }
+
+        fn end(&mut self, index: usize, step: &Step<'_>) {
+            self.0.push((false, index, step.name.into()));
+        }
+    }
+    let plan = PlanBuf::new(&support::plan()).unwrap();
+    let plan = plan.plan();
+    let mut arena = arena();
+    let mut executor = Executor::new(&plan, bytemuck::cast_slice_mut(&mut arena)).unwrap();
+    let mut log = Log(Vec::new());
+    executor.run(&mut log);
+    let steps = plan.steps().enumerate();
+    let expected: Vec<_> = steps
+        .flat_map(|(index, step)| [true, false].map(|begin| (begin, index, step.name.into())))
+        .collect();
+    assert_eq!(log.0, expected);
+}
+
+#[test]
+fn an_arena_is_large_enough_and_aligned() {
+    let plan = PlanBuf::new(&support::plan()).unwrap();
+    let plan = plan.plan();
+    let mut arena = [0_u32; ARENA_BYTES / 4 + 1];
+    let arena: &mut [u8] = bytemuck::cast_slice_mut(&mut arena);
+    let error = |arena: &mut [u8]| Executor::new(&plan, arena).map(drop);
+    let (need, have) = (ARENA_BYTES, ARENA_BYTES - 1);
+    assert_eq!(
+        error(&mut arena[..have]),
+        Err(ArenaError::TooSmall { need, have })
+    );
+    assert_eq!(
+        error(&mut arena[1..]),
+        Err(ArenaError::Misaligned { align: 4 })
+    );
+    assert_eq!(error(&mut arena[4..]), Ok(()));
+}
