@@ -17,8 +17,15 @@ impl CpuBackend {
 
     /// An executor of `plan`, with an arena of its own.
     pub fn new(plan: PlanBuf) -> Self {
-        let words = plan.plan().manifest().arena_bytes.div_ceil(size_of::<u128>());
-        Self { plan, arena: vec![0; words] }
+        let words = plan
+            .plan()
+            .manifest()
+            .arena_bytes
+            .div_ceil(size_of::<u128>());
+        Self {
+            plan,
+            arena: vec![0; words],
+        }
     }
 }
 
@@ -37,7 +44,10 @@ impl Backend for CpuBackend {
             executor: Self::NAME,
             cause: error.to_string(),
         })?;
-        Ok(samples.iter().map(|inputs| infer(&mut executor, plan.manifest(), inputs)).collect())
+        Ok(samples
+            .iter()
+            .map(|inputs| infer(&mut executor, plan.manifest(), inputs))
+            .collect())
     }
 }
 
@@ -46,5 +56,7 @@ fn infer(executor: &mut Executor<'_, '_>, manifest: &Manifest<'_>, inputs: &[&[i
         executor.input_mut(port).copy_from_slice(values);
     }
     executor.run(&mut ());
-    (0..manifest.outputs.len()).map(|port| executor.output(port).to_vec()).collect()
+    (0..manifest.outputs.len())
+        .map(|port| executor.output(port).to_vec())
+        .collect()
 }

@@ -69,19 +69,25 @@ pub enum BackendError {
 ///
 /// # Errors
 /// The first input that does not fit.
-pub fn check_inputs(
-    manifest: &Manifest<'_>,
-    samples: &[Inputs<'_>],
-) -> Result<(), BackendError> {
+pub fn check_inputs(manifest: &Manifest<'_>, samples: &[Inputs<'_>]) -> Result<(), BackendError> {
     for (sample, inputs) in samples.iter().enumerate() {
         let (expected, found) = (manifest.inputs.len(), inputs.len());
         if found != expected {
-            return Err(BackendError::InputCount { sample, expected, found });
+            return Err(BackendError::InputCount {
+                sample,
+                expected,
+                found,
+            });
         }
         for (port, (input, values)) in manifest.inputs.iter().zip(inputs).enumerate() {
             let (expected, found) = (input.len(), values.len());
             if found != expected {
-                return Err(BackendError::InputLen { sample, port, expected, found });
+                return Err(BackendError::InputLen {
+                    sample,
+                    port,
+                    expected,
+                    found,
+                });
             }
         }
     }

@@ -3,17 +3,25 @@
 use microtome_backend::{Backend, BackendError, CpuBackend};
 use microtome_kernels::num::{Multiplier, Output};
 use microtome_kernels::reference::{add::Add, clamp::Clamp};
-use microtome_plan::{
-    ArenaAt, Manifest, ModelType, Op, PlanBuf, Port, Step, Target, Task, encode,
-};
+use microtome_plan::{ArenaAt, Manifest, ModelType, Op, PlanBuf, Port, Step, Target, Task, encode};
 
 const LEN: usize = 5;
 const ADD: Add = Add {
     len: LEN,
     zeros: [0, 0],
-    factors: [Multiplier { mantissa: 1 << 30, shift: 0 }; 2],
-    factor: Multiplier { mantissa: 1 << 30, shift: -18 },
-    store: Output { zero: 0, min: -128, max: 127 },
+    factors: [Multiplier {
+        mantissa: 1 << 30,
+        shift: 0,
+    }; 2],
+    factor: Multiplier {
+        mantissa: 1 << 30,
+        shift: -18,
+    },
+    store: Output {
+        zero: 0,
+        min: -128,
+        max: 127,
+    },
 };
 
 fn port(name: &str, at: usize) -> Port<'_> {
@@ -31,12 +39,29 @@ fn port(name: &str, at: usize) -> Port<'_> {
 /// `clamp(a + b, −100, 100)`, in place of `a`: the arena's length is no multiple of its alignment.
 fn plan() -> PlanBuf {
     let [a, b] = [ArenaAt(0), ArenaAt(8)];
-    let clamp = Clamp { len: LEN, min: -100, max: 100 };
+    let clamp = Clamp {
+        len: LEN,
+        min: -100,
+        max: 100,
+    };
     let steps = [
-        Op::Add { params: ADD, a, b, output: a },
-        Op::Clamp { params: clamp, input: a, output: a },
+        Op::Add {
+            params: ADD,
+            a,
+            b,
+            output: a,
+        },
+        Op::Clamp {
+            params: clamp,
+            input: a,
+            output: a,
+        },
     ]
-    .map(|op| Step { name: "step", scale: 1.0, op });
+    .map(|op| Step {
+        name: "step",
+        scale: 1.0,
+        op,
+    });
     let manifest = Manifest {
         model: "sum",
         target: Target::Generic,
@@ -54,7 +79,9 @@ fn plan() -> PlanBuf {
 fn each_sample_of_a_batch_has_its_own_outputs() {
     let [a, b] = [[1, 2, 3, -4, 120], [10, 20, 30, -40, 5]];
     let mut cpu = CpuBackend::new(plan());
-    let outputs = cpu.run(&[vec![&a, &b], vec![&b, &b], vec![&a, &b]]).unwrap();
+    let outputs = cpu
+        .run(&[vec![&a, &b], vec![&b, &b], vec![&a, &b]])
+        .unwrap();
     let sums = [11, 22, 33, -44, 100];
     assert_eq!(outputs, [[sums], [[20, 40, 60, -80, 10]], [sums]]);
     assert_eq!(cpu.run(&[]).unwrap(), Vec::<Vec<Vec<i8>>>::new());
@@ -65,8 +92,20 @@ fn inputs_that_do_not_fit_are_refused() {
     let mut cpu = CpuBackend::new(plan());
     let (fits, short) = ([0; LEN], [0; LEN - 1]);
     let one = cpu.run(&[vec![&fits]]);
-    assert_eq!(one, Err(BackendError::InputCount { sample: 0, expected: 2, found: 1 }));
+    assert_eq!(
+        one,
+        Err(BackendError::InputCount {
+            sample: 0,
+            expected: 2,
+            found: 1
+        })
+    );
     let short = cpu.run(&[vec![&fits, &fits], vec![&fits, &short]]);
-    let error = BackendError::InputLen { sample: 1, port: 1, expected: LEN, found: LEN - 1 };
+    let error = BackendError::InputLen {
+        sample: 1,
+        port: 1,
+        expected: LEN,
+        found: LEN - 1,
+    };
     assert_eq!(short, Err(error));
 }

@@ -1,0 +1,204 @@
+//! The GPU as a backend of one plan.
+
+use crate::batch::Batch;
+use crate::device::Gpu;
+use crate::error::GpuError;
+use crate::ops::{self, Lowered, WORD_BYTES};
+use crate::program::Program;
+use microtome_backend::{Backend, BackendError, Inputs, Outputs, check_inputs};
+use microtome_plan::PlanBuf;
+use std::collections::HashMap;
+use wgpu::BufferUsages;
+
+/// Most samples that run in one submission; larger batches are cut.
+const SAMPLES_MAX: usize = 64;
+
+/// Bytes between the parameters of neighbouring steps: WebGPU's alignment of dynamic offsets.
+pub(crate) const PARAMS_STRIDE: usize = 256;
+
+/// Runs one plan on a [`Gpu`]. Constants and programs are uploaded once; buffers grow with the
+/// largest batch.
+#[derive(Debug)]
+pub struct GpuBackend {
+    gpu: Gpu,
+    plan: PlanBuf,
+    loaded: Loaded,
+    /// Most samples that the adapter's buffers hold, at least one.
+    samples_max: usize,
+    /// Made when it is first needed, and anew after an error.
+    batch: Option<Batch>,
+}
+
+/// What of a plan lies on the device, whatever the batch.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub sample_words: usize,
+    pub constants: wgpu::Buffer,
+    pub params: wgpu::Buffer,
+    pub layout: wgpu::BindGroupLayout,
+    pub steps: Vec<LoadedStep>,
+}
+
+/// A step: its pipeline, and its invocations for each sample.
+#[derive(Debug)]
+pub(crate) struct LoadedStep {
+    pub pipeline: wgpu::ComputePipeline,
+    pub words: usize,
+}
+
+impl GpuBackend {
+    /// Name of the executor, as errors and [`Backend::name`] print it.
+    pub const NAME: &str = "gpu";
+
+    /// Uploads `plan` and builds its programs.
+    ///
+    /// # Errors
+    /// When the adapter cannot hold the plan, or refuses a program, or is lost.
+    pub fn new(gpu: &Gpu, plan: PlanBuf) -> Result<Self, GpuError> {
+        let lowered = ops::lower(&plan.plan());
+        let sample_bytes = (lowered.sample_words * WORD_BYTES) as u64;
+        gpu.check_fits("activations", sample_bytes)?;
+        let loaded = load(gpu, &lowered)?;
+        let fit = (gpu.bytes_max() / sample_bytes) as usize;
+        Ok(Self {
+            gpu: gpu.clone(),
+            plan,
+            loaded,
+            samples_max: fit.min(SAMPLES_MAX),
+            batch: None,
+        })
+    }
+
+    fn run_batch(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, GpuError> {
+        let plan = self.plan.plan();
+        // What an error leaves behind is not used again.
+        let batch = match self
+            .batch
+            .take()
+            .filter(|batch| batch.capacity() >= samples.len())
+        {
+            Some(batch) => batch,
+            None => {
+                let capacity = samples.len().next_power_of_two().min(self.samples_max);
+                Batch::new(&self.gpu, &self.loaded, plan.manifest(), capacity)?
+            }
+        };
+        let outputs = batch.run(&self.gpu, &self.loaded, plan.manifest(), samples)?;
+        self.batch = Some(batch);
+        Ok(outputs)
+    }
+}
+
+impl Backend for GpuBackend {
+    fn name(&self) -> String {
+        format!("{} ({})", Self::NAME, self.gpu.adapter_name())
+    }
+
+    fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
+        check_inputs(self.plan.plan().manifest(), samples)?;
+        let mut outputs = Vec::with_capacity(samples.len());
+        for samples in samples.chunks(self.samples_max) {
+            let batch = self
+                .run_batch(samples)
+                .map_err(|error| BackendError::Failed {
+                    executor: Self::NAME,
+                    cause: error.to_string(),
+                })?;
+            outputs.extend(batch);
+        }
+        Ok(outputs)
+    }
+}
+
+fn load(gpu: &Gpu, lowered: &Lowered) -> Result<Loaded, GpuError> {
+    let mut params = vec![0; (lowered.dispatches.len() * PARAMS_STRIDE).max(PARAMS_STRIDE)];
+    for (slot, dispatch) in params.chunks_mut(PARAMS_STRIDE).zip(&lowered.dispatches) {
+        slot[..dispatch.params.len()].copy_from_slice(&dispatch.params);
+    }
+    let constants: &[u8] = bytemuck::cast_slice(&lowered.constants);
+    gpu.check_fits("constants", constants.len() as u64)?;
+    gpu.check_fits("parameters", params.len() as u64)?;
+    gpu.create(|| {
+        let layout = bind_group_layout(&gpu.device);
+        Loaded {
+            sample_words: lowered.sample_words,
+            constants: upload(gpu, "constants", constants),
+            params: upload(gpu, "parameters", &params),
+            steps: build_steps(gpu, &layout, lowered),
+            layout,
+        }
+    })
+}
+
+/// A buffer with these bytes; one without any cannot be bound and gets one vector of zeros.
+fn upload(gpu: &Gpu, label: &'static str, bytes: &[u8]) -> wgpu::Buffer {
+    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size: bytes.len().max(size_of::<[u32; 4]>()) as u64,
+        usage: BufferUsages::STORAGE | BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    gpu.queue.write_buffer(&buffer, 0, bytes);
+    buffer
+}
+
+/// One pipeline for each program that the plan uses, shared by its steps.
+fn build_steps(gpu: &Gpu, layout: &wgpu::BindGroupLayout, lowered: &Lowered) -> Vec<LoadedStep> {
+    let layout = gpu
+        .device
+        .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(layout)],
+            immediate_size: 0,
+        });
+    let mut pipelines = HashMap::new();
+    let step = |dispatch: &ops::Dispatch| LoadedStep {
+        pipeline: pipelines
+            .entry(dispatch.program.name)
+            .or_insert_with(|| build_pipeline(&gpu.device, &layout, dispatch.program))
+            .clone(),
+        words: dispatch.words,
+    };
+    lowered.dispatches.iter().map(step).collect()
+}
+
+fn build_pipeline(
+    device: &wgpu::Device,
+    layout: &wgpu::PipelineLayout,
+    program: &Program,
+) -> wgpu::ComputePipeline {
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(program.name),
+        source: wgpu::ShaderSource::Wgsl(program.source().into()),
+    });
+    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(program.name),
+        layout: Some(layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
+        cache: None,
+    })
+}
+
+/// The bindings of `common.wgsl`.
+fn bind_group_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
+    let storage = |binding, read_only, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only },
+            has_dynamic_offset,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: None,
+        entries: &[
+            storage(0, false, false),
+            storage(1, true, false),
+            storage(2, true, true),
+        ],
+    })
+}

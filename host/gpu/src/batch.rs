@@ -1,0 +1,197 @@
+//! The buffers of a batch, and the one submission that runs it.
+//!
+//! The arenas of the samples lie one after another in one buffer. Outputs are copied to a second
+//! buffer that the host reads: for each sample its output ports, each from a whole word on.
+
+use crate::backend::{Loaded, PARAMS_STRIDE};
+use crate::device::Gpu;
+use crate::error::GpuError;
+use crate::ops::WORD_BYTES;
+use microtome_backend::{Inputs, Outputs};
+use microtome_plan::{Manifest, Port};
+use std::num::NonZeroU64;
+use wgpu::BufferUsages;
+
+/// Most workgroups along one axis of a dispatch: WebGPU's default limit.
+const GROUPS_MAX: u32 = 65_535;
+/// Invocations of a workgroup, as `common.wgsl` declares it.
+const GROUP_SIZE: u32 = 64;
+
+/// Buffers for up to `capacity` samples.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    capacity: usize,
+    arena: wgpu::Buffer,
+    readback: wgpu::Buffer,
+    bindings: wgpu::BindGroup,
+}
+
+impl Batch {
+    pub(crate) fn new(
+        gpu: &Gpu,
+        loaded: &Loaded,
+        manifest: &Manifest<'_>,
+        capacity: usize,
+    ) -> Result<Self, GpuError> {
+        gpu.create(|| {
+            let buffer = |label, bytes: usize, usage| {
+                gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(label),
+                    size: (capacity * bytes) as u64,
+                    usage,
+                    mapped_at_creation: false,
+                })
+            };
+            let arena = buffer(
+                "activations",
+                loaded.sample_words * WORD_BYTES,
+                BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
+            );
+            let readback = buffer(
+                "outputs",
+                outputs_bytes(manifest),
+                BufferUsages::COPY_DST | BufferUsages::MAP_READ,
+            );
+            let bindings = bind(gpu, loaded, &arena);
+            Self {
+                capacity,
+                arena,
+                readback,
+                bindings,
+            }
+        })
+    }
+
+    /// Samples that fit.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Runs `samples`, no more than fit and at least one, whose inputs fit the plan.
+    pub(crate) fn run(
+        &self,
+        gpu: &Gpu,
+        loaded: &Loaded,
+        manifest: &Manifest<'_>,
+        samples: &[Inputs<'_>],
+    ) -> Result<Vec<Outputs>, GpuError> {
+        gpu.check()?;
+        self.write_inputs(gpu, loaded, manifest, samples);
+        let descriptor = wgpu::CommandEncoderDescriptor::default();
+        let mut encoder = gpu.device.create_command_encoder(&descriptor);
+        self.encode_steps(&mut encoder, loaded, samples.len());
+        self.encode_readback(&mut encoder, loaded, manifest, samples.len());
+        let submission = gpu.queue.submit([encoder.finish()]);
+        let used = (samples.len() * outputs_bytes(manifest)) as u64;
+        // Whether it worked is asked below, by getting the range.
+        self.readback
+            .map_async(wgpu::MapMode::Read, 0..used, |_| ());
+        gpu.wait(submission)?;
+        let outputs = match self.readback.get_mapped_range(0..used) {
+            Ok(bytes) => split_outputs(&bytes, manifest),
+            Err(error) => return Err(gpu.unreadable(&error)),
+        };
+        self.readback.unmap();
+        Ok(outputs)
+    }
+
+    fn write_inputs(
+        &self,
+        gpu: &Gpu,
+        loaded: &Loaded,
+        manifest: &Manifest<'_>,
+        samples: &[Inputs<'_>],
+    ) {
+        for (sample, inputs) in samples.iter().enumerate() {
+            for (port, values) in manifest.inputs.iter().zip(inputs) {
+                // Whole words are written; nothing lies behind an input in its last word.
+                let mut bytes: Vec<u8> = bytemuck::cast_slice(values).to_vec();
+                bytes.resize(port_bytes(port), 0);
+                gpu.queue
+                    .write_buffer(&self.arena, arena_offset(loaded, sample, port), &bytes);
+            }
+        }
+    }
+
+    fn encode_steps(&self, encoder: &mut wgpu::CommandEncoder, loaded: &Loaded, samples: usize) {
+        // wgpu makes each dispatch wait for the one before it, as they write the same buffer.
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for (index, step) in loaded.steps.iter().enumerate() {
+            let groups = (step.words as u32).div_ceil(GROUP_SIZE);
+            let columns = groups.min(GROUPS_MAX);
+            pass.set_pipeline(&step.pipeline);
+            pass.set_bind_group(0, &self.bindings, &[(index * PARAMS_STRIDE) as u32]);
+            pass.dispatch_workgroups(columns, groups.div_ceil(columns), samples as u32);
+        }
+    }
+
+    fn encode_readback(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        loaded: &Loaded,
+        manifest: &Manifest<'_>,
+        samples: usize,
+    ) {
+        let mut to = 0;
+        for sample in 0..samples {
+            for port in &manifest.outputs {
+                let bytes = port_bytes(port) as u64;
+                let at = arena_offset(loaded, sample, port);
+                encoder.copy_buffer_to_buffer(&self.arena, at, &self.readback, to, bytes);
+                to += bytes;
+            }
+        }
+    }
+}
+
+fn bind(gpu: &Gpu, loaded: &Loaded, arena: &wgpu::Buffer) -> wgpu::BindGroup {
+    let params = wgpu::BufferBinding {
+        buffer: &loaded.params,
+        offset: 0,
+        size: NonZeroU64::new(PARAMS_STRIDE as u64),
+    };
+    let resources = [
+        arena.as_entire_binding(),
+        loaded.constants.as_entire_binding(),
+        wgpu::BindingResource::Buffer(params),
+    ];
+    let entries: Vec<_> = (0..)
+        .zip(resources)
+        .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
+        .collect();
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &loaded.layout,
+        entries: &entries,
+    })
+}
+
+/// Bytes of a port in whole words.
+fn port_bytes(port: &Port<'_>) -> usize {
+    port.len().next_multiple_of(WORD_BYTES)
+}
+
+/// Bytes that one sample has in the readback buffer.
+fn outputs_bytes(manifest: &Manifest<'_>) -> usize {
+    manifest.outputs.iter().map(port_bytes).sum()
+}
+
+fn arena_offset(loaded: &Loaded, sample: usize, port: &Port<'_>) -> u64 {
+    (sample * loaded.sample_words * WORD_BYTES + port.at.0) as u64
+}
+
+fn split_outputs(bytes: &[u8], manifest: &Manifest<'_>) -> Vec<Outputs> {
+    let split = |mut rest: &[u8]| {
+        let mut outputs = Outputs::new();
+        for port in &manifest.outputs {
+            let (words, behind) = rest.split_at(port_bytes(port));
+            outputs.push(bytemuck::cast_slice(&words[..port.len()]).to_vec());
+            rest = behind;
+        }
+        outputs
+    };
+    bytes
+        .chunks_exact(outputs_bytes(manifest))
+        .map(split)
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! Convolution: any shape one element at a time; four output channels at a time where those of a
+//! group are a multiple of four.
+
+use super::params::{Job, Shape, Store, Window, pack_channels};
+use super::{Dispatch, WORD_BYTES, byte};
+use crate::program::Program;
+use bytemuck::NoUninit;
+use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
+use microtome_plan::ArenaAt;
+
+pub(super) const PROGRAM: Program = Program::by_element(
+    "conv2d",
+    &[
+        include_str!("../shaders/conv2d_params.wgsl"),
+        include_str!("../shaders/conv2d.wgsl"),
+    ],
+);
+pub(super) const PROGRAM_QUAD: Program = Program::by_quad(
+    "conv2d_quad",
+    &[
+        include_str!("../shaders/conv2d_params.wgsl"),
+        include_str!("../shaders/conv2d_quad.wgsl"),
+    ],
+);
+
+/// Output channels whose weights lie together.
+const BLOCK: usize = 4;
+
+#[derive(Clone, Copy, NoUninit)]
+#[repr(C)]
+struct Params {
+    job: Job,
+    input_at: u32,
+    input_last: u32,
+    input: Shape,
+    output: Shape,
+    window: Window,
+    group_inputs: u32,
+    group_outputs: u32,
+    padding: u32,
+    weights_at: u32,
+    channels_at: u32,
+    store: Store,
+}
+
+pub(super) fn dispatch(
+    job: Job,
+    conv: &Conv2d,
+    input: ArenaAt,
+    constants: &ConvConstants<'_>,
+    packed: &mut Vec<[u32; 4]>,
+) -> Dispatch {
+    let group_outputs = conv.output.channels / conv.groups;
+    let weights_at = packed.len() as u32;
+    packed.extend(pack_weights(conv, constants.weights));
+    let params = Params {
+        job,
+        input_at: byte(input),
+        input_last: (input.span(conv.input.len()).end - 1) as u32,
+        input: conv.input.into(),
+        output: conv.output.into(),
+        window: conv.window.into(),
+        group_inputs: conv.group_channels() as u32,
+        group_outputs: group_outputs as u32,
+        padding: u32::from_le_bytes([conv.input_zero as u8; WORD_BYTES]),
+        weights_at,
+        channels_at: pack_channels(constants, packed),
+        store: conv.store.into(),
+    };
+    let quads = group_outputs.is_multiple_of(BLOCK);
+    Dispatch::new(if quads { &PROGRAM_QUAD } else { &PROGRAM }, &job, &params)
+}
+
+/// The weights in the order of `conv2d_params.wgsl`.
+fn pack_weights(conv: &Conv2d, weights: &[i8]) -> impl Iterator<Item = [u32; 4]> {
+    let depth = conv.group_channels();
+    let [rows, columns] = conv.window.kernel;
+    // The weights of one output channel are `pixels` runs of `depth`.
+    let (pixels, words) = (rows * columns, depth.div_ceil(WORD_BYTES));
+    let word = move |channel: usize, pixel: usize, word: usize| {
+        let run = (channel * pixels + pixel) * depth;
+        let bytes = weights.get(run..run + depth).unwrap_or_default().iter();
+        let mut packed = [0; WORD_BYTES];
+        for (byte, &weight) in packed.iter_mut().zip(bytes.skip(word * WORD_BYTES)) {
+            *byte = weight as u8;
+        }
+        u32::from_le_bytes(packed)
+    };
+    (0..conv.output.channels.div_ceil(BLOCK) * pixels * words).map(move |index| {
+        let (block, pixel) = (index / words / pixels, index / words % pixels);
+        [0, 1, 2, 3].map(|lane| word(block * BLOCK + lane, pixel, index % words))
+    })
+}

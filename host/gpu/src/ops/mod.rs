@@ -1,0 +1,148 @@
+//! From a plan to dispatches: one file an operator, which names its programs, the parameters that
+//! they take and how its constants are packed. An operator is registered in [`PROGRAMS`] and
+//! [`dispatch`].
+
+mod add;
+mod average_pool;
+mod clamp;
+mod conv2d;
+mod depthwise;
+mod max_pool;
+mod pad;
+mod params;
+mod rescale;
+mod softmax;
+
+use crate::program::Program;
+use microtome_plan::{ArenaAt, Op, Plan};
+use params::Job;
+
+/// Every program there is.
+#[cfg(test)]
+const PROGRAMS: [&Program; 11] = [
+    &add::PROGRAM,
+    &average_pool::PROGRAM,
+    &clamp::PROGRAM,
+    &conv2d::PROGRAM,
+    &conv2d::PROGRAM_QUAD,
+    &depthwise::PROGRAM,
+    &depthwise::PROGRAM_QUAD,
+    &max_pool::PROGRAM,
+    &pad::PROGRAM,
+    &rescale::PROGRAM,
+    &softmax::PROGRAM,
+];
+
+/// Four int8 of the arena, or one 32-bit number.
+pub(crate) const WORD_BYTES: usize = 4;
+
+/// A plan as the GPU runs it.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    /// The steps in their order.
+    pub dispatches: Vec<Dispatch>,
+    /// What the programs read: weights, biases and factors, packed.
+    pub constants: Vec<[u32; 4]>,
+    /// Words of the arena of one sample.
+    pub sample_words: usize,
+}
+
+/// One step: a program and what it is told.
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    pub program: &'static Program,
+    /// The bytes of the program's `Params`.
+    pub params: Vec<u8>,
+    /// Invocations that a sample takes: words of the output.
+    pub words: usize,
+}
+
+impl Dispatch {
+    fn new(program: &'static Program, job: &Job, params: &impl bytemuck::NoUninit) -> Self {
+        Self {
+            program,
+            params: bytemuck::bytes_of(params).to_vec(),
+            words: (job.output_len as usize).div_ceil(WORD_BYTES),
+        }
+    }
+}
+
+/// Lowers every step of `plan`.
+pub(crate) fn lower(plan: &Plan<'_>) -> Lowered {
+    let sample_words = plan.manifest().arena_bytes.div_ceil(WORD_BYTES);
+    let mut constants = Vec::new();
+    let dispatches = plan
+        .steps()
+        .map(|step| {
+            let writes = step.op.writes();
+            let job = Job {
+                sample_words: sample_words as u32,
+                output_at: writes.start as u32,
+                output_len: writes.len() as u32,
+            };
+            dispatch(&step.op, job, plan, &mut constants)
+        })
+        .collect();
+    Lowered {
+        dispatches,
+        constants,
+        sample_words,
+    }
+}
+
+fn dispatch(op: &Op, job: Job, plan: &Plan<'_>, packed: &mut Vec<[u32; 4]>) -> Dispatch {
+    match op {
+        Op::Conv2d {
+            params,
+            input,
+            constants,
+            ..
+        } => {
+            let constants = plan.conv(*constants, params.weights_len(), params.output.channels);
+            conv2d::dispatch(job, params, *input, &constants, packed)
+        }
+        Op::Depthwise {
+            params,
+            input,
+            constants,
+            ..
+        } => {
+            let constants = plan.conv(*constants, params.weights_len(), params.output.channels);
+            depthwise::dispatch(job, params, *input, &constants, packed)
+        }
+        Op::Add { params, a, b, .. } => add::dispatch(job, params, *a, *b),
+        Op::AveragePool { params, input, .. } => average_pool::dispatch(job, params, *input),
+        Op::MaxPool { params, input, .. } => max_pool::dispatch(job, params, *input),
+        Op::Softmax { params, input, .. } => softmax::dispatch(job, params, *input),
+        Op::Rescale { params, input, .. } => rescale::dispatch(job, params, *input),
+        Op::Pad { params, input, .. } => pad::dispatch(job, params, *input),
+        Op::Clamp { params, input, .. } => clamp::dispatch(job, params, *input),
+    }
+}
+
+/// A byte offset as programs take it. No number of a validated plan exceeds 32 bits.
+const fn byte(at: ArenaAt) -> u32 {
+    at.0 as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgpu::naga::front::wgsl;
+    use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    #[test]
+    fn every_program_is_valid_without_any_feature() {
+        for program in PROGRAMS {
+            let source = program.source();
+            let module = wgsl::parse_str(&source).unwrap_or_else(|error| {
+                panic!("{}: {}", program.name, error.emit_to_string(&source))
+            });
+            let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+            let valid = validator.validate(&module);
+            valid.unwrap_or_else(|error| {
+                panic!("{}: {}", program.name, error.emit_to_string(&source))
+            });
+        }
+    }
+}

@@ -1,0 +1,109 @@
+// Common to every program: the bindings, packed int8 activations, and the entry point.
+//
+// The arena of a sample holds its activations as the plan lays them out, four int8 to a word,
+// lowest byte first; the samples of a batch lie one after another. An invocation computes one
+// whole word of the output: four consecutive elements. A program defines
+//
+//     struct Params { job: Job, … }
+//     fn quad(index: u32) -> vec4<i32>     // the elements from `index`, a multiple of four
+//
+// and may compute what it likes for elements beyond the output's end: `main` does not store them.
+// Arithmetic on i32 and u32 wraps.
+
+// What every program is told.
+struct Job {
+    sample_words: u32,  // arena of one sample
+    output_at: u32,     // byte offset in it, a multiple of four
+    output_len: u32,    // elements
+}
+
+struct Shape {
+    height: u32,
+    width: u32,
+    channels: u32,
+}
+
+struct Window {
+    rows: u32,
+    columns: u32,
+    stride_y: u32,
+    stride_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    pad_y: u32,
+    pad_x: u32,
+}
+
+// Zero point and clamp of an output.
+struct Store {
+    zero: i32,
+    low: i32,
+    high: i32,
+}
+
+@group(0) @binding(0) var<storage, read_write> arena: array<u32>;
+@group(0) @binding(1) var<storage, read> constants: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> params: Params;
+
+// First word of the sample that the invocation works on.
+var<private> sample_at: u32;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(global_invocation_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = (id.y * groups.x * 64u + id.x) * 4u;
+    if index >= params.job.output_len {
+        return;
+    }
+    sample_at = id.z * params.job.sample_words;
+    let packed = pack4xI8(quad(index));
+    let word = sample_at + (params.job.output_at + index) / 4u;
+    // The bytes that follow an output's end in its last word keep what they hold.
+    let left = params.job.output_len - index;
+    let ours = select((1u << (left * 8u)) - 1u, 0xffffffffu, left >= 4u);
+    arena[word] = (arena[word] & ~ours) | (packed & ours);
+}
+
+// The element at byte offset `at` of the sample's arena.
+fn load(at: u32) -> i32 {
+    return extractBits(bitcast<i32>(arena[sample_at + at / 4u]), at % 4u * 8u, 8u);
+}
+
+// The four bytes from byte offset `at`, a multiple of four.
+fn load_word(at: u32) -> u32 {
+    return arena[sample_at + at / 4u];
+}
+
+// The four bytes from byte offset `at`. Those beyond the word in which the byte at `last` lies are
+// undefined, and are not read: another invocation may be writing them.
+fn load_unaligned(at: u32, last: u32) -> u32 {
+    let shift = at % 4u * 8u;
+    let low = load_word(at);
+    if shift == 0u {
+        return low;
+    }
+    return (low >> shift) | (load_word(min(at + 4u, last)) << (32u - shift));
+}
+
+// Row, column and channel of an element.
+fn position(index: u32, shape: Shape) -> vec3<u32> {
+    let pixel = index / shape.channels;
+    return vec3(pixel / shape.width, pixel % shape.width, index % shape.channels);
+}
+
+// Row of a tap in the input. In the padding above, it wraps to far below the input: padding is
+// wherever the row is not less than the input's height.
+fn tap_row(window: Window, row: u32, tap: u32) -> u32 {
+    return row * window.stride_y + tap * window.dilation_y - window.pad_y;
+}
+
+// Column of a tap in the input; padding as in `tap_row`.
+fn tap_column(window: Window, column: u32, tap: u32) -> u32 {
+    return column * window.stride_x + tap * window.dilation_x - window.pad_x;
+}
+
+fn store(scaled: i32, output: Store) -> i32 {
+    return clamp(scaled + output.zero, output.low, output.high);
+}
