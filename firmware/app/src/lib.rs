@@ -1,1 +1,64 @@
+//! The firmware application, without a board.
+//!
+//! A board gives its serial line, clock, memory and sensor as a [`Board`] and awaits [`run`] in
+//! one task of its executor; the application does the rest and never returns. Nothing here knows
+//! a board's name, allocates, or panics on what comes over the line.
+//!
+//! In the order in which a frame travels: [`sensor`] (frames, from silicon or from [`replay`]),
+//! `engine` (the plan and its arena), `acquire` (frame after frame, and the cascade), [`port`] (the
+//! link over a serial line). `app` answers the host's requests, `timed` runs single frames for
+//! it, and [`log`] holds the log until the host takes it.
 #![no_std]
+#![deny(missing_docs)]
+
+mod acquire;
+mod app;
+mod engine;
+pub mod log;
+pub mod port;
+pub mod replay;
+pub mod sensor;
+mod timed;
+
+use embedded_io_async::{Read, Write};
+use sensor::Sensor;
+
+/// What the application needs of a board.
+#[derive(Debug)]
+pub struct Board<'b, R, W, S> {
+    /// Its name.
+    pub name: &'static str,
+    /// Version of its firmware.
+    pub firmware: &'static str,
+    /// Its finest clock.
+    pub clock: Clock,
+    /// The bytes of its plan slot, whatever they are.
+    pub plan: &'b [u8],
+    /// The bytes of its replay store, whatever they are.
+    pub replay: &'b [u8],
+    /// Memory for the plan's arena, and after it for one frame.
+    pub memory: &'b mut [u8],
+    /// Where frames come from.
+    pub sensor: S,
+    /// The receiving half of the line to the host.
+    pub rx: R,
+    /// The sending half.
+    pub tx: W,
+}
+
+/// A board's finest clock, for timestamps and costs. (Deadlines use `embassy-time`.)
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Ticks since the board started; never less than before.
+    pub now: fn() -> u64,
+    /// Ticks in a second.
+    pub ticks_hz: u32,
+}
+
+/// Runs the application.
+///
+/// A plan that is not valid, or too large for the memory, leaves the board alive: it says why in
+/// its [`Identity`](microtome_link::message::Identity).
+pub async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>) -> ! {
+    app::run(board).await
+}

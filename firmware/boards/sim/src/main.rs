@@ -1,1 +1,115 @@
-fn main() {}
+//! The firmware application as a process of this computer, behind a pseudo-terminal.
+//!
+//! It prints one line, `serial: PATH`, when a host may open the terminal at `PATH`, and ends when
+//! its standard input closes: so it never outlives the process that started it.
+
+mod serial;
+
+use clap::Parser;
+use embassy_executor::{Executor, Spawner};
+use microtome_app::sensor::ReplaySensor;
+use microtome_app::{Board, Clock};
+use serial::{LineRx, LineTx};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::LazyLock;
+use std::time::Instant;
+
+/// As `board.toml` says.
+const MEMORY_LEN: usize = 0x40_0000;
+const TICKS_HZ: u32 = 1_000_000_000;
+
+/// The microtome firmware as a process.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The plan to run.
+    #[arg(long)]
+    plan: Option<PathBuf>,
+    /// The replay store to take frames from.
+    #[arg(long)]
+    replay: Option<PathBuf>,
+}
+
+type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>>;
+
+fn main() -> ExitCode {
+    match start(&Arguments::parse()) {
+        Ok(board) => {
+            std::thread::spawn(end_with_stdin);
+            let executor = Box::leak(Box::new(Executor::new()));
+            executor.run(|spawner| spawn(spawner, board))
+        }
+        Err(error) => {
+            eprintln!("microtome-board-sim: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> Result<SimBoard, String> {
+    let plan = load(arguments.plan.as_deref())?;
+    let replay = load(arguments.replay.as_deref())?;
+    let (path, rx, tx) =
+        serial::open().map_err(|error| format!("cannot open a pseudo-terminal: {error}"))?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "serial: {path}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("cannot say where the terminal is: {error}"))?;
+    Ok(Board {
+        name: "sim",
+        firmware: env!("CARGO_PKG_VERSION"),
+        clock: Clock {
+            now: ticks,
+            ticks_hz: TICKS_HZ,
+        },
+        plan,
+        replay,
+        memory: aligned(MEMORY_LEN),
+        sensor: ReplaySensor::new(replay),
+        rx,
+        tx,
+    })
+}
+
+fn spawn(spawner: Spawner, board: SimBoard) {
+    let task = application(board).expect("the pool has room for the one task");
+    spawner.spawn(task);
+}
+
+#[embassy_executor::task]
+async fn application(board: SimBoard) {
+    microtome_app::run(board).await
+}
+
+/// Nanoseconds since the first call.
+fn ticks() -> u64 {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGAN.elapsed().as_nanos() as u64
+}
+
+/// The bytes of the file, where a plan can be used in place; none without a file.
+fn load(path: Option<&Path>) -> Result<&'static [u8], String> {
+    let Some(path) = path else {
+        return Ok(&[]);
+    };
+    let bytes =
+        std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let memory = aligned(bytes.len());
+    memory.copy_from_slice(&bytes);
+    Ok(memory)
+}
+
+/// Memory for as long as the process lives, aligned as flash and RAM of a board are.
+fn aligned(len: usize) -> &'static mut [u8] {
+    let words = vec![0_u128; len.div_ceil(size_of::<u128>())].leak();
+    &mut bytemuck::cast_slice_mut(words)[..len]
+}
+
+fn end_with_stdin() {
+    let mut stdin = io::stdin().lock();
+    // An error is as good as the end.
+    while matches!(stdin.read(&mut [0; 64]), Ok(1..)) {}
+    std::process::exit(0);
+}

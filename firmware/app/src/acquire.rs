@@ -1,0 +1,243 @@
+//! Acquisition: frame after frame from the sensor, and the cascade.
+//!
+//! Each frame gets exactly one result. Where the board's own reading is not confident enough and
+//! the host allows it, the board asks the host, and goes on with the next frame while it waits;
+//! at most [`ASKS_MAX`] questions are open, and with that many the next frame waits for an answer
+//! or a deadline. So results may come in another order than frames. When the session ends,
+//! acquisition ends with it, and what was not sent by then is lost with it.
+
+use crate::app::{App, Request};
+use crate::engine::Engine;
+use crate::log::{info, warning};
+use crate::port::Ended;
+use crate::sensor::{Sensor, SensorError};
+use embassy_futures::select::select;
+use embassy_futures::yield_now;
+use embassy_time::{Duration, Instant, Timer};
+use heapless::Vec;
+use microtome_answer::Reading;
+use microtome_link::ToHost;
+use microtome_link::message::{Acquisition, FrameResult, Origin, Refusal, Times};
+
+/// Questions to the host that are open at a time.
+const ASKS_MAX: usize = 2;
+
+/// An acquisition under way.
+struct Progress {
+    how: Acquisition,
+    is_stopped: bool,
+    asked: Vec<Asked, ASKS_MAX>,
+}
+
+/// A frame that the host was asked about, with the result that it gets at the deadline.
+struct Asked {
+    result: FrameResult,
+    deadline: Instant,
+}
+
+impl<S: Sensor> App<'_, S> {
+    /// Acquires frames until there are enough, the host stops it, or the sensor fails.
+    pub async fn acquire(&mut self, how: Acquisition) -> Result<(), Ended> {
+        let Some(mut engine) = self.engine.take() else {
+            return self.refuse(Refusal::NoPlan).await;
+        };
+        let mut progress = Progress {
+            how,
+            is_stopped: false,
+            asked: Vec::new(),
+        };
+        let frames = self.acquire_frames(&mut progress, &mut engine).await;
+        self.engine = Some(engine);
+        self.staged = 0;
+        let frames = frames?;
+        info!("acquired {} frames", frames);
+        self.send(&ToHost::Stopped { frames }).await
+    }
+
+    async fn acquire_frames(
+        &mut self,
+        progress: &mut Progress,
+        engine: &mut Engine<'_, '_>,
+    ) -> Result<u32, Ended> {
+        let mut frames = 0;
+        let mut due = Instant::now();
+        let mut sensor = self.sensor.begin().await;
+        while sensor.is_ok() && (progress.how.frames == 0 || frames < progress.how.frames) {
+            self.wait_for_turn(progress, due).await?;
+            if progress.is_stopped {
+                break;
+            }
+            // A frame that is late does not hurry the ones after it.
+            let period = Duration::from_micros(progress.how.period_us.into());
+            due = Instant::now().max(due + period);
+            sensor = self.acquire_frame(progress, engine, frames).await?;
+            frames += u32::from(sensor.is_ok());
+        }
+        while !progress.asked.is_empty() {
+            self.wait(progress, Instant::MAX).await?;
+        }
+        if let Err(error) = sensor {
+            warn_of_sensor(error);
+            self.refuse(Refusal::Sensor).await?;
+        }
+        Ok(frames)
+    }
+
+    /// One frame, from exposure to the result or the question.
+    async fn acquire_frame(
+        &mut self,
+        progress: &mut Progress,
+        engine: &mut Engine<'_, '_>,
+        frame: u32,
+    ) -> Result<Result<(), SensorError>, Ended> {
+        let (input, clock) = (engine.input(), self.clock);
+        let values = &mut bytemuck::cast_slice_mut(engine.frame_mut())[..input.len()];
+        let exposed = match self.sensor.expose(input, values, clock).await {
+            Ok(exposed) => exposed,
+            Err(error) => return Ok(Err(error)),
+        };
+        let begun = (clock.now)();
+        engine.load();
+        while engine.step() {
+            yield_now().await;
+            self.serve_requests(progress).await?;
+        }
+        let inferred = (clock.now)();
+        let reading = engine.reading();
+        let result = FrameResult {
+            frame,
+            origin: Origin::Board,
+            board_confidence: reading.confidence,
+            reading,
+            times: Times {
+                exposed,
+                begun,
+                inferred,
+                answered: inferred,
+            },
+        };
+        if progress.how.offload && is_unsure(engine, &result.reading) {
+            self.ask(progress, engine, result).await?;
+        } else {
+            self.send(&ToHost::Result(result)).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Asks the host about the frame at hand.
+    async fn ask(
+        &mut self,
+        progress: &mut Progress,
+        engine: &Engine<'_, '_>,
+        mut result: FrameResult,
+    ) -> Result<(), Ended> {
+        let deadline_ms = progress.how.deadline_ms;
+        let deadline = Instant::now() + Duration::from_millis(deadline_ms.into());
+        self.send(&ToHost::Ask {
+            frame: result.frame,
+            len: engine.frame().len() as u32,
+            deadline_ms,
+            reading: result.reading.clone(),
+        })
+        .await?;
+        self.send_pieces(0, engine.frame(), ToHost::Frame).await?;
+        result.origin = Origin::BoardAfterDeadline;
+        // A frame is only begun when there is room to ask about it.
+        let _ = progress.asked.push(Asked { result, deadline });
+        Ok(())
+    }
+
+    /// Waits until `due` and until there is room for a question, or acquisition is stopped.
+    async fn wait_for_turn(&mut self, progress: &mut Progress, due: Instant) -> Result<(), Ended> {
+        self.serve_requests(progress).await?;
+        while !progress.is_stopped && (Instant::now() < due || progress.asked.is_full()) {
+            let until = if Instant::now() < due {
+                due
+            } else {
+                Instant::MAX
+            };
+            self.wait(progress, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to happen, the next deadline, or `until`, and acts on it.
+    async fn wait(&mut self, progress: &mut Progress, until: Instant) -> Result<(), Ended> {
+        let deadlines = progress.asked.iter().map(|asked| asked.deadline);
+        let until = deadlines.fold(until, Instant::min);
+        select(self.port.news(), Timer::at(until)).await;
+        self.serve_requests(progress).await
+    }
+
+    /// Acts on deadlines that have passed and on all that the host has said.
+    async fn serve_requests(&mut self, progress: &mut Progress) -> Result<(), Ended> {
+        while let Some(request) = self.poll() {
+            match request {
+                Request::Opened | Request::Closed => return Err(Ended),
+                Request::Hello { protocol } => self.hello(protocol).await?,
+                Request::Stop => progress.is_stopped = true,
+                Request::Start(_) | Request::Run { .. } => self.refuse(Refusal::Busy).await?,
+                Request::Answer { frame, reading } => {
+                    self.take_answer(progress, frame, reading).await?;
+                }
+                Request::Input | Request::Foreign => {}
+            }
+        }
+        let now = Instant::now();
+        while let Some(at) = progress
+            .asked
+            .iter()
+            .position(|asked| asked.deadline <= now)
+        {
+            let asked = progress.asked.remove(at);
+            self.send_result(asked.result).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the host's answer; one that comes after the deadline is too late.
+    async fn take_answer(
+        &mut self,
+        progress: &mut Progress,
+        frame: u32,
+        reading: Option<Reading>,
+    ) -> Result<(), Ended> {
+        let mut asked = progress.asked.iter();
+        let Some(at) = asked.position(|asked| asked.result.frame == frame) else {
+            return Ok(());
+        };
+        let mut result = progress.asked.remove(at).result;
+        match reading {
+            Some(reading) => {
+                result.origin = Origin::Host;
+                result.reading = reading;
+            }
+            None => result.origin = Origin::BoardAfterNoAnswer,
+        }
+        self.send_result(result).await
+    }
+
+    async fn send_result(&mut self, mut result: FrameResult) -> Result<(), Ended> {
+        result.times.answered = (self.clock.now)();
+        self.send(&ToHost::Result(result)).await
+    }
+}
+
+/// Whether the plan's cascade would have the host look at the frame.
+fn is_unsure(engine: &Engine<'_, '_>, reading: &Reading) -> bool {
+    let cascade = engine.plan().manifest().cascade;
+    cascade.is_some_and(|cascade| reading.confidence < cascade.confidence_min)
+}
+
+fn warn_of_sensor(error: SensorError) {
+    match error {
+        SensorError::Bus => warning!("sensor: the bus failed"),
+        SensorError::WrongChip { found } => warning!("sensor: another chip answers, id {}", found),
+        SensorError::Timeout => warning!("sensor: not ready in time"),
+        SensorError::Saturated => warning!("sensor: saturated"),
+        SensorError::FrameLen { found, expected } => {
+            warning!("sensor: {} elements, the plan takes {}", found, expected);
+        }
+        SensorError::Empty => warning!("sensor: there is no frame"),
+    }
+}

@@ -1,0 +1,263 @@
+//! The application's main loop: answers the host's requests, one at a time.
+
+use crate::engine::Engine;
+use crate::log::{info, warning};
+use crate::port::{Ended, Port};
+use crate::replay::{Replay, ReplayError};
+use crate::sensor::Sensor;
+use crate::{Board, Clock};
+use core::fmt::{self, Write as _};
+use embassy_futures::join::join;
+use embedded_io_async::{Read, Write};
+use microtome_answer::Reading;
+use microtome_link::message::{
+    Acquisition, FAULT_LEN_MAX, Identity, InputSource, NAME_LEN_MAX, Name, PIECE_LEN_MAX, Piece,
+    Received, Refusal,
+};
+use microtome_link::{Event, Link, Message, PROTOCOL, ToBoard, ToHost};
+use microtome_plan::Plan;
+
+pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>) -> ! {
+    let memory_len = board.memory.len();
+    let plan = Plan::parse(board.plan);
+    let (engine, plan_fault) = match &plan {
+        Ok(plan) => match Engine::new(plan, board.memory) {
+            Ok(engine) => (Some(engine), None),
+            Err(error) => (None, Some(cut(&error))),
+        },
+        Err(error) => (None, Some(cut(error))),
+    };
+    let replay = engine.as_ref().map_or_else(Replay::default, |engine| {
+        open_replay(board.replay, engine.frame().len())
+    });
+    match &plan_fault {
+        Some(fault) => warning!("no plan to run: {}", fault.as_str()),
+        None => info!("ready, {} replay frames", replay.len()),
+    }
+    let identity = Identity {
+        protocol: PROTOCOL,
+        board: name(board.name),
+        firmware: name(board.firmware),
+        model: name(plan.as_ref().map_or("", |plan| plan.manifest().model)),
+        plan: plan.as_ref().map_or([0; 32], Plan::digest),
+        plan_fault,
+        arena_bytes: memory_len as u32,
+        ticks_hz: board.clock.ticks_hz,
+        replay_frames: replay.len() as u32,
+    };
+    let port = Port::new(Link::board());
+    let mut app = App {
+        identity,
+        clock: board.clock,
+        port: &port,
+        session: 0,
+        engine,
+        staged: 0,
+        replay,
+        sensor: board.sensor,
+    };
+    join(port.serve(board.rx, board.tx), app.serve()).await.0
+}
+
+/// The frames of the replay store; none where there is no store for this plan.
+fn open_replay(bytes: &[u8], frame_len: usize) -> Replay<'_> {
+    Replay::parse(bytes, frame_len).unwrap_or_else(|error| {
+        if error != ReplayError::NoStore {
+            warning!("replay: {}", cut::<FAULT_LEN_MAX>(&error).as_str());
+        }
+        Replay::default()
+    })
+}
+
+pub(crate) struct App<'b, S> {
+    identity: Identity,
+    pub clock: Clock,
+    pub port: &'b Port,
+    /// The session whose requests are being answered.
+    pub session: u32,
+    /// `None` where there is no plan to run, and while a request uses it.
+    pub engine: Option<Engine<'b, 'b>>,
+    /// Bytes at the beginning of the engine's frame that came over the link.
+    pub staged: usize,
+    pub replay: Replay<'b>,
+    pub sensor: S,
+}
+
+/// What the host wants, or what became of it.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is no allocator to box with"
+)]
+pub(crate) enum Request {
+    Opened,
+    Closed,
+    Hello {
+        protocol: u16,
+    },
+    Start(Acquisition),
+    Stop,
+    Run {
+        run: u32,
+        input: InputSource,
+        profile: bool,
+    },
+    /// A piece of input, which has been staged.
+    Input,
+    /// `None` is that there is no answer.
+    Answer {
+        frame: u32,
+        reading: Option<Reading>,
+    },
+    /// Nothing that this version knows.
+    Foreign,
+}
+
+impl<S: Sensor> App<'_, S> {
+    async fn serve(&mut self) {
+        loop {
+            while let Some(request) = self.poll() {
+                // A session that ends takes what was done for it along; the next one begins with
+                // a request of its own.
+                let _: Result<(), Ended> = self.answer(request).await;
+            }
+            self.port.news().await;
+        }
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<(), Ended> {
+        match request {
+            Request::Hello { protocol } => self.hello(protocol).await,
+            Request::Start(how) => self.acquire(how).await,
+            Request::Run {
+                run,
+                input,
+                profile,
+            } => self.run(run, input, profile).await,
+            Request::Opened
+            | Request::Closed
+            | Request::Stop
+            | Request::Input
+            | Request::Answer { .. }
+            | Request::Foreign => Ok(()),
+        }
+    }
+
+    /// The next request, if there is one.
+    pub fn poll(&mut self) -> Option<Request> {
+        let (engine, staged) = (&mut self.engine, &mut self.staged);
+        let request = self.port.poll(|event| match event {
+            Event::Opened => Request::Opened,
+            Event::Closed => Request::Closed,
+            Event::OtherVersion(_) => Request::Foreign,
+            Event::Message(message) => take(message, engine.as_mut(), staged),
+        })?;
+        match request {
+            Request::Opened => {
+                self.session = self.port.session().unwrap_or(0);
+                self.staged = 0;
+                info!("session {}", self.session);
+            }
+            Request::Foreign => warning!("a message of another version"),
+            _ => {}
+        }
+        Some(request)
+    }
+
+    pub async fn hello(&mut self, protocol: u16) -> Result<(), Ended> {
+        if protocol != PROTOCOL {
+            return self.refuse(Refusal::Protocol { board: PROTOCOL }).await;
+        }
+        self.send(&ToHost::Hello(self.identity.clone())).await
+    }
+
+    pub async fn refuse(&self, refusal: Refusal) -> Result<(), Ended> {
+        self.send(&ToHost::Refused(refusal)).await
+    }
+
+    pub async fn send(&self, message: &impl Message) -> Result<(), Ended> {
+        self.port.send(self.session, message).await
+    }
+
+    /// Sends `bytes` in pieces; the first has the given offset.
+    pub async fn send_pieces<'p>(
+        &self,
+        offset: usize,
+        bytes: &'p [u8],
+        message: impl Fn(Piece<'p>) -> ToHost<'p>,
+    ) -> Result<(), Ended> {
+        for (index, data) in bytes.chunks(PIECE_LEN_MAX).enumerate() {
+            let offset = (offset + index * PIECE_LEN_MAX) as u32;
+            self.send(&message(Piece { offset, data })).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes a message apart. A piece of input is staged at once: it is borrowed from the link.
+fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut usize) -> Request {
+    match message.decode() {
+        Ok(ToBoard::Hello { protocol }) => Request::Hello { protocol },
+        Ok(ToBoard::Start(how)) => Request::Start(how),
+        Ok(ToBoard::Stop) => Request::Stop,
+        Ok(ToBoard::Run {
+            run,
+            input,
+            profile,
+        }) => Request::Run {
+            run,
+            input,
+            profile,
+        },
+        Ok(ToBoard::Answer { frame, reading }) => Request::Answer {
+            frame,
+            reading: Some(reading),
+        },
+        Ok(ToBoard::NoAnswer { frame }) => Request::Answer {
+            frame,
+            reading: None,
+        },
+        Ok(ToBoard::Input(piece)) => {
+            let frame = engine.map_or(&mut [] as &mut [u8], Engine::frame_mut);
+            *staged = stage(piece, frame, *staged);
+            Request::Input
+        }
+        Err(_) => Request::Foreign,
+    }
+}
+
+/// Puts a piece into the frame and returns the bytes that are there; none where the piece does
+/// not continue what was there before, or lies outside.
+fn stage(piece: Piece<'_>, frame: &mut [u8], staged: usize) -> usize {
+    let begin = piece.offset as usize;
+    if begin != 0 && begin != staged {
+        return 0;
+    }
+    let end = begin.saturating_add(piece.data.len());
+    match frame.get_mut(begin..end) {
+        Some(room) => {
+            room.copy_from_slice(piece.data);
+            end
+        }
+        None => 0,
+    }
+}
+
+fn name(text: &str) -> Name {
+    cut::<NAME_LEN_MAX>(&text)
+}
+
+/// `text`, or as much of it as fits.
+fn cut<const N: usize>(text: &dyn fmt::Display) -> heapless::String<N> {
+    struct Cut<const N: usize>(heapless::String<N>);
+    impl<const N: usize> fmt::Write for Cut<N> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            text.chars()
+                .try_for_each(|char| self.0.push(char))
+                .map_err(|_| fmt::Error)
+        }
+    }
+    let mut cut = Cut(heapless::String::new());
+    // An error says that the rest did not fit.
+    let _ = write!(cut, "{text}");
+    cut.0
+}

@@ -1,0 +1,173 @@
+//! The link over a serial line, shared by the futures of one task.
+//!
+//! [`Port::serve`] moves bytes; [`Port::send`] and [`Port::poll`] move messages. Sending waits
+//! while the link's window is full, which is how a slow host slows the board down; nothing is
+//! dropped but log entries.
+
+use crate::log;
+use core::cell::{Cell, RefCell};
+use embassy_futures::join::join;
+use embassy_futures::select::select3;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, Instant, Timer};
+use embedded_io_async::{Read, Write};
+use heapless::Vec;
+use microtome_link::message::Channel;
+use microtome_link::{Event, FRAME_LEN_MAX, Link, Message, SendError};
+
+/// Pause after an error of the serial line; the link makes up for what was lost.
+const LINE_ERROR_PAUSE: Duration = Duration::from_millis(10);
+
+/// One end of the link over a serial line.
+pub struct Port {
+    link: RefCell<Link>,
+    /// There may be something to transmit.
+    to_transmit: Signal<NoopRawMutex, ()>,
+    /// Something came, or all was sent. One future waits for it.
+    news: Signal<NoopRawMutex, ()>,
+    /// Nothing is being written.
+    is_idle: Cell<bool>,
+}
+
+/// The session is over, and with it what was being done for the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
+impl Port {
+    /// A port over `link`.
+    pub const fn new(link: Link) -> Self {
+        Self {
+            link: RefCell::new(link),
+            to_transmit: Signal::new(),
+            news: Signal::new(),
+            is_idle: Cell::new(false),
+        }
+    }
+
+    /// Moves bytes between the link and the line, for ever.
+    pub async fn serve<R: Read, W: Write>(&self, rx: R, tx: W) -> ! {
+        join(self.receive(rx), self.transmit(tx)).await;
+        unreachable!("neither half returns")
+    }
+
+    async fn receive<R: Read>(&self, mut rx: R) {
+        let mut bytes = [0; 128];
+        loop {
+            match rx.read(&mut bytes).await {
+                Ok(len) if len > 0 => {
+                    self.link.borrow_mut().receive(&bytes[..len], now_us());
+                    self.to_transmit.signal(());
+                    self.news.signal(());
+                }
+                _ => Timer::after(LINE_ERROR_PAUSE).await,
+            }
+        }
+    }
+
+    async fn transmit<W: Write>(&self, mut tx: W) {
+        let mut out = [0; FRAME_LEN_MAX];
+        loop {
+            self.take_log();
+            let frame = self.link.borrow_mut().poll_transmit(now_us(), &mut out);
+            let written = match frame {
+                Some(frame) => {
+                    self.is_idle.set(false);
+                    tx.write_all(frame).await
+                }
+                None => tx.flush().await,
+            };
+            if written.is_err() {
+                Timer::after(LINE_ERROR_PAUSE).await;
+            }
+            if frame.is_none() {
+                self.is_idle.set(true);
+                self.news.signal(());
+                self.wait_to_transmit().await;
+            }
+        }
+    }
+
+    async fn wait_to_transmit(&self) {
+        let timeout = self.link.borrow().poll_timeout();
+        let timer = Timer::at(timeout.map_or(Instant::MAX, Instant::from_micros));
+        select3(self.to_transmit.wait(), log::NEWS.wait(), timer).await;
+    }
+
+    /// Hands the oldest log entry to the link, if that has room.
+    fn take_log(&self) {
+        let mut link = self.link.borrow_mut();
+        if link.has_room(Channel::Log) {
+            let mut bytes = Vec::new();
+            if let Some(entry) = log::take(&mut bytes) {
+                // There is room, and no entry is longer than a message.
+                let _ = link.send(&entry);
+            }
+        }
+    }
+
+    /// The session, if there is one.
+    pub fn session(&self) -> Option<u32> {
+        self.link.borrow().session()
+    }
+
+    /// Takes the next event, if there is one.
+    pub fn poll<T>(&self, take: impl FnOnce(Event<'_>) -> T) -> Option<T> {
+        let taken = self.link.borrow_mut().poll_event().map(take);
+        if taken.is_some() {
+            // The peer may be waiting for the room that this made.
+            self.to_transmit.signal(());
+        }
+        taken
+    }
+
+    /// Waits until there may be an event, or room.
+    pub async fn news(&self) {
+        self.news.wait().await;
+    }
+
+    /// Sends a message in `session`, when there is room for it.
+    ///
+    /// # Errors
+    /// When that session is over.
+    pub async fn send(&self, session: u32, message: &impl Message) -> Result<(), Ended> {
+        loop {
+            if self.session() != Some(session) {
+                return Err(Ended);
+            }
+            let sent = self.link.borrow_mut().send(message);
+            match sent {
+                Ok(()) => {
+                    self.to_transmit.signal(());
+                    return Ok(());
+                }
+                Err(SendError::Full) => self.news().await,
+                Err(SendError::Closed) => return Err(Ended),
+                // `MESSAGE_LEN_MAX` is that of the longest one.
+                Err(SendError::TooLong) => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until nothing is on its way in either direction that this side knows of, so that
+    /// the line causes no interrupts.
+    ///
+    /// # Errors
+    /// When `session` is over.
+    pub async fn quiet(&self, session: u32) -> Result<(), Ended> {
+        loop {
+            if self.session() != Some(session) {
+                return Err(Ended);
+            }
+            let is_quiet = self.is_idle.get() && !self.to_transmit.signaled();
+            if is_quiet && self.link.borrow().is_flushed() {
+                return Ok(());
+            }
+            self.news().await;
+        }
+    }
+}
+
+fn now_us() -> u64 {
+    Instant::now().as_micros()
+}
