@@ -1,0 +1,283 @@
+//! The daemon's configuration, a TOML file.
+//!
+//! ```toml
+//! journal = "results.jsonl"     # where results go
+//! plans = ["plans"]             # plan files, or folders of them: the boards' and the heavier ones
+//! gpu = "auto"                  # auto (if in hardware), off, software-ok
+//! queue = 16                    # questions that wait for the heavier models at most
+//!
+//! [[device]]
+//! name = "stage-left"           # as the log and the journal call it
+//! path = "/dev/ttyACM0"
+//! baud = 921600
+//! elf = "firmware.elf"          # of the device's firmware, to show its log
+//!
+//! [device.acquisition]
+//! frames = 0                    # 0 goes on until the daemon ends
+//! period_us = 0                 # from one exposure to the next; 0 is as fast as the board can
+//! offload = true                # whether the board may ask
+//! deadline_ms = 200             # how long it waits for an answer
+//! ```
+//!
+//! Only `journal`, and `name` and `path` of a device, must be there; the values shown for the rest
+//! are those that it has by default, but `plans` and `elf`, of which there are none. Paths are
+//! relative to the file's folder.
+
+use crate::executor::GpuPolicy;
+use crate::offload::QUEUE_LEN_DEFAULT;
+use crate::transport::BAUD_DEFAULT;
+use microtome_link::message::Acquisition;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Most questions that may wait.
+const QUEUE_LEN_MAX: usize = 1024;
+/// Most devices of one daemon.
+const DEVICES_MAX: usize = 256;
+
+/// What a daemon does.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where results go.
+    pub journal: PathBuf,
+    /// Plan files, or folders of them.
+    #[serde(default)]
+    pub plans: Vec<PathBuf>,
+    /// When the GPU is used.
+    #[serde(default)]
+    pub gpu: GpuPolicy,
+    /// Questions that wait for the heavier models at most.
+    #[serde(default = "queue_default")]
+    pub queue: usize,
+    /// The instruments.
+    #[serde(rename = "device")]
+    pub devices: Vec<DeviceConfig>,
+}
+
+/// One instrument.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// The user's name of it.
+    pub name: String,
+    /// Path of its serial device.
+    pub path: PathBuf,
+    /// Bits a second.
+    #[serde(default = "baud_default")]
+    pub baud: u32,
+    /// ELF file of its firmware.
+    pub elf: Option<PathBuf>,
+    /// How it acquires.
+    #[serde(default)]
+    pub acquisition: AcquisitionConfig,
+}
+
+/// How an instrument acquires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AcquisitionConfig {
+    /// Number of frames; 0 goes on until the daemon ends.
+    pub frames: u32,
+    /// Microseconds from one exposure to the next; 0 is as fast as the board can.
+    pub period_us: u32,
+    /// Whether the board may ask.
+    pub offload: bool,
+    /// Milliseconds that it waits for an answer.
+    pub deadline_ms: u32,
+}
+
+impl Default for AcquisitionConfig {
+    fn default() -> Self {
+        Self {
+            frames: 0,
+            period_us: 0,
+            offload: true,
+            deadline_ms: 200,
+        }
+    }
+}
+
+impl From<AcquisitionConfig> for Acquisition {
+    fn from(config: AcquisitionConfig) -> Self {
+        let AcquisitionConfig {
+            frames,
+            period_us,
+            offload,
+            deadline_ms,
+        } = config;
+        Self {
+            frames,
+            period_us,
+            offload,
+            deadline_ms,
+        }
+    }
+}
+
+/// Why a configuration is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can not be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a key is unknown, missing or of the wrong type.
+    #[error("{}, line {line}: {cause}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, naming the key.
+        cause: String,
+    },
+    /// A value makes no sense.
+    #[error("{}: {key}: {cause}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What is wrong.
+        cause: String,
+    },
+}
+
+impl Config {
+    /// Reads the configuration at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the line or the key that is wrong.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut config = Self::parse(&text, path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let elves = config
+            .devices
+            .iter_mut()
+            .filter_map(|device| device.elf.as_mut());
+        for file in config
+            .plans
+            .iter_mut()
+            .chain([&mut config.journal])
+            .chain(elves)
+        {
+            *file = folder.join(&file);
+        }
+        Ok(config)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text[..at].matches('\n').count() + 1;
+            let cause = error.message().replace('\n', " ");
+            ConfigError::Syntax {
+                path: path.to_owned(),
+                line,
+                cause,
+            }
+        })?;
+        match config.fault() {
+            None => Ok(config),
+            Some((key, cause)) => {
+                let (path, cause) = (path.to_owned(), cause.to_owned());
+                Err(ConfigError::Value { path, key, cause })
+            }
+        }
+    }
+
+    /// The first key whose value makes no sense, and why.
+    fn fault(&self) -> Option<(String, &'static str)> {
+        if !(1..=QUEUE_LEN_MAX).contains(&self.queue) {
+            return Some(("queue".to_owned(), "must be from 1 to 1024"));
+        }
+        if !(1..=DEVICES_MAX).contains(&self.devices.len()) {
+            return Some(("device".to_owned(), "there must be from 1 to 256 devices"));
+        }
+        self.devices.iter().enumerate().find_map(|(index, device)| {
+            let earlier = &self.devices[..index];
+            let of_device = |key: &str| format!("device {:?}: {key}", device.name);
+            if device.name.is_empty() {
+                Some((format!("device {index}: name"), "must not be empty"))
+            } else if earlier.iter().any(|other| other.name == device.name) {
+                Some((of_device("name"), "is that of an earlier device"))
+            } else if earlier.iter().any(|other| other.path == device.path) {
+                Some((of_device("path"), "is that of an earlier device"))
+            } else if device.baud == 0 {
+                Some((of_device("baud"), "must not be 0"))
+            } else if device.acquisition.offload && device.acquisition.deadline_ms == 0 {
+                Some((
+                    of_device("acquisition.deadline_ms"),
+                    "must not be 0 where offload is on",
+                ))
+            } else {
+                None
+            }
+        })
+    }
+}
+
+fn queue_default() -> usize {
+    QUEUE_LEN_DEFAULT
+}
+
+fn baud_default() -> u32 {
+    BAUD_DEFAULT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AcquisitionConfig, Config, GpuPolicy};
+    use std::path::Path;
+
+    const LEAST: &str = "journal = 'j'\n[[device]]\nname = 'a'\npath = '/dev/a'\n";
+
+    fn error(text: &str) -> String {
+        Config::parse(text, Path::new("daemon.toml"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let config = Config::parse(LEAST, Path::new("daemon.toml")).unwrap();
+        assert_eq!(config.gpu, GpuPolicy::Auto);
+        assert_eq!((config.queue, config.devices[0].baud), (16, 921_600));
+        assert_eq!(config.devices[0].acquisition, AcquisitionConfig::default());
+    }
+
+    #[test]
+    fn an_error_names_file_line_and_key() {
+        let text = error(&format!("{LEAST}bauds = 9600\n"));
+        assert!(
+            text.starts_with("daemon.toml, line 5: unknown field `bauds`"),
+            "{text}"
+        );
+        let text = error("gpu = 'fast'\n");
+        assert!(text.contains("line 1") && text.contains("`fast`"), "{text}");
+        let text = error("[[device]]\nname = 'a'\npath = '/dev/a'\n");
+        assert!(text.contains("`journal`"), "{text}");
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_named() {
+        let text = error(&format!("queue = 0\n{LEAST}"));
+        assert_eq!(text, "daemon.toml: queue: must be from 1 to 1024");
+        let text = error(&format!("{LEAST}[[device]]\nname = 'a'\npath = '/dev/b'\n"));
+        assert_eq!(
+            text,
+            "daemon.toml: device \"a\": name: is that of an earlier device"
+        );
+        let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));
+        assert!(text.contains("acquisition.deadline_ms"), "{text}");
+    }
+}

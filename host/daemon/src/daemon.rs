@@ -1,0 +1,183 @@
+//! The service: a task for each instrument, and what they share.
+//!
+//! An instrument that vanishes, restarts, is busy or silent is tried again, after [`RETRY_MIN`] at
+//! first and [`RETRY_MAX`] at last; the others do not notice. Only a journal that fails ends the
+//! daemon: results that can not be recorded must not be taken.
+
+use crate::config::{Config, DeviceConfig};
+use crate::executor::Executors;
+use crate::instrument::{AcquireError, Instrument, Services, Summary};
+use crate::journal::{Journal, JournalError};
+use crate::log::{DeviceLog, LogError};
+use crate::offload::Offload;
+use crate::plans::{Plans, PlansError};
+use crate::session::Session;
+use crate::stop::{Stop, stop};
+use microtome_backend::BackendError;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+/// Pause before a device is tried again for the first time.
+pub const RETRY_MIN: Duration = Duration::from_millis(250);
+/// Pause before it is tried again at last.
+pub const RETRY_MAX: Duration = Duration::from_secs(10);
+/// A session that lasted as long was a good one: the next pause is short again.
+const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// How often the disk is told to keep the journal.
+const SYNC_PERIOD: Duration = Duration::from_secs(1);
+
+/// Why a daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// A plan could not be loaded.
+    #[error(transparent)]
+    Plans(#[from] PlansError),
+    /// A heavier model's executor could not be opened.
+    #[error(transparent)]
+    Executor(#[from] BackendError),
+    /// An ELF file decodes no log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A task of the daemon panicked.
+    #[error("a task of the daemon broke down: {0}")]
+    Task(tokio::task::JoinError),
+}
+
+/// Runs a daemon until every device has acquired its frames or `stop` is wished, and returns what
+/// all of them acquired.
+///
+/// # Errors
+/// [`DaemonError`]; results that were received are in the journal.
+pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, DaemonError> {
+    let services = Arc::new(services(config)?);
+    let mut logs = Vec::new();
+    for device in &config.devices {
+        logs.push(match &device.elf {
+            Some(elf) => DeviceLog::with_elf(&device.name, elf)?,
+            None => DeviceLog::new(&device.name),
+        });
+    }
+    let (stopper, stop) = stop();
+    let mut tasks = JoinSet::new();
+    for (device, log) in config.devices.iter().cloned().zip(logs) {
+        tasks.spawn(attend(device, log, Arc::clone(&services), stop.clone()));
+    }
+    let mut sync = interval(SYNC_PERIOD);
+    sync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut outcome = Ok(Summary::default());
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => match (ended, &mut outcome) {
+                (None, _) => break,
+                (Some(Ok(Ok(summary))), Ok(total)) => *total += summary,
+                (Some(Ok(Err(error))), Ok(_)) => outcome = Err(error.into()),
+                (Some(Err(error)), Ok(_)) => outcome = Err(DaemonError::Task(error)),
+                (Some(_), Err(_)) => {}
+            },
+            _ = sync.tick(), if outcome.is_ok() => {
+                if let Err(error) = sync_journal(&services).await {
+                    outcome = Err(error);
+                }
+            }
+            () = stop_wished.wished(), if !stop.is_wished() => stopper.stop(),
+        }
+        if outcome.is_err() {
+            stopper.stop();
+        }
+    }
+    let summary = outcome?;
+    sync_journal(&services).await?;
+    Ok(summary)
+}
+
+/// What the devices share.
+fn services(config: &Config) -> Result<Services, DaemonError> {
+    let journal = Journal::open(&config.journal)?;
+    let plans = Plans::load(&config.plans)?;
+    let heavier = plans.heavier();
+    let offload = if heavier.is_empty() {
+        tracing::info!("no plan names a heavier model that is listed: boards answer alone");
+        None
+    } else {
+        let executors = Executors::choose(config.gpu);
+        tracing::info!("heavier models run on {}", executors.name());
+        Some(Offload::start(&heavier, config.queue, |plan| {
+            executors.open(plan)
+        })?)
+    };
+    Ok(Services {
+        plans,
+        offload,
+        journal,
+    })
+}
+
+/// Has the disk keep the journal, without holding up the sessions.
+async fn sync_journal(services: &Arc<Services>) -> Result<(), DaemonError> {
+    let services = Arc::clone(services);
+    let synced = tokio::task::spawn_blocking(move || services.journal.sync()).await;
+    Ok(synced.map_err(DaemonError::Task)??)
+}
+
+/// Keeps one device acquiring, session after session.
+async fn attend(
+    device: DeviceConfig,
+    log: DeviceLog,
+    services: Arc<Services>,
+    mut stop: Stop,
+) -> Result<Summary, JournalError> {
+    let mut total = Summary::default();
+    let mut pause = RETRY_MIN;
+    while !stop.is_wished() {
+        let begun = Instant::now();
+        match acquire(&device, &log, &services, &mut stop, &mut total).await {
+            Ok(()) => {
+                tracing::info!(device = device.name, ?total, "acquisition ended");
+                break;
+            }
+            Err(AcquireError::Journal(error)) => return Err(error),
+            Err(AcquireError::Session(error)) => {
+                if begun.elapsed() >= GOOD_SESSION {
+                    pause = RETRY_MIN;
+                }
+                tracing::warn!("{error}; next attempt in {} ms", pause.as_millis());
+            }
+        }
+        tokio::select! {
+            () = sleep(pause) => pause = (pause * 2).min(RETRY_MAX),
+            () = stop.wished() => {}
+        }
+    }
+    Ok(total)
+}
+
+/// One session of a device; what it acquired is added to `total`, however it ends.
+async fn acquire(
+    device: &DeviceConfig,
+    log: &DeviceLog,
+    services: &Arc<Services>,
+    stop: &mut Stop,
+    total: &mut Summary,
+) -> Result<(), AcquireError> {
+    let session = Session::open(&device.path, device.baud, log.clone()).await?;
+    let identity = session.identity();
+    tracing::info!(
+        device = device.name,
+        board = identity.board.as_str(),
+        firmware = identity.firmware.as_str(),
+        model = identity.model.as_str(),
+        plan = microtome_plan::plan::short(&identity.plan).as_str(),
+        "connected"
+    );
+    let mut instrument = Instrument::new(session, Arc::clone(services));
+    let ended = instrument
+        .acquire(device.acquisition.into(), stop, &mut |_| ())
+        .await;
+    *total += instrument.summary();
+    ended
+}

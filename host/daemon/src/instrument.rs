@@ -1,0 +1,359 @@
+//! One instrument at work: its results into the journal, its questions to the offload queue, the
+//! answers back.
+//!
+//! A result is counted once the journal has it. What is counted as lost are gaps in the frame
+//! numbers of an acquisition, and what is missing at its end; frames that a board took after its
+//! device had vanished are not known of. A result that comes twice is recorded once.
+
+use crate::clock::ClockOffset;
+use crate::journal::{Journal, JournalError};
+use crate::offload::{Cascade, HostAnswer, NoAnswer, Offload, Question, Verdict};
+use crate::plans::Plans;
+use crate::record::{Latency, Origins, Record, board_us};
+use crate::session::{Ask, Event, Fault, Session, SessionError, TimedResult};
+use crate::stop::Stop;
+use microtome_link::message::{Acquisition, Origin};
+use microtome_plan::PlanBuf;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+/// How often an instrument is asked whether it still lives.
+const PING_PERIOD: Duration = Duration::from_secs(5);
+/// An instrument that has not stopped by then is given up.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Verdicts of one instrument that wait at most. A board asks about one frame at a time.
+const VERDICTS_MAX: usize = 16;
+
+/// What instruments share.
+#[derive(Debug)]
+pub struct Services {
+    /// The plans of boards and heavier models.
+    pub plans: Plans,
+    /// Who answers questions; without it the boards are not allowed to ask.
+    pub offload: Option<Offload>,
+    /// Where results go.
+    pub journal: Journal,
+}
+
+/// Counts of an instrument since it was made, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Results that are in the journal.
+    pub frames: u64,
+    /// Those that are the board's own reading.
+    pub on_board: u64,
+    /// Those that are a heavier model's.
+    pub offloaded: u64,
+    /// Those of the board's own that are so because a deadline passed.
+    pub late: u64,
+    /// Those of the board's own that are so because the host could not answer.
+    pub unanswered: u64,
+    /// Frames without a result.
+    pub lost: u64,
+}
+
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.on_board += other.on_board;
+        self.offloaded += other.offloaded;
+        self.late += other.late;
+        self.unanswered += other.unanswered;
+        self.lost += other.lost;
+    }
+}
+
+/// Why an acquisition ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum AcquireError {
+    /// The session broke.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// A result could not be recorded.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// An instrument with its session.
+pub struct Instrument {
+    session: Session,
+    services: Arc<Services>,
+    /// The board's plan, if the daemon has it.
+    plan: Option<Arc<PlanBuf>>,
+    cascade: Option<Cascade>,
+    clock: ClockOffset,
+    /// Questions of frames that have no result yet.
+    pending: BTreeMap<u32, Pending>,
+    verdicts: (mpsc::Sender<Verdict>, mpsc::Receiver<Verdict>),
+    next_frame: u32,
+    summary: Summary,
+}
+
+/// A question on its way.
+struct Pending {
+    host_us: u64,
+    answer: Option<HostAnswer>,
+}
+
+impl Instrument {
+    /// The instrument at the other end of `session`.
+    pub fn new(session: Session, services: Arc<Services>) -> Self {
+        let identity = session.identity();
+        let plan = services.plans.with_digest(&identity.plan).cloned();
+        if plan.is_none() && identity.plan_fault.is_none() {
+            tracing::warn!(
+                device = session.device(),
+                "the plan of model {} is not listed: its classes have no names",
+                identity.model
+            );
+        }
+        let find = |name: &str| services.plans.of_model(name).cloned();
+        let cascade = plan
+            .as_deref()
+            .and_then(|plan| match Cascade::new(plan, find) {
+                Ok(cascade) => Some(cascade),
+                Err(cause) => {
+                    tracing::info!(device = session.device(), "no offload: {cause}");
+                    None
+                }
+            });
+        Self {
+            session,
+            services,
+            plan,
+            cascade,
+            clock: ClockOffset::default(),
+            pending: BTreeMap::new(),
+            verdicts: mpsc::channel(VERDICTS_MAX),
+            next_frame: 0,
+            summary: Summary::default(),
+        }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Counts so far, also after an error.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// Acquires until the board has all frames or `stop` is wished; `seen` gets every result
+    /// after the journal has it. Where nobody can answer, the board is told not to ask.
+    ///
+    /// # Errors
+    /// When the session breaks, the board refuses, or the journal fails.
+    pub async fn acquire(
+        &mut self,
+        acquisition: Acquisition,
+        stop: &mut Stop,
+        seen: &mut (dyn FnMut(&Record) + Send),
+    ) -> Result<(), AcquireError> {
+        let can_answer = self.cascade.is_some() && self.services.offload.is_some();
+        let offload = acquisition.offload && can_answer;
+        self.next_frame = 0;
+        self.session
+            .start(Acquisition {
+                offload,
+                ..acquisition
+            })
+            .await?;
+        let mut ping = interval(PING_PERIOD);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut give_up = None;
+        loop {
+            tokio::select! {
+                event = self.session.next_event() => {
+                    if self.handle(event?, seen).await? {
+                        return Ok(());
+                    }
+                }
+                Some(verdict) = self.verdicts.1.recv() => self.deliver(verdict).await?,
+                () = stop.wished(), if give_up.is_none() => {
+                    give_up = Some(Instant::now() + STOP_TIMEOUT);
+                    self.session.stop().await?;
+                }
+                () = until(give_up) => return Err(self.error(Fault::StopTimeout)),
+                _ = ping.tick() => self.session.ping().await?,
+            }
+        }
+    }
+
+    /// Acts on an event; `true` when acquisition has ended.
+    async fn handle(
+        &mut self,
+        event: Event,
+        seen: &mut (dyn FnMut(&Record) + Send),
+    ) -> Result<bool, AcquireError> {
+        match event {
+            Event::Result(result) => self.record(&result, seen)?,
+            Event::Ask(ask) => self.ask(*ask).await?,
+            Event::Refused(refusal) => return Err(self.error(Fault::Refused(refusal))),
+            Event::Ran(output) => tracing::debug!(output.run, "the end of a forgotten run"),
+            Event::Stopped { frames } => {
+                self.summary.lost += u64::from(frames.saturating_sub(self.next_frame));
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts a result into the journal, then counts it.
+    fn record(
+        &mut self,
+        timed: &TimedResult,
+        seen: &mut (dyn FnMut(&Record) + Send),
+    ) -> Result<(), AcquireError> {
+        let (result, device) = (&timed.result, self.session.device());
+        if result.frame < self.next_frame {
+            tracing::warn!(device, frame = result.frame, "a result came twice");
+            return Ok(());
+        }
+        let pending = self.pending.remove(&result.frame);
+        // Questions of earlier frames are moot.
+        self.pending = self.pending.split_off(&result.frame);
+        let identity = self.session.identity();
+        let answered_us = board_us(result.times.answered, identity.ticks_hz);
+        self.clock.observe(answered_us, timed.host_us);
+        let latency_us = latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
+        let origins = Origins {
+            device,
+            identity,
+            plan: self.plan.as_deref(),
+            answer: pending.as_ref().and_then(|pending| pending.answer.as_ref()),
+        };
+        let record = Record::new(result, &origins, timed.host_us, latency_us);
+        self.services.journal.append(&record)?;
+        self.summary.lost += u64::from(result.frame - self.next_frame);
+        self.next_frame = result.frame.saturating_add(1);
+        self.summary.frames += 1;
+        match result.origin {
+            Origin::Host => self.summary.offloaded += 1,
+            Origin::Board => self.summary.on_board += 1,
+            Origin::BoardAfterDeadline => {
+                self.summary.on_board += 1;
+                self.summary.late += 1;
+            }
+            Origin::BoardAfterNoAnswer => {
+                self.summary.on_board += 1;
+                self.summary.unanswered += 1;
+            }
+        }
+        seen(&record);
+        Ok(())
+    }
+
+    /// Puts a question into the queue, or tells the board at once that there is no answer.
+    async fn ask(&mut self, ask: Ask) -> Result<(), SessionError> {
+        let frame = ask.frame;
+        self.pending.insert(
+            frame,
+            Pending {
+                host_us: ask.host_us,
+                answer: None,
+            },
+        );
+        let submitted = match (&self.cascade, &self.services.offload) {
+            (Some(cascade), Some(offload)) => offload.submit(Question {
+                frame,
+                plan: Arc::clone(&cascade.plan),
+                values: cascade.convert(ask.values),
+                deadline: ask.deadline.into_std(),
+                reply: self.verdicts.0.clone(),
+            }),
+            _ => Err(NoAnswer::NoExecutor),
+        };
+        match submitted {
+            Ok(()) => Ok(()),
+            Err(cause) => {
+                self.deliver(Verdict {
+                    frame,
+                    outcome: Err(cause),
+                })
+                .await
+            }
+        }
+    }
+
+    /// Tells the board what became of its question.
+    async fn deliver(&mut self, verdict: Verdict) -> Result<(), SessionError> {
+        let frame = verdict.frame;
+        let Some(pending) = self.pending.get_mut(&frame) else {
+            // The board has gone on without.
+            return Ok(());
+        };
+        match verdict.outcome {
+            Ok(answer) => {
+                let reading = answer.reading.clone();
+                pending.answer = Some(answer);
+                self.session.answer(frame, reading).await
+            }
+            Err(cause) => {
+                tracing::warn!(device = self.session.device(), frame, "no answer: {cause}");
+                self.session.no_answer(frame).await
+            }
+        }
+    }
+
+    fn error(&self, fault: Fault) -> AcquireError {
+        AcquireError::Session(SessionError {
+            device: self.session.device().to_owned(),
+            fault,
+        })
+    }
+}
+
+/// The legs of a result's way.
+fn latency(
+    timed: &TimedResult,
+    pending: Option<&Pending>,
+    clock: &ClockOffset,
+    ticks_hz: u32,
+) -> Latency {
+    let times = &timed.result.times;
+    let us = |from: u64, to: u64| board_us(to.saturating_sub(from), ticks_hz);
+    let legs = Latency {
+        wait: us(times.exposed, times.begun),
+        inference: us(times.begun, times.inferred),
+        total: us(times.exposed, times.answered),
+        ..Latency::default()
+    };
+    let answered = timed.result.origin == Origin::Host;
+    let Some((pending, answer)) = pending
+        .filter(|_| answered)
+        .and_then(|pending| Some((pending, pending.answer.as_ref()?)))
+    else {
+        return legs;
+    };
+    let asked_us = clock
+        .host_us(board_us(times.inferred, ticks_hz))
+        .unwrap_or(pending.host_us);
+    let to_host = pending.host_us.saturating_sub(asked_us);
+    let (queue, executor) = (micros(answer.queue), micros(answer.run));
+    let away = us(times.inferred, times.answered);
+    Latency {
+        to_host: Some(to_host),
+        queue: Some(queue),
+        executor: Some(executor),
+        to_board: Some(away.saturating_sub(to_host + queue + executor)),
+        ..legs
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Waits until `at`; for ever where there is no such time.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,181 @@
+//! The link over a wire: bytes, frames and timeouts.
+
+use super::inbound::Inbound;
+use super::{Fault, HEARD_LEN_MAX, READ_LEN_MAX, STALL_TIMEOUT};
+use crate::log::DeviceLog;
+use crate::session::Event;
+use crate::transport::Wire;
+use microtome_link::message::{Identity, PROTOCOL};
+use microtome_link::{FRAME_LEN_MAX, Link, SendError, ToBoard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::time::{Instant, sleep_until};
+
+/// A link that is driven while one of its methods is awaited.
+pub(super) struct Line {
+    reader: ReadHalf<Box<dyn Wire>>,
+    writer: WriteHalf<Box<dyn Wire>>,
+    link: Box<Link>,
+    pub inbound: Inbound,
+    /// The link's time zero.
+    epoch: Instant,
+    /// The frame that is being written.
+    unsent: Unsent,
+    /// Since when a message has waited for its acknowledgement.
+    unacknowledged: Option<Instant>,
+    /// The first bytes that came.
+    heard: Vec<u8>,
+}
+
+/// A frame on its way to the wire.
+struct Unsent {
+    bytes: [u8; FRAME_LEN_MAX],
+    at: usize,
+    end: usize,
+}
+
+impl Line {
+    pub fn new(wire: impl Wire, log: DeviceLog) -> Self {
+        let wire: Box<dyn Wire> = Box::new(wire);
+        let (reader, writer) = tokio::io::split(wire);
+        Self {
+            reader,
+            writer,
+            link: Box::new(Link::host(seed())),
+            inbound: Inbound::new(log),
+            epoch: Instant::now(),
+            unsent: Unsent {
+                bytes: [0; FRAME_LEN_MAX],
+                at: 0,
+                end: 0,
+            },
+            unacknowledged: None,
+            heard: Vec::new(),
+        }
+    }
+
+    /// Opens the link and asks who is there.
+    pub async fn introduce(&mut self) -> Result<Identity, Fault> {
+        while !self.link.is_open() {
+            self.turn().await?;
+        }
+        self.push(&ToBoard::Hello { protocol: PROTOCOL }).await?;
+        loop {
+            if let Some(Event::Refused(refusal)) = self.inbound.pop() {
+                return Err(Fault::Refused(refusal));
+            }
+            match self.inbound.identity() {
+                Some(identity) if identity.protocol == PROTOCOL => return Ok(identity),
+                Some(Identity {
+                    protocol: board, ..
+                }) => {
+                    return Err(Fault::Protocol {
+                        board,
+                        host: PROTOCOL,
+                    });
+                }
+                None => self.turn().await?,
+            }
+        }
+    }
+
+    /// Sends as soon as there is room.
+    pub async fn push(&mut self, message: &ToBoard<'_>) -> Result<(), Fault> {
+        loop {
+            match self.link.send(message) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Full) => self.turn().await?,
+                Err(SendError::Closed) => return Err(Fault::Restarted),
+                Err(SendError::TooLong) => return Err(Fault::Violation("a message is too long")),
+            }
+        }
+    }
+
+    /// One turn of the link: takes what has come, then writes, reads or waits, whichever is first.
+    pub async fn turn(&mut self) -> Result<(), Fault> {
+        self.inbound.collect(&mut self.link)?;
+        if self.unsent.at == self.unsent.end {
+            let frame = self
+                .link
+                .poll_transmit(micros_since(self.epoch), &mut self.unsent.bytes);
+            (self.unsent.at, self.unsent.end) = (0, frame.map_or(0, <[u8]>::len));
+        }
+        let stalled = self.watch_acknowledgements();
+        let due = self
+            .link
+            .poll_timeout()
+            .map(|us| self.epoch + Duration::from_micros(us));
+        let wake = [due, stalled].into_iter().flatten().min();
+        let wake = wake.unwrap_or_else(|| Instant::now() + STALL_TIMEOUT);
+        let unsent = &self.unsent.bytes[self.unsent.at..self.unsent.end];
+        let mut bytes = [0; READ_LEN_MAX];
+        tokio::select! {
+            read = self.reader.read(&mut bytes) => match read {
+                Ok(0) => return Err(Fault::Vanished("end of stream".to_owned())),
+                Ok(len) => self.receive(&bytes[..len])?,
+                Err(error) => return Err(Fault::Vanished(error.to_string())),
+            },
+            written = self.writer.write(unsent), if !unsent.is_empty() => match written {
+                Ok(len) => self.unsent.at += len,
+                Err(error) => return Err(Fault::Vanished(error.to_string())),
+            },
+            () = sleep_until(wake) => {
+                if stalled.is_some_and(|at| at <= Instant::now()) {
+                    return Err(Fault::Stalled);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if self.heard.len() < HEARD_LEN_MAX && !self.link.is_open() {
+            let room = HEARD_LEN_MAX - self.heard.len();
+            self.heard
+                .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+        self.link.receive(bytes, micros_since(self.epoch));
+        self.inbound.collect(&mut self.link)
+    }
+
+    /// When a board that acknowledges nothing is given up.
+    fn watch_acknowledgements(&mut self) -> Option<Instant> {
+        if self.link.is_flushed() {
+            self.unacknowledged = None;
+            return None;
+        }
+        let since = *self.unacknowledged.get_or_insert_with(Instant::now);
+        Some(since + STALL_TIMEOUT)
+    }
+
+    /// Why there was no introduction in time.
+    pub fn silence(&self) -> Fault {
+        if self.link.stats().received == 0 && !self.heard.is_empty() {
+            Fault::Foreign {
+                heard: self.heard.escape_ascii().to_string(),
+            }
+        } else {
+            Fault::Silent
+        }
+    }
+
+    /// Waits until everything that was sent has arrived.
+    pub async fn flush(&mut self) -> Result<(), Fault> {
+        while !self.link.is_flushed() {
+            self.turn().await?;
+        }
+        Ok(())
+    }
+}
+
+/// A number that differs from one start of the host to the next.
+fn seed() -> u32 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    since.as_micros() as u32
+}
+
+fn micros_since(epoch: Instant) -> u64 {
+    epoch.elapsed().as_micros() as u64
+}
