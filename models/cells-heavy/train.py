@@ -1,6 +1,6 @@
 """Trains `cells-heavy`, the host's cell finder, and writes its float and int8 ONNX files.
 
-    python models/cells-heavy/train.py [--data DIR] [--epochs N] [--threads N]
+    python models/cells-heavy/train.py [--data DIR] [--epochs N] [--threads N] [--quantize-only]
 
 DIR holds `cells-bccd`. Needs `models/requirements.txt`. Scores: `models/score.py`.
 """
@@ -36,4 +36,4 @@ def cells_heavy() -> nn.Module:
 
 
 if __name__ == "__main__":
-    build.build(FOLDER, cells_heavy, RECIPE, calibration="MinMax")
+    build.build(FOLDER, cells_heavy, RECIPE)

@@ -48,11 +48,11 @@ LOOKS = {
     "no-white": Look(rbc=13, wbc=0, platelets=1),
     "two-white": Look(rbc=8, wbc=2),
     "shaded": Look(rbc=11, gradient=0.25),
-    "crowded-1": Look(rbc=28, overlap=0.6, blur=1.2),
+    "crowded-1": Look(rbc=32, overlap=0.7, blur=1.3),
     "crowded-2": Look(rbc=36, wbc=0, platelets=2, overlap=0.75, blur=1.4),
     "soft": Look(rbc=20, overlap=0.5, blur=4.0),
-    "faint": Look(rbc=20, overlap=0.4, contrast=0.22, noise=0.015),
-    "grainy": Look(rbc=22, overlap=0.5, noise=0.06),
+    "faint": Look(rbc=22, overlap=0.5, contrast=0.2, noise=0.02),
+    "grainy": Look(rbc=24, overlap=0.55, noise=0.08),
 }
 
 

@@ -1,6 +1,6 @@
 """Trains `cells`, the board's cell finder, and writes its float and int8 ONNX files.
 
-    python models/cells/train.py [--data DIR] [--epochs N] [--threads N]
+    python models/cells/train.py [--data DIR] [--epochs N] [--threads N] [--quantize-only]
 
 DIR holds `cells-bccd`. Needs `models/requirements.txt`. Scores: `models/score.py`.
 """
@@ -35,4 +35,4 @@ def cells() -> nn.Module:
 
 
 if __name__ == "__main__":
-    build.build(FOLDER, cells, RECIPE, calibration="MinMax")
+    build.build(FOLDER, cells, RECIPE)

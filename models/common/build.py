@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +13,32 @@ from . import data, decode, export, fit, nets
 
 MODELS = Path(__file__).resolve().parents[1]
 SAMPLES = MODELS / "cells" / "samples"
-GOLDEN_SAMPLES = ("01-plain-2", "05-two-white", "07-crowded-1", "10-faint")
+GOLDEN_SAMPLES = ("01-plain-2", "05-two-white", "07-crowded-1", "09-soft")
 DEFAULT_DATA = MODELS.parents[1] / "shared" / "data"
 
 
-def build(folder: Path, net_of, recipe: fit.Recipe, calibration: str):
-    """Trains, exports, quantizes and scores the model of `folder`, as its command line says."""
+def build(folder: Path, net_of, recipe: fit.Recipe):
+    """Trains, exports and quantizes the model of `folder`, as its command line says."""
     args = _arguments(recipe)
-    name = folder.name
-    float_path, int8_path = folder / f"{name}.float.onnx", folder / f"{name}.onnx"
-    torch.manual_seed(recipe.seed)
-    torch.set_num_threads(args.threads)
-    recipe = fit.Recipe(**{**vars(recipe), "epochs": args.epochs})
-    train = data.read_frames(args.data, "train")
-    net = net_of()
-    print(f"{name}: {nets.macs(net)} MACs", flush=True)
-    start = time.monotonic()
-    net = export.fold(fit.fit(net, train, recipe))
-    print(f"{nets.params(net)} parameters, trained in {time.monotonic() - start:.0f} s")
-    export.write_float(net, float_path)
-    export.write_int8(float_path, int8_path, inputs_of(train), calibration)
+    float_path, int8_path = folder / f"{folder.name}.float.onnx", folder / f"{folder.name}.onnx"
+    frames = data.read_frames(args.data, "train")
+    if not args.quantize_only:
+        recipe = replace(recipe, epochs=args.epochs)
+        export.write_float(_train(net_of, recipe, frames, args.threads), float_path)
+    export.write_int8(float_path, int8_path, inputs_of(frames))
     write_golden(int8_path, folder / "golden.npz")
+
+
+def _train(net_of, recipe: fit.Recipe, frames: list[data.Frame], threads: int):
+    """A trained net, folded."""
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(threads)
+    net = net_of()
+    print(f"{nets.macs(net)} MACs", flush=True)
+    start = time.monotonic()
+    net = export.fold(fit.fit(net, frames, recipe))
+    print(f"{nets.params(net)} parameters, trained in {time.monotonic() - start:.0f} s")
+    return net
 
 
 def _arguments(recipe: fit.Recipe):
@@ -40,6 +46,7 @@ def _arguments(recipe: fit.Recipe):
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quantize-only", action="store_true", help="keep the float file")
     return parser.parse_args()
 
 
