@@ -96,7 +96,9 @@ class Smear:
         """Coverage 0..1 of a bent disc, and the distance from its centre in radii."""
         rng, dx, dy = self.rng, self.x - x, self.y - y
         angle = np.arctan2(dy, dx)
-        bend = sum(rng.normal(0, wobble / k) * np.cos(k * angle + rng.uniform(0, 7)) for k in (2, 3))
+        bend = sum(
+            rng.normal(0, wobble / k) * np.cos(k * angle + rng.uniform(0, 7)) for k in (2, 3)
+        )
         distance = np.hypot(dx, dy) / (radius * (1 + bend))
         return np.clip((1 - distance) * radius / edge + 0.5, 0, 1), distance
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from . import data, decode, export, fit, nets
+from . import data, export, fit, nets
 
 MODELS = Path(__file__).resolve().parents[1]
 SAMPLES = MODELS / "cells" / "samples"

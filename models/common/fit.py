@@ -10,6 +10,7 @@ from torch import nn
 
 from .data import Frame, Windows
 
+
 @dataclass(frozen=True)
 class Recipe:
     """What a training run is made of; `class_weight` weighs grid cells by their target."""
