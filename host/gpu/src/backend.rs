@@ -3,11 +3,9 @@
 use crate::batch::Batch;
 use crate::device::Gpu;
 use crate::error::GpuError;
-use crate::ops::{self, Lowered, WORD_BYTES};
-use crate::program::Program;
+use crate::ops::{self, Dispatch, Lowered, WORD_BYTES};
 use microtome_backend::{Backend, BackendError, Inputs, Outputs, check_inputs};
 use microtome_plan::PlanBuf;
-use std::collections::HashMap;
 use wgpu::BufferUsages;
 
 /// Most samples that run in one submission; larger batches are cut.
@@ -35,7 +33,6 @@ pub(crate) struct Loaded {
     pub sample_words: usize,
     pub constants: wgpu::Buffer,
     pub params: wgpu::Buffer,
-    pub layout: wgpu::BindGroupLayout,
     pub steps: Vec<LoadedStep>,
 }
 
@@ -119,13 +116,15 @@ fn load(gpu: &Gpu, lowered: &Lowered) -> Result<Loaded, GpuError> {
     gpu.check_fits("constants", constants.len() as u64)?;
     gpu.check_fits("parameters", params.len() as u64)?;
     gpu.create(|| {
-        let layout = bind_group_layout(&gpu.device);
+        let step = |dispatch: &Dispatch| LoadedStep {
+            pipeline: gpu.pipelines.get(&gpu.device, dispatch.program),
+            words: dispatch.words,
+        };
         Loaded {
             sample_words: lowered.sample_words,
             constants: upload(gpu, "constants", constants),
             params: upload(gpu, "parameters", &params),
-            steps: build_steps(gpu, &layout, lowered),
-            layout,
+            steps: lowered.dispatches.iter().map(step).collect(),
         }
     })
 }
@@ -140,65 +139,4 @@ fn upload(gpu: &Gpu, label: &'static str, bytes: &[u8]) -> wgpu::Buffer {
     });
     gpu.queue.write_buffer(&buffer, 0, bytes);
     buffer
-}
-
-/// One pipeline for each program that the plan uses, shared by its steps.
-fn build_steps(gpu: &Gpu, layout: &wgpu::BindGroupLayout, lowered: &Lowered) -> Vec<LoadedStep> {
-    let layout = gpu
-        .device
-        .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: None,
-            bind_group_layouts: &[Some(layout)],
-            immediate_size: 0,
-        });
-    let mut pipelines = HashMap::new();
-    let step = |dispatch: &ops::Dispatch| LoadedStep {
-        pipeline: pipelines
-            .entry(dispatch.program.name)
-            .or_insert_with(|| build_pipeline(&gpu.device, &layout, dispatch.program))
-            .clone(),
-        words: dispatch.words,
-    };
-    lowered.dispatches.iter().map(step).collect()
-}
-
-fn build_pipeline(
-    device: &wgpu::Device,
-    layout: &wgpu::PipelineLayout,
-    program: &Program,
-) -> wgpu::ComputePipeline {
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(program.name),
-        source: wgpu::ShaderSource::Wgsl(program.source().into()),
-    });
-    device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(program.name),
-        layout: Some(layout),
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
-    })
-}
-
-/// The bindings of `common.wgsl`.
-fn bind_group_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
-    let storage = |binding, read_only, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only },
-            has_dynamic_offset,
-            min_binding_size: None,
-        },
-        count: None,
-    };
-    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: None,
-        entries: &[
-            storage(0, false, false),
-            storage(1, true, false),
-            storage(2, true, true),
-        ],
-    })
 }

@@ -161,7 +161,7 @@ fn bind(gpu: &Gpu, loaded: &Loaded, arena: &wgpu::Buffer) -> wgpu::BindGroup {
         .collect();
     gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
         label: None,
-        layout: &loaded.layout,
+        layout: &gpu.pipelines.bindings,
         entries: &entries,
     })
 }

@@ -5,6 +5,7 @@
 //! [`Gpu`] or takes the CPU.
 
 use crate::error::GpuError;
+use crate::program::Pipelines;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,7 @@ pub struct Gpu {
     info: AdapterInfo,
     timeout: Duration,
     health: Arc<Health>,
+    pub(crate) pipelines: Arc<Pipelines>,
 }
 
 /// What wgpu's callbacks have told.
@@ -93,12 +95,15 @@ impl Gpu {
             lock(&told.error).get_or_insert(error);
         }));
         tracing::info!(adapter = info.name, backend = %info.backend, "GPU adapter opened");
+        let pipelines = Arc::new(Pipelines::new(&device));
+        let timeout = options.timeout;
         Ok(Self {
             device,
             queue,
             info,
-            timeout: options.timeout,
+            timeout,
             health,
+            pipelines,
         })
     }
 
@@ -112,18 +117,16 @@ impl Gpu {
         self.info.device_type == DeviceType::Cpu
     }
 
+    /// Gives the device back at once: every later use of it, by whatever clone or backend, is
+    /// [`GpuError::Lost`].
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
     /// Fails when the device is gone or a call since the last check was refused.
     pub(crate) fn check(&self) -> Result<(), GpuError> {
-        if let Some(cause) = lock(&self.health.lost).clone() {
-            return Err(GpuError::Lost {
-                adapter: self.info.name.clone(),
-                cause,
-            });
-        }
-        match lock(&self.health.error).take() {
-            Some(error) => Err(self.refused(error)),
-            None => Ok(()),
-        }
+        // Callbacks, that of a lost device among them, are called by polling alone.
+        self.poll(wgpu::PollType::Poll)
     }
 
     /// Makes resources with `create`; fails when one of them cannot be had.
@@ -147,27 +150,37 @@ impl Gpu {
 
     /// Waits until `submission` is done and its callbacks have been called.
     pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        let wait = wgpu::PollType::Wait {
+        let timeout = Some(self.timeout);
+        self.poll(wgpu::PollType::Wait {
             submission_index: Some(submission),
-            timeout: Some(self.timeout),
-        };
-        // wgpu panics where it learns while it waits that the device is gone.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(wait)));
-        self.check()?;
+            timeout,
+        })
+    }
+
+    fn poll(&self, poll: wgpu::PollType) -> Result<(), GpuError> {
+        // wgpu panics where it learns while it polls that the device is gone.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
         let adapter = self.info.name.clone();
+        if let Some(cause) = lock(&self.health.lost).clone() {
+            return Err(GpuError::Lost { adapter, cause });
+        }
+        if let Some(error) = lock(&self.health.error).take() {
+            return Err(self.refused(error));
+        }
         match polled {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(wgpu::PollError::Timeout)) => Err(GpuError::Timeout {
                 adapter,
                 limit: self.timeout,
             }),
-            Ok(Err(error)) => Err(GpuError::Refused {
+            // There is no such submission: only a device that is gone takes none.
+            Ok(Err(error)) => Err(GpuError::Lost {
                 adapter,
                 cause: error.to_string(),
             }),
             Err(_) => Err(GpuError::Lost {
                 adapter,
-                cause: "its driver fails to wait".to_owned(),
+                cause: "its driver fails".to_owned(),
             }),
         }
     }

@@ -1,7 +1,11 @@
-//! The text of a compute program.
+//! Compute programs: their text, and their pipelines on one device.
 //!
 //! A program is one WGSL module: what is common to all, how elements are given out, and the
-//! operator itself. Every one is validated by a test that needs no GPU.
+//! operator itself. Every one is validated by a test that needs no GPU. A pipeline is built when
+//! the first plan needs it and is shared by all plans of the device.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// A compute program with the entry point `main` of `common.wgsl`.
 #[derive(Debug)]
@@ -39,5 +43,70 @@ impl Program {
     pub(crate) fn source(&self) -> String {
         let common = [COMMON, FIXED_POINT, self.by_element];
         common.iter().chain(self.parts).copied().collect()
+    }
+}
+
+/// The pipelines of a device, and the bindings of `common.wgsl` that all of them have.
+#[derive(Debug)]
+pub(crate) struct Pipelines {
+    pub bindings: wgpu::BindGroupLayout,
+    layout: wgpu::PipelineLayout,
+    /// By the program's name.
+    built: Mutex<HashMap<&'static str, wgpu::ComputePipeline>>,
+}
+
+impl Pipelines {
+    pub(crate) fn new(device: &wgpu::Device) -> Self {
+        let storage = |binding, read_only, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Storage { read_only },
+                has_dynamic_offset,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let bindings = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: None,
+            entries: &[
+                storage(0, false, false),
+                storage(1, true, false),
+                storage(2, true, true),
+            ],
+        });
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&bindings)],
+            immediate_size: 0,
+        });
+        Self {
+            bindings,
+            layout,
+            built: Mutex::default(),
+        }
+    }
+
+    /// The pipeline of `program`; not usable where the device refuses it, which only an error
+    /// scope tells.
+    pub(crate) fn get(&self, device: &wgpu::Device, program: &Program) -> wgpu::ComputePipeline {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let build = || self.build(device, program);
+        built.entry(program.name).or_insert_with(build).clone()
+    }
+
+    fn build(&self, device: &wgpu::Device, program: &Program) -> wgpu::ComputePipeline {
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(program.name),
+            source: wgpu::ShaderSource::Wgsl(program.source().into()),
+        });
+        device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(program.name),
+            layout: Some(&self.layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        })
     }
 }

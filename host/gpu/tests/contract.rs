@@ -7,8 +7,8 @@ use microtome_backend::Backend as _;
 use microtome_gpu::{Gpu, GpuBackend};
 use microtome_kernels::cases;
 use microtome_kernels::reference::{
-    add::Add, average_pool::AveragePool, clamp::Clamp, conv2d::Conv2d, conv2d::ConvConstants,
-    depthwise::Depthwise, max_pool::MaxPool, pad::Pad, rescale::Rescale, softmax::Softmax,
+    add::Add, clamp::Clamp, conv2d::Conv2d, conv2d::ConvConstants, depthwise::Depthwise,
+    max_pool::MaxPool, pad::Pad, rescale::Rescale, softmax::Softmax,
 };
 use microtome_kernels::set::KernelSet;
 use microtome_plan::{ArenaAt, Op};
