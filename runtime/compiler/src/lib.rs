@@ -1,0 +1,88 @@
+//! From a trained model to a plan.
+//!
+//! Folders in the order in which a model passes through them:
+//!
+//! 1. [`import`]: tract reads the file and infers shapes; what comes out names no tract type.
+//! 2. [`lower`]: one file an operator; source nodes become nodes of the graph, quantizers become
+//!    the quantization of its edges, and layout changes become views.
+//! 3. [`graph`]: the small intermediate form, its layouts and its verifier.
+//! 4. [`quantize`]: the graph's real arithmetic becomes that of the kernels, with the proof that
+//!    no sum overflows.
+//! 5. [`planner`]: lifetimes and arena offsets.
+//! 6. [`emit`]: constants, steps and manifest become one validated plan.
+//!
+//! Models are QDQ int8 ONNX; what cannot be compiled is refused with the node, the reason and a
+//! way out ([`CompileError`]). No bytes make this crate panic.
+#![deny(missing_docs)]
+
+mod emit;
+pub mod error;
+mod graph;
+pub mod import;
+mod lower;
+mod planner;
+mod quantize;
+pub mod report;
+
+pub use error::{CompileError, Refusal};
+pub use import::reference::TractModel;
+pub use planner::bound::arena_lower_bound;
+pub use report::{Fate, NodeReport, Report};
+
+use microtome_plan::{Cascade, PlanBuf, Target, Task};
+
+/// What a plan is compiled for, beyond the model itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options<'a> {
+    /// Name of the model in the plan.
+    pub model: &'a str,
+    /// What the constants are packed for.
+    pub target: Target,
+    /// How the first output is read.
+    pub task: Task<'a>,
+    /// When a heavier model is asked, if there is one.
+    pub cascade: Option<Cascade<'a>>,
+}
+
+impl<'a> Options<'a> {
+    /// The generic target and raw outputs, for a model of that name.
+    pub const fn new(model: &'a str) -> Self {
+        Self {
+            model,
+            target: Target::Generic,
+            task: Task::Raw,
+            cascade: None,
+        }
+    }
+}
+
+/// A plan, and what became of the model on the way to it.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The plan.
+    pub plan: PlanBuf,
+    /// What became of each source node, and what a run costs.
+    pub report: Report,
+}
+
+/// Compiles the ONNX model in `bytes`.
+///
+/// # Errors
+/// [`CompileError`] names the node, the reason and the way out.
+pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
+    let source = import::onnx::read(bytes)?;
+    let lowered = lower::lower(&source)?;
+    lowered.graph.verify()?;
+    let integer = quantize::quantize(&lowered.graph)?;
+    let layout = planner::plan(&integer);
+    let plan = emit::emit(&integer, &layout, options)?;
+    let report = Report::new(lowered.nodes, &integer, &layout);
+    tracing::info!(
+        model = options.model,
+        steps = integer.nodes.len(),
+        macs = report.macs,
+        arena_bytes = report.arena_bytes,
+        "compiled"
+    );
+    Ok(Compiled { plan, report })
+}

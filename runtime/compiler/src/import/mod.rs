@@ -1,0 +1,9 @@
+//! From a model file to our own source model. The only folder that names tract.
+//!
+//! The quantization of a QDQ model is read here, before tract would fold it away: tract is asked
+//! for the parsed operators and the shapes and values that its analysis infers, and for no
+//! rewriting of the model.
+
+pub mod onnx;
+pub mod reference;
+pub mod source;

@@ -1,0 +1,86 @@
+//! tract itself: the float reference, and the way to run an operator that has no lowering.
+
+use super::onnx::{guarded, parse};
+use crate::error::CompileError;
+use std::sync::Arc;
+use tract_onnx::prelude::*;
+
+/// A model that tract runs in float, quantizers and all.
+#[derive(Clone, Debug)]
+pub struct TractModel {
+    runnable: Arc<TypedRunnableModel>,
+    output_names: Vec<String>,
+}
+
+/// A float tensor: the sizes of its axes, batch (1) included, and its elements, row major.
+pub type FloatTensor = (Vec<usize>, Vec<f32>);
+
+/// Why tract did not run a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tract cannot run the model: {reason}")]
+pub struct TractError {
+    /// What tract says.
+    pub reason: String,
+}
+
+impl TractModel {
+    /// Loads the ONNX model in `bytes`, for a batch of 1.
+    ///
+    /// The model is typed and not decluttered: tract 0.23 declutters DQ → Softmax → Q into a table
+    /// of wrong values.
+    ///
+    /// # Errors
+    /// When tract does not read the model, or does not know an operator.
+    pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
+        guarded(|| {
+            let proto = parse(bytes)?;
+            let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
+            let output_names = outputs.map(|output| output.name.clone()).collect();
+            let runnable = tract_onnx::onnx()
+                .with_ignore_value_info(true)
+                .with_ignore_output_types(true)
+                .model_for_proto_model(&proto)
+                .and_then(|model| model.into_typed())
+                .and_then(|model| model.into_runnable())
+                .map_err(|error| CompileError::Unreadable {
+                    reason: format!("{error:#}"),
+                })?;
+            Ok(Self {
+                runnable,
+                output_names,
+            })
+        })
+    }
+
+    /// Names of the outputs, in the model's order.
+    pub fn output_names(&self) -> &[String] {
+        &self.output_names
+    }
+
+    /// Runs the model; inputs and outputs are in the model's order. An input or output of another
+    /// type is converted from or to float.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model, or tract fails to run it.
+    pub fn run(&self, inputs: &[(&[usize], &[f32])]) -> Result<Vec<FloatTensor>, TractError> {
+        self.try_run(inputs).map_err(|error| TractError {
+            reason: format!("{error:#}"),
+        })
+    }
+
+    fn try_run(&self, inputs: &[(&[usize], &[f32])]) -> TractResult<Vec<FloatTensor>> {
+        let mut tensors = TVec::new();
+        for (index, (dims, values)) in inputs.iter().enumerate() {
+            let tensor = Tensor::from_shape(dims, values)?;
+            let wanted = self.runnable.model().input_fact(index)?.datum_type;
+            tensors.push(tensor.cast_to_dt(wanted)?.into_owned().into_tvalue());
+        }
+        let outputs = self.runnable.run(tensors)?;
+        let float = |output: TValue| {
+            let cast = output.cast_to::<f32>()?;
+            let view = cast.try_as_plain_ram()?;
+            Ok((cast.shape().to_vec(), view.as_slice::<f32>()?.to_vec()))
+        };
+        outputs.into_iter().map(float).collect()
+    }
+}

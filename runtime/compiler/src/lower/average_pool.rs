@@ -1,0 +1,112 @@
+//! `AveragePool`, `GlobalAveragePool`, and `ReduceMean` over rows and columns.
+
+use super::Lowering;
+use super::operand::{Activation, spatial_shape};
+use super::window::{sizes, window};
+use crate::error::Refusal;
+use crate::graph::op::AveragePool;
+use crate::graph::{Layout, Op};
+use crate::import::source::SourceNode;
+use crate::report::Fate;
+use microtome_kernels::num::{Shape, Window};
+
+pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
+    let (activation, input) = cx.spatial(node, 0)?;
+    let output = spatial_shape(cx.output_dims(node)?)?;
+    let kernel = node.attributes.ints("kernel_shape")?.unwrap_or_default();
+    let kernel = sizes(kernel, 1).unwrap_or_default();
+    let window = window(node, &kernel, input, output)?;
+    if window.dilation != [1, 1] {
+        return Err(Refusal::Attribute {
+            attribute: "dilations",
+            value: format!("{:?}", window.dilation),
+        });
+    }
+    let pads = is_padded(input, output, &window);
+    let pool = AveragePool {
+        input,
+        output,
+        window,
+        counts_padding: !pads || node.attributes.int("count_include_pad", 0)? != 0,
+    };
+    add_pool(cx, node, &activation, pool)
+}
+
+pub(super) fn lower_global(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
+    let (activation, input) = cx.spatial(node, 0)?;
+    add_pool(cx, node, &activation, global(input))
+}
+
+pub(super) fn lower_reduce_mean(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
+    let (activation, input) = cx.spatial(node, 0)?;
+    // Axes are an attribute up to opset 17, and an operand after it.
+    let axes = match node.attributes.ints("axes")? {
+        Some(axes) => Some(axes),
+        None => cx.integers(node, 1)?,
+    };
+    let rank = cx.input_dims(node, 0)?.len() as i64;
+    let axes = axes.unwrap_or_default().iter();
+    let mut axes: Vec<i64> = axes
+        .map(|&axis| if axis < 0 { axis + rank } else { axis })
+        .collect();
+    axes.sort_unstable();
+    if !axes.iter().copied().eq(2..rank) {
+        return Err(Refusal::Attribute {
+            attribute: "axes",
+            value: format!("{axes:?}"),
+        });
+    }
+    add_pool(cx, node, &activation, global(input))
+}
+
+fn global(input: Shape) -> AveragePool {
+    let window = Window {
+        kernel: [input.height, input.width],
+        stride: [1, 1],
+        dilation: [1, 1],
+        pad: [0, 0],
+    };
+    AveragePool {
+        input,
+        output: Shape {
+            height: 1,
+            width: 1,
+            ..input
+        },
+        window,
+        counts_padding: true,
+    }
+}
+
+/// Where padding does not count, the divisor varies: then the mean keeps the input's scale, and
+/// a change of scale is a step of its own.
+fn add_pool(
+    cx: &mut Lowering<'_>,
+    node: &SourceNode,
+    activation: &Activation,
+    pool: AveragePool,
+) -> Result<Fate, Refusal> {
+    let layout = Layout::channels_last(cx.output_dims(node)?);
+    let quantization = match pool.counts_padding {
+        true => None,
+        false => cx.graph.edge(activation.edge).quantization,
+    };
+    cx.add_node(
+        node,
+        Op::AveragePool(pool),
+        &[activation],
+        layout,
+        quantization,
+    )
+}
+
+fn is_padded(input: Shape, output: Shape, window: &Window) -> bool {
+    let extents = [(input.height, output.height), (input.width, output.width)];
+    extents
+        .into_iter()
+        .enumerate()
+        .any(|(axis, (extent, outputs))| {
+            let end = (outputs - 1) * window.stride[axis] + window.kernel[axis];
+            window.pad[axis] > 0 || end > extent
+        })
+}

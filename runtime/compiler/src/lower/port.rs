@@ -1,0 +1,144 @@
+//! Inputs and outputs of the model.
+
+use super::Lowering;
+use super::operand::{Activation, Binding, Stage};
+use crate::error::{CompileError, Refusal};
+use crate::graph::{Layout, Op, Port};
+use crate::import::source::{Element, SourceModel, ValueId};
+use microtome_plan::manifest::{AXES_MAX, PORTS_MAX};
+use std::collections::HashSet;
+
+impl Lowering<'_> {
+    /// Makes an edge for each input.
+    pub(super) fn bind_inputs(&mut self) -> Result<(), CompileError> {
+        for &id in &self.source.inputs {
+            let value = self.source.value(id);
+            let port = self.input_port(id).map_err(|refusal| CompileError::Port {
+                port: value.name.clone(),
+                refusal,
+            })?;
+            let activation = Activation {
+                edge: port.edge,
+                layout: port.layout.clone(),
+                stage: match port.is_int8 {
+                    true => Stage::Quantized,
+                    false => Stage::Real,
+                },
+            };
+            self.bind(id, activation);
+            self.graph.inputs.push(port);
+        }
+        Ok(())
+    }
+
+    /// Finds the edge of each output.
+    pub(super) fn bind_outputs(&mut self) -> Result<(), CompileError> {
+        for &id in &self.source.outputs {
+            let value = self.source.value(id);
+            let port = self.output_port(id).map_err(|refusal| CompileError::Port {
+                port: value.name.clone(),
+                refusal,
+            })?;
+            self.graph.outputs.push(port);
+        }
+        Ok(())
+    }
+
+    fn input_port(&mut self, id: ValueId) -> Result<Port, Refusal> {
+        let layout = match is_image(self.source, id) {
+            true => Layout::channels_last(&self.source.value(id).dims),
+            false => Layout::row_major(&self.source.value(id).dims),
+        };
+        within("inputs", self.graph.inputs.len() + 1, PORTS_MAX)?;
+        self.port(id, layout, None)
+    }
+
+    fn output_port(&mut self, id: ValueId) -> Result<Port, Refusal> {
+        let value = self.source.value(id);
+        let Some(Binding::Activation(activation)) = self.bindings[id.0].clone() else {
+            return Err(Refusal::NotAnActivation {
+                value: value.name.clone(),
+            });
+        };
+        self.inherit_quantization(&activation);
+        let layout = activation.layout.on(&value.dims);
+        let layout = layout.ok_or_else(|| Refusal::Layout {
+            value: value.name.clone(),
+        })?;
+        within("outputs", self.graph.outputs.len() + 1, PORTS_MAX)?;
+        self.port(id, layout, Some(&activation))
+    }
+
+    /// A clamp that no quantizer follows keeps its input's quantization.
+    fn inherit_quantization(&mut self, activation: &Activation) {
+        let edge = self.graph.edge(activation.edge);
+        if edge.quantization.is_none()
+            && let Some(producer) = edge.producer
+            && let Op::Requantize = self.graph.nodes[producer.0].op
+        {
+            let input = self.graph.nodes[producer.0].inputs[0];
+            self.graph.edge_mut(activation.edge).quantization = self.graph.edge(input).quantization;
+        }
+    }
+
+    fn port(
+        &mut self,
+        id: ValueId,
+        layout: Layout,
+        activation: Option<&Activation>,
+    ) -> Result<Port, Refusal> {
+        let value = self.source.value(id);
+        within("axes", layout.dims.len(), AXES_MAX)?;
+        let is_int8 = match value.element {
+            Element::F32 => false,
+            Element::I8 => true,
+            other => {
+                return Err(Refusal::Type {
+                    value: value.name.clone(),
+                    found: other.name(),
+                });
+            }
+        };
+        let edge = match activation {
+            Some(activation) => activation.edge,
+            None => self.graph.add_edge(&value.name, layout.len()),
+        };
+        Ok(Port {
+            name: value.name.clone(),
+            edge,
+            layout,
+            is_int8,
+        })
+    }
+}
+
+fn within(what: &'static str, found: usize, most: usize) -> Result<(), Refusal> {
+    if found <= most {
+        Ok(())
+    } else {
+        Err(Refusal::TooMany { what, found, most })
+    }
+}
+
+/// Whether the first operator behind `input` that cares reads `[1, C, …]`, so that channels come
+/// last in memory; any other input keeps the model's own order.
+fn is_image(source: &SourceModel, input: ValueId) -> bool {
+    let mut seen = HashSet::from([input]);
+    let mut front = vec![input];
+    while let Some(value) = front.pop() {
+        let users = source.nodes.iter();
+        for node in users.filter(|node| node.inputs.contains(&Some(value))) {
+            match &*node.op {
+                "Conv" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "ReduceMean" => {
+                    return true;
+                }
+                "QuantizeLinear" | "DequantizeLinear" | "Identity" | "Dropout" | "Relu"
+                | "Clip" | "Add" | "Pad" => {
+                    front.extend(node.outputs.iter().filter(|&&output| seen.insert(output)));
+                }
+                _ => {}
+            }
+        }
+    }
+    false
+}

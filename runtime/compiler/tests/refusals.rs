@@ -1,0 +1,222 @@
+//! What cannot be compiled is refused with its node, the reason and a way out, and never panics.
+
+mod common;
+
+use common::noise;
+use common::onnx::{Model, Value};
+use microtome_compiler::{CompileError, Options, Refusal, TractModel, compile};
+use proptest::prelude::*;
+use tract_onnx::pb::tensor_proto::DataType::{Float, Int8};
+
+fn refused(model: &[u8]) -> CompileError {
+    compile(model, &Options::new("test")).unwrap_err()
+}
+
+/// The node's name and the reason.
+fn refused_node(model: Model) -> (String, Refusal) {
+    match refused(&model.bytes()) {
+        CompileError::Node { node, refusal, .. } => (node, refusal),
+        other => panic!("{other}"),
+    }
+}
+
+fn dense(bias: i32) -> Model {
+    Model::new()
+        .input("x", Float, &[1, 4])
+        .quantized("x", "xq", 0.1, 0)
+        .weights("w", &[1, 4], &[127; 4], &[0.1], 0)
+        .i32s("bq", &[1], &[bias])
+        .f32s("bs", &[], &[0.01])
+        .node("DequantizeLinear", &["bq", "bs"], "b", &[])
+        .node("Gemm", &["xq", "w", "b"], "y", &[("transB", Value::Int(1))])
+        .quantized("y", "out", 0.5, 0)
+        .output("out", Float)
+}
+
+#[test]
+fn an_operator_without_lowering_is_named_with_a_way_out() {
+    let model = Model::new()
+        .input("x", Float, &[1, 1, 4, 4])
+        .node("Resize", &["x"], "y", &[])
+        .output("y", Float);
+    let message = refused(&model.bytes()).to_string();
+    assert_eq!(
+        message,
+        "node 'Resize_y' (Resize): this operator is not lowered yet; run the model with \
+         --backend tract, or replace it"
+    );
+}
+
+#[test]
+fn a_float_model_is_not_quantized_behind_its_users_back() {
+    let model = Model::new()
+        .input("x", Float, &[1, 4])
+        .weights("w", &[4, 2], &[1; 8], &[0.1], 0)
+        .node("MatMul", &["x", "w"], "y", &[])
+        .output("y", Float);
+    let (node, refusal) = refused_node(model);
+    assert_eq!(node, "MatMul_y");
+    assert_eq!(refusal, Refusal::NotQuantized { value: "x".into() });
+}
+
+#[test]
+fn an_output_that_nobody_quantized_has_no_scale() {
+    let model = Model::new()
+        .input("x", Float, &[1, 4])
+        .quantized("x", "xq", 0.1, 0)
+        .weights("w", &[4, 2], &[1; 8], &[0.1], 0)
+        .node("MatMul", &["xq", "w"], "y", &[])
+        .output("y", Float);
+    let (node, refusal) = refused_node(model);
+    assert_eq!(node, "MatMul_y");
+    assert_eq!(refusal, Refusal::NotQuantized { value: "y".into() });
+}
+
+#[test]
+fn float_and_asymmetric_weights_are_refused() {
+    let input = || {
+        Model::new()
+            .input("x", Float, &[1, 4])
+            .quantized("x", "xq", 0.1, 0)
+    };
+    let float = input()
+        .f32s("w", &[4, 2], &[0.5; 8])
+        .node("MatMul", &["xq", "w"], "y", &[])
+        .output("y", Float);
+    let refusal = Refusal::WeightsNotQuantized { value: "w".into() };
+    assert_eq!(refused_node(float).1, refusal);
+    let asymmetric = input()
+        .i8s("wq", &[4, 2], &[1; 8])
+        .f32s("ws", &[], &[0.1])
+        .i8s("wz", &[], &[5])
+        .node("DequantizeLinear", &["wq", "ws", "wz"], "w", &[])
+        .node("MatMul", &["xq", "w"], "y", &[])
+        .output("y", Float);
+    assert_eq!(
+        refused_node(asymmetric).1,
+        Refusal::WeightZeroPoint { zero: 5 }
+    );
+}
+
+#[test]
+fn a_sum_that_may_overflow_is_refused() {
+    assert!(compile(&dense(1000).bytes(), &Options::new("test")).is_ok());
+    let (node, refusal) = refused_node(dense(i32::MAX));
+    assert_eq!(node, "Gemm_y");
+    assert!(
+        matches!(refusal, Refusal::Overflow { channel: 0, .. }),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn scales_beyond_fixed_point_are_refused() {
+    let model = Model::new()
+        .input("x", Float, &[1, 4])
+        .quantized("x", "xq", 1e6, 0)
+        .node("Relu", &["xq"], "y", &[])
+        .quantized("y", "out", 1e-6, 0)
+        .output("out", Float);
+    assert!(matches!(refused_node(model).1, Refusal::Factor { .. }));
+    for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let model = Model::new()
+            .input("x", Float, &[1, 4])
+            .quantized("x", "out", scale, 0)
+            .output("out", Float);
+        assert!(matches!(refused_node(model).1, Refusal::Scale { .. }));
+    }
+}
+
+#[test]
+fn a_dequantizer_with_another_scale_is_refused() {
+    let model = Model::new()
+        .input("x", Float, &[1, 4])
+        .f32s("s", &[], &[0.1])
+        .f32s("t", &[], &[0.2])
+        .i8s("z", &[], &[0])
+        .node("QuantizeLinear", &["x", "s", "z"], "q", &[])
+        .node("DequantizeLinear", &["q", "t", "z"], "out", &[])
+        .output("out", Float);
+    assert_eq!(
+        refused_node(model).1,
+        Refusal::ScaleMismatch { value: "q".into() }
+    );
+}
+
+#[test]
+fn sizes_that_are_not_fixed_are_refused_but_for_the_batch() {
+    let model = |dims: &[i64]| {
+        let model = Model::new()
+            .input("x", Float, dims)
+            .quantized("x", "out", 0.1, 0);
+        model.output("out", Float).bytes()
+    };
+    assert!(compile(&model(&[0, 4]), &Options::new("test")).is_ok());
+    let dynamic = CompileError::DynamicInput {
+        input: "x".into(),
+        axis: 1,
+    };
+    assert_eq!(refused(&model(&[1, 0])), dynamic);
+    let batch = CompileError::Batch {
+        input: "x".into(),
+        batch: 8,
+    };
+    assert_eq!(refused(&model(&[8, 4])), batch);
+}
+
+#[test]
+fn a_layout_that_would_need_a_copy_is_refused() {
+    let model = Model::new()
+        .input("x", Float, &[1, 3, 4, 5])
+        .quantized("x", "xq", 0.1, 0)
+        .node(
+            "Transpose",
+            &["xq"],
+            "t",
+            &[("perm", Value::Ints(&[0, 2, 1, 3]))],
+        )
+        .weights("w", &[2, 4, 1, 1], &[1; 8], &[0.1], 0)
+        .node("Conv", &["t", "w"], "y", &[])
+        .output("y", Float);
+    assert_eq!(refused_node(model).1, Refusal::Layout { value: "t".into() });
+}
+
+#[test]
+fn ports_are_limited() {
+    let model = ["a", "b", "c", "d", "e"]
+        .iter()
+        .fold(Model::new(), |model, name| {
+            model.input(name, Int8, &[1, 2]).output(name, Int8)
+        });
+    assert!(refused(&model.bytes()).to_string().contains("at most 4"));
+}
+
+#[test]
+fn truncated_models_are_refused() {
+    let model = dense(0).bytes();
+    for len in 0..model.len() {
+        let refusal = compile(&model[..len], &Options::new("test"));
+        assert!(refusal.is_err(), "the first {len} bytes of {}", model.len());
+        assert!(TractModel::load(&model[..len]).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damaged_models_never_panic(at in 0..2000_usize, byte: u8, more in 0..2000_usize) {
+        let mut model = dense(0).bytes();
+        let len = model.len();
+        model[at % len] = byte;
+        model[more % len] ^= 0x55;
+        // Compiled or refused: both are right.
+        let _ = compile(&model, &Options::new("test"));
+    }
+
+    #[test]
+    fn garbage_never_panics(seed: u64, len in 0..300_usize) {
+        let garbage: Vec<u8> = noise(seed >> 1, len).iter().map(|&value| value as u8).collect();
+        prop_assert!(compile(&garbage, &Options::new("test")).is_err());
+    }
+}
