@@ -40,7 +40,7 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct LoadedStep {
     pub pipeline: wgpu::ComputePipeline,
-    pub words: usize,
+    pub invocations: usize,
 }
 
 impl GpuBackend {
@@ -118,7 +118,7 @@ fn load(gpu: &Gpu, lowered: &Lowered) -> Result<Loaded, GpuError> {
     gpu.create(|| {
         let step = |dispatch: &Dispatch| LoadedStep {
             pipeline: gpu.pipelines.get(&gpu.device, dispatch.program),
-            words: dispatch.words,
+            invocations: dispatch.invocations,
         };
         Loaded {
             sample_words: lowered.sample_words,

@@ -117,7 +117,7 @@ impl Batch {
         // wgpu makes each dispatch wait for the one before it, as they write the same buffer.
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for (index, step) in loaded.steps.iter().enumerate() {
-            let groups = (step.words as u32).div_ceil(GROUP_SIZE);
+            let groups = (step.invocations as u32).div_ceil(GROUP_SIZE);
             let columns = groups.min(GROUPS_MAX);
             pass.set_pipeline(&step.pipeline);
             pass.set_bind_group(0, &self.bindings, &[(index * PARAMS_STRIDE) as u32]);

@@ -7,25 +7,27 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// A compute program with the entry point `main` of `common.wgsl`.
+/// A compute program with the entry point `main`.
 #[derive(Debug)]
 pub(crate) struct Program {
     /// Its operator and variant, for labels and errors.
     pub name: &'static str,
-    /// What gives out single elements, or nothing where the program computes four at a time.
-    by_element: &'static str,
+    /// How elements are given out.
+    order: &'static [&'static str],
     parts: &'static [&'static str],
 }
 
 const COMMON: &str = include_str!("shaders/common.wgsl");
 const FIXED_POINT: &str = include_str!("shaders/fixed_point.wgsl");
+const BY_ELEMENT: &str = include_str!("shaders/by_element.wgsl");
+const BY_QUAD: &str = include_str!("shaders/by_quad.wgsl");
 
 impl Program {
     /// A program whose parts define `element`.
     pub(crate) const fn by_element(name: &'static str, parts: &'static [&'static str]) -> Self {
         Self {
             name,
-            by_element: include_str!("shaders/by_element.wgsl"),
+            order: &[BY_QUAD, BY_ELEMENT],
             parts,
         }
     }
@@ -34,15 +36,27 @@ impl Program {
     pub(crate) const fn by_quad(name: &'static str, parts: &'static [&'static str]) -> Self {
         Self {
             name,
-            by_element: "",
+            order: &[BY_QUAD],
+            parts,
+        }
+    }
+
+    /// A program whose parts define `main`.
+    pub(crate) const fn whole(name: &'static str, parts: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            order: &[],
             parts,
         }
     }
 
     /// The module's text.
     pub(crate) fn source(&self) -> String {
-        let common = [COMMON, FIXED_POINT, self.by_element];
-        common.iter().chain(self.parts).copied().collect()
+        let parts = [COMMON, FIXED_POINT]
+            .iter()
+            .chain(self.order)
+            .chain(self.parts);
+        parts.copied().collect()
     }
 }
 

@@ -32,5 +32,5 @@ pub(super) fn dispatch(job: Job, add: &Add, a: ArenaAt, b: ArenaAt) -> Dispatch 
         factor: add.factor.into(),
         store: add.store.into(),
     };
-    Dispatch::new(&PROGRAM, &job, &params)
+    Dispatch::of_quads(&PROGRAM, &params, &job)
 }

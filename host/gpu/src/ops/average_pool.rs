@@ -55,5 +55,5 @@ pub(super) fn dispatch(job: Job, pool: &AveragePool, input: ArenaAt) -> Dispatch
         factor: factor.into(),
         store: store.into(),
     };
-    Dispatch::new(&PROGRAM, &job, &params)
+    Dispatch::of_quads(&PROGRAM, &params, &job)
 }

@@ -26,5 +26,5 @@ pub(super) fn dispatch(job: Job, clamp: &Clamp, input: ArenaAt) -> Dispatch {
         low: clamp.min.into(),
         high: clamp.max.into(),
     };
-    Dispatch::new(&PROGRAM, &job, &params)
+    Dispatch::of_quads(&PROGRAM, &params, &job)
 }

@@ -1,5 +1,5 @@
-//! Convolution: any shape one element at a time; four output channels at a time where those of a
-//! group are a multiple of four.
+//! Convolution: any shape one element at a time; four output channels of four pixels at a time
+//! where the output channels of a group are a multiple of four.
 
 use super::params::{Job, Shape, Store, Window, pack_channels};
 use super::{Dispatch, WORD_BYTES, byte};
@@ -15,16 +15,18 @@ pub(super) const PROGRAM: Program = Program::by_element(
         include_str!("../shaders/conv2d.wgsl"),
     ],
 );
-pub(super) const PROGRAM_QUAD: Program = Program::by_quad(
-    "conv2d_quad",
+pub(super) const PROGRAM_TILE: Program = Program::whole(
+    "conv2d_tile",
     &[
         include_str!("../shaders/conv2d_params.wgsl"),
-        include_str!("../shaders/conv2d_quad.wgsl"),
+        include_str!("../shaders/conv2d_tile.wgsl"),
     ],
 );
 
 /// Output channels whose weights lie together.
 const BLOCK: usize = 4;
+/// Pixels that an invocation of [`PROGRAM_TILE`] computes.
+const TILE_PIXELS: usize = 4;
 
 #[derive(Clone, Copy, NoUninit)]
 #[repr(C)]
@@ -67,8 +69,13 @@ pub(super) fn dispatch(
         channels_at: pack_channels(constants, packed),
         store: conv.store.into(),
     };
-    let quads = group_outputs.is_multiple_of(BLOCK);
-    Dispatch::new(if quads { &PROGRAM_QUAD } else { &PROGRAM }, &job, &params)
+    if group_outputs.is_multiple_of(BLOCK) {
+        let tiles = (conv.output.height * conv.output.width).div_ceil(TILE_PIXELS);
+        let invocations = tiles * (conv.output.channels / BLOCK);
+        Dispatch::of_invocations(&PROGRAM_TILE, &params, invocations)
+    } else {
+        Dispatch::of_quads(&PROGRAM, &params, &job)
+    }
 }
 
 /// The weights in the order of `conv2d_params.wgsl`.
@@ -86,8 +93,9 @@ fn pack_weights(conv: &Conv2d, weights: &[i8]) -> impl Iterator<Item = [u32; 4]>
         }
         u32::from_le_bytes(packed)
     };
-    (0..conv.output.channels.div_ceil(BLOCK) * pixels * words).map(move |index| {
-        let (block, pixel) = (index / words / pixels, index / words % pixels);
-        [0, 1, 2, 3].map(|lane| word(block * BLOCK + lane, pixel, index % words))
+    let blocks = conv.output.channels.div_ceil(BLOCK);
+    (0..pixels * words * blocks).map(move |index| {
+        let (run, block) = (index / blocks, index % blocks);
+        [0, 1, 2, 3].map(|lane| word(block * BLOCK + lane, run / words, run % words))
     })
 }

@@ -64,7 +64,7 @@ pub(super) fn dispatch(
         store: conv.store.into(),
     };
     let quads = conv.multiplier() == 1 && conv.output.channels.is_multiple_of(BLOCK);
-    Dispatch::new(if quads { &PROGRAM_QUAD } else { &PROGRAM }, &job, &params)
+    Dispatch::of_quads(if quads { &PROGRAM_QUAD } else { &PROGRAM }, &params, &job)
 }
 
 /// The weights in the order of `depthwise_params.wgsl`.

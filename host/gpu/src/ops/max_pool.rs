@@ -32,5 +32,5 @@ pub(super) fn dispatch(job: Job, pool: &MaxPool, input: ArenaAt) -> Dispatch {
         low: pool.min.into(),
         high: pool.max.into(),
     };
-    Dispatch::new(&PROGRAM, &job, &params)
+    Dispatch::of_quads(&PROGRAM, &params, &job)
 }

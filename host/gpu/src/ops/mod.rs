@@ -14,6 +14,7 @@ mod rescale;
 mod softmax;
 
 use crate::program::Program;
+use bytemuck::NoUninit;
 use microtome_plan::{ArenaAt, Op, Plan};
 use params::Job;
 
@@ -24,7 +25,7 @@ const PROGRAMS: [&Program; 11] = [
     &average_pool::PROGRAM,
     &clamp::PROGRAM,
     &conv2d::PROGRAM,
-    &conv2d::PROGRAM_QUAD,
+    &conv2d::PROGRAM_TILE,
     &depthwise::PROGRAM,
     &depthwise::PROGRAM_QUAD,
     &max_pool::PROGRAM,
@@ -53,16 +54,26 @@ pub(crate) struct Dispatch {
     pub program: &'static Program,
     /// The bytes of the program's `Params`.
     pub params: Vec<u8>,
-    /// Invocations that a sample takes: words of the output.
-    pub words: usize,
+    /// Invocations that a sample takes.
+    pub invocations: usize,
 }
 
 impl Dispatch {
-    fn new(program: &'static Program, job: &Job, params: &impl bytemuck::NoUninit) -> Self {
+    /// A dispatch of one invocation for each word of the output.
+    fn of_quads(program: &'static Program, params: &impl NoUninit, job: &Job) -> Self {
+        let words = (job.output_len as usize).div_ceil(WORD_BYTES);
+        Self::of_invocations(program, params, words)
+    }
+
+    fn of_invocations(
+        program: &'static Program,
+        params: &impl NoUninit,
+        invocations: usize,
+    ) -> Self {
         Self {
             program,
             params: bytemuck::bytes_of(params).to_vec(),
-            words: (job.output_len as usize).div_ceil(WORD_BYTES),
+            invocations,
         }
     }
 }

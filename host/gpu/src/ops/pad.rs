@@ -30,5 +30,5 @@ pub(super) fn dispatch(job: Job, pad: &Pad, input: ArenaAt) -> Dispatch {
         before: pad.before.map(|count| count as u32),
         value: pad.value.into(),
     };
-    Dispatch::new(&PROGRAM, &job, &params)
+    Dispatch::of_quads(&PROGRAM, &params, &job)
 }

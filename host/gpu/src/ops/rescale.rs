@@ -28,5 +28,5 @@ pub(super) fn dispatch(job: Job, rescale: &Rescale, input: ArenaAt) -> Dispatch 
         factor: rescale.factor.into(),
         store: rescale.store.into(),
     };
-    Dispatch::new(&PROGRAM, &job, &params)
+    Dispatch::of_quads(&PROGRAM, &params, &job)
 }

@@ -33,5 +33,5 @@ pub(super) fn dispatch(job: Job, softmax: &Softmax, input: ArenaAt) -> Dispatch 
         }
         .into(),
     };
-    Dispatch::new(&PROGRAM, &job, &params)
+    Dispatch::of_quads(&PROGRAM, &params, &job)
 }

@@ -1,14 +1,9 @@
-// Common to every program: the bindings, packed int8 activations, and the entry point.
+// Common to every program: the bindings, and packed int8 activations.
 //
 // The arena of a sample holds its activations as the plan lays them out, four int8 to a word,
-// lowest byte first; the samples of a batch lie one after another. An invocation computes one
-// whole word of the output: four consecutive elements. A program defines
-//
-//     struct Params { job: Job, … }
-//     fn quad(index: u32) -> vec4<i32>     // the elements from `index`, a multiple of four
-//
-// and may compute what it likes for elements beyond the output's end: `main` does not store them.
-// Arithmetic on i32 and u32 wraps.
+// lowest byte first; the samples of a batch lie one after another. Each word of an output is
+// written by one invocation, which nobody else reads or writes meanwhile. A program defines
+// `struct Params { job: Job, … }`. Arithmetic on i32 and u32 wraps.
 
 // What every program is told.
 struct Job {
@@ -48,22 +43,19 @@ struct Store {
 // First word of the sample that the invocation works on.
 var<private> sample_at: u32;
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(global_invocation_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-) {
-    let index = (id.y * groups.x * 64u + id.x) * 4u;
-    if index >= params.job.output_len {
-        return;
-    }
+// The number of an invocation among those of its sample.
+fn begin(id: vec3<u32>, groups: vec3<u32>) -> u32 {
     sample_at = id.z * params.job.sample_words;
-    let packed = pack4xI8(quad(index));
+    return id.y * groups.x * 64u + id.x;
+}
+
+// Writes the output's elements from `index`, a multiple of four. The bytes that follow the
+// output's end in its last word keep what they hold.
+fn write(index: u32, values: vec4<i32>) {
     let word = sample_at + (params.job.output_at + index) / 4u;
-    // The bytes that follow an output's end in its last word keep what they hold.
     let left = params.job.output_len - index;
     let ours = select((1u << (left * 8u)) - 1u, 0xffffffffu, left >= 4u);
-    arena[word] = (arena[word] & ~ours) | (packed & ours);
+    arena[word] = (arena[word] & ~ours) | (pack4xI8(values) & ours);
 }
 
 // The element at byte offset `at` of the sample's arena.

@@ -3,24 +3,22 @@
 fn element(index: u32) -> i32 {
     let at = position(index, params.output);
     let window = params.window;
-    let first = at.z / params.group_outputs * params.group_inputs;
-    let words = (params.group_inputs + 3u) / 4u;
-    var weights = params.weights_at + at.z / 4u * window.rows * window.columns * words;
+    let first = params.input_at + at.z / params.group_outputs * params.group_inputs;
+    var weights = params.weights_at + at.z / 4u;
     var sum = 0;
     for (var row = 0u; row < window.rows; row++) {
         let y = tap_row(window, at.x, row);
         for (var column = 0u; column < window.columns; column++) {
             let x = tap_column(window, at.y, column);
             let inside = y < params.input.height && x < params.input.width;
-            let pixel = (y * params.input.width + x) * params.input.channels;
-            for (var word = 0u; word < words; word++) {
+            let source = first + (y * params.input.width + x) * params.input.channels;
+            for (var word = 0u; word < group_words(); word++) {
                 var values = params.padding;
                 if inside {
-                    let source = params.input_at + pixel + first + word * 4u;
-                    values = load_unaligned(source, params.input_last);
+                    values = load_unaligned(source + word * 4u, params.input_last);
                 }
                 sum += dot4I8Packed(values, constants[weights][at.z % 4u]);
-                weights++;
+                weights += channel_blocks();
             }
         }
     }

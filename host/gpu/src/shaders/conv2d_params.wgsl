@@ -1,9 +1,9 @@
 // Parameters and constants of a convolution.
 //
-// The weights are packed for four output channels at once: for each block of four, each tap and
-// each four input channels of the group one vec4, whose lane is the output channel and whose bytes
-// are the input channels. What exceeds either count of channels is zero, so that whatever bytes
-// an input's last word has beside its channels do not count.
+// The weights are packed for four output channels at once: for each tap, each four input channels
+// of the group and each block of four output channels one vec4, whose lane is the output channel
+// and whose bytes are the input channels. What exceeds either count of channels is zero, so that
+// whatever bytes an input's last word has beside its channels do not count.
 
 struct Params {
     job: Job,
@@ -18,6 +18,16 @@ struct Params {
     weights_at: u32,
     channels_at: u32,       // one vec4 an output channel: bias, mantissa, right shift
     store: Store,
+}
+
+// Blocks of four output channels.
+fn channel_blocks() -> u32 {
+    return (params.output.channels + 3u) / 4u;
+}
+
+// Words that hold the input channels of a group.
+fn group_words() -> u32 {
+    return (params.group_inputs + 3u) / 4u;
 }
 
 fn output_value(sum: i32, channel: u32) -> i32 {
