@@ -5,7 +5,7 @@
 //! dropped but log entries.
 
 use crate::log;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use embassy_futures::join::join;
 use embassy_futures::select::select3;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
@@ -24,10 +24,8 @@ pub struct Port {
     link: RefCell<Link>,
     /// There may be something to transmit.
     to_transmit: Signal<NoopRawMutex, ()>,
-    /// Something came, or all was sent. One future waits for it.
+    /// Something came: an event, or room. One future waits for it.
     news: Signal<NoopRawMutex, ()>,
-    /// Nothing is being written.
-    is_idle: Cell<bool>,
 }
 
 /// The session is over, and with it what was being done for the host.
@@ -41,7 +39,6 @@ impl Port {
             link: RefCell::new(link),
             to_transmit: Signal::new(),
             news: Signal::new(),
-            is_idle: Cell::new(false),
         }
     }
 
@@ -71,18 +68,13 @@ impl Port {
             self.take_log();
             let frame = self.link.borrow_mut().poll_transmit(now_us(), &mut out);
             let written = match frame {
-                Some(frame) => {
-                    self.is_idle.set(false);
-                    tx.write_all(frame).await
-                }
+                Some(frame) => tx.write_all(frame).await,
                 None => tx.flush().await,
             };
             if written.is_err() {
                 Timer::after(LINE_ERROR_PAUSE).await;
             }
             if frame.is_none() {
-                self.is_idle.set(true);
-                self.news.signal(());
                 self.wait_to_transmit().await;
             }
         }
@@ -146,24 +138,6 @@ impl Port {
                 // `MESSAGE_LEN_MAX` is that of the longest one.
                 Err(SendError::TooLong) => return Ok(()),
             }
-        }
-    }
-
-    /// Waits until nothing is on its way in either direction that this side knows of, so that
-    /// the line causes no interrupts.
-    ///
-    /// # Errors
-    /// When `session` is over.
-    pub async fn quiet(&self, session: u32) -> Result<(), Ended> {
-        loop {
-            if self.session() != Some(session) {
-                return Err(Ended);
-            }
-            let is_quiet = self.is_idle.get() && !self.to_transmit.signaled();
-            if is_quiet && self.link.borrow().is_flushed() {
-                return Ok(());
-            }
-            self.news().await;
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Single runs for the host: raw outputs, and what they cost.
 //!
-//! Costs are measured while the line is quiet and nothing else runs, so that on a board whose
-//! clock counts instructions they are exact. The board does not serve the link during the one
-//! run that is measured as a whole.
+//! Costs are measured with interrupts off, so that on a board whose clock counts instructions they
+//! are exact. The run that is measured as a whole keeps the board from all else meanwhile; the
+//! link makes up for what it missed.
 
 use crate::Clock;
 use crate::app::App;
 use crate::engine::Engine;
 use crate::port::Ended;
 use crate::sensor::Sensor;
+use embassy_futures::yield_now;
 use microtome_link::ToHost;
 use microtome_link::message::{InputSource, Refusal};
 
@@ -49,7 +50,8 @@ impl<S: Sensor> App<'_, S> {
         engine: &mut Engine<'_, '_>,
     ) -> Result<(), Ended> {
         engine.load();
-        self.port.quiet(self.session).await?;
+        // Lets the request be acknowledged first.
+        yield_now().await;
         let ticks = cost(self.clock, || while engine.step() {});
         if profile {
             self.measure_steps(run, engine).await?;
@@ -67,7 +69,6 @@ impl<S: Sensor> App<'_, S> {
         engine.load();
         let mut step = 0;
         loop {
-            self.port.quiet(self.session).await?;
             let mut is_step = false;
             let ticks = cost(self.clock, || is_step = engine.step());
             if !is_step {
@@ -79,9 +80,11 @@ impl<S: Sensor> App<'_, S> {
     }
 }
 
-/// Ticks that `act` takes.
+/// Ticks that `act` takes while nothing interrupts it.
 fn cost(clock: Clock, act: impl FnOnce()) -> u64 {
-    let begun = (clock.now)();
-    act();
-    (clock.now)() - begun
+    critical_section::with(|_| {
+        let begun = (clock.now)();
+        act();
+        (clock.now)() - begun
+    })
 }

@@ -1,0 +1,243 @@
+//! Frames, results, and the cascade.
+
+mod common;
+
+use common::{CONFIDENCE_MIN, Host, Setup, with_board};
+use embassy_time::Timer;
+use microtome_answer::{Answer, Reading};
+use microtome_link::message::{Acquisition, FrameResult, Origin, Refusal};
+use microtome_link::{ToBoard, ToHost};
+
+const START: Acquisition = Acquisition {
+    frames: 9,
+    period_us: 0,
+    offload: true,
+    deadline_ms: 5000,
+};
+
+fn host_reading() -> Reading {
+    Reading {
+        answer: Answer::Class {
+            class: 41,
+            score: 255,
+        },
+        confidence: 255,
+    }
+}
+
+/// What the fake host does with a question.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Answers,
+    Declines,
+    IsSilent,
+}
+
+/// What an acquisition brought.
+#[derive(Default)]
+struct Outcome {
+    results: Vec<FrameResult>,
+    asked: Vec<u32>,
+    stopped: Option<u32>,
+}
+
+/// Runs an acquisition to its end and answers the board's questions.
+async fn acquire(host: &Host<'_>, start: Acquisition, manner: Manner) -> Outcome {
+    host.send(ToBoard::Start(start)).await;
+    let mut outcome = Outcome::default();
+    let (mut frame, mut expected) = (Vec::new(), 0);
+    while outcome.stopped.is_none() {
+        let complete = host
+            .receive(|message| match message {
+                ToHost::Result(result) => {
+                    outcome.results.push(result);
+                    None
+                }
+                ToHost::Ask {
+                    frame: number, len, ..
+                } => {
+                    outcome.asked.push(number);
+                    expected = len as usize;
+                    frame.clear();
+                    None
+                }
+                ToHost::Frame(piece) => {
+                    assert_eq!(piece.offset as usize, frame.len());
+                    frame.extend_from_slice(piece.data);
+                    (frame.len() == expected).then(|| *outcome.asked.last().expect("it asked"))
+                }
+                ToHost::Stopped { frames } => {
+                    outcome.stopped = Some(frames);
+                    None
+                }
+                other => panic!("unexpected: {other:?}"),
+            })
+            .await;
+        if let Some(number) = complete {
+            assert_eq!(frame, common::frame(150), "the frame as it was exposed");
+            match manner {
+                Manner::Answers => {
+                    let reading = host_reading();
+                    host.send(ToBoard::Answer {
+                        frame: number,
+                        reading,
+                    })
+                    .await;
+                }
+                Manner::Declines => host.send(ToBoard::NoAnswer { frame: number }).await,
+                Manner::IsSilent => {}
+            }
+        }
+    }
+    outcome
+}
+
+/// One result for each of the nine frames, and those of every third one (150 of 256) from
+/// `unsure`.
+fn check(mut outcome: Outcome, unsure: Origin) {
+    assert_eq!(outcome.stopped, Some(9));
+    outcome.results.sort_by_key(|result| result.frame);
+    let frames: Vec<u32> = outcome.results.iter().map(|result| result.frame).collect();
+    assert_eq!(frames, (0..9).collect::<Vec<_>>());
+    for result in &outcome.results {
+        let is_unsure = result.frame % 3 == 1;
+        let expected = if is_unsure { unsure } else { Origin::Board };
+        assert_eq!(result.origin, expected, "frame {}", result.frame);
+        assert_eq!(result.board_confidence < CONFIDENCE_MIN, is_unsure);
+        assert_eq!(result.reading == host_reading(), expected == Origin::Host);
+        let times = result.times;
+        assert!(times.exposed <= times.begun && times.begun <= times.inferred);
+        assert!(times.inferred <= times.answered);
+    }
+}
+
+#[test]
+fn each_frame_has_one_result_and_unsure_ones_the_hosts() {
+    with_board(Setup::default(), 1, async |host| {
+        let outcome = acquire(&host, START, Manner::Answers).await;
+        assert_eq!(outcome.asked, [1, 4, 7]);
+        check(outcome, Origin::Host);
+    });
+}
+
+#[test]
+fn a_host_that_declines_leaves_the_boards_reading() {
+    with_board(Setup::default(), 1, async |host| {
+        let outcome = acquire(&host, START, Manner::Declines).await;
+        check(outcome, Origin::BoardAfterNoAnswer);
+    });
+}
+
+#[test]
+fn a_deadline_that_passes_leaves_the_boards_reading() {
+    with_board(Setup::default(), 1, async |host| {
+        let start = Acquisition {
+            deadline_ms: 30,
+            ..START
+        };
+        check(
+            acquire(&host, start, Manner::IsSilent).await,
+            Origin::BoardAfterDeadline,
+        );
+    });
+}
+
+#[test]
+fn a_board_that_may_not_ask_does_not() {
+    with_board(Setup::default(), 1, async |host| {
+        let start = Acquisition {
+            offload: false,
+            ..START
+        };
+        let outcome = acquire(&host, start, Manner::IsSilent).await;
+        assert_eq!(outcome.asked, []);
+        check(outcome, Origin::Board);
+    });
+}
+
+#[test]
+fn damage_on_the_line_loses_no_result() {
+    let setup = Setup {
+        damage: 1499,
+        ..Setup::default()
+    };
+    with_board(setup, 1, async |host| {
+        check(acquire(&host, START, Manner::Answers).await, Origin::Host);
+    });
+}
+
+#[test]
+fn a_new_host_ends_the_acquisition_of_the_one_before() {
+    let endless = Acquisition {
+        frames: 0,
+        period_us: 1000,
+        ..START
+    };
+    let mut is_first = true;
+    with_board(Setup::default(), 2, async |host| {
+        if std::mem::take(&mut is_first) {
+            host.send(ToBoard::Start(endless)).await;
+            for _ in 0..3 {
+                host.receive(|_| ()).await;
+            }
+            return;
+        }
+        assert_eq!(host.hello().await.board, "test");
+        check(acquire(&host, START, Manner::Answers).await, Origin::Host);
+    });
+}
+
+#[test]
+fn stop_ends_an_endless_acquisition_and_others_are_refused_meanwhile() {
+    with_board(Setup::default(), 1, async |host| {
+        let endless = Acquisition {
+            frames: 0,
+            period_us: 2000,
+            offload: false,
+            ..START
+        };
+        host.send(ToBoard::Start(endless)).await;
+        host.send(ToBoard::Start(endless)).await;
+        Timer::after_millis(20).await;
+        host.send(ToBoard::Stop).await;
+        let (mut results, mut refused) = (0, false);
+        loop {
+            let stopped = host
+                .receive(|message| match message {
+                    ToHost::Result(result) => {
+                        assert_eq!(result.frame, results);
+                        results += 1;
+                        None
+                    }
+                    ToHost::Refused(refusal) => {
+                        assert_eq!(refusal, Refusal::Busy);
+                        refused = true;
+                        None
+                    }
+                    ToHost::Stopped { frames } => Some(frames),
+                    other => panic!("unexpected: {other:?}"),
+                })
+                .await;
+            if let Some(frames) = stopped {
+                assert_eq!(frames, results);
+                assert!(frames > 0 && refused);
+                return;
+            }
+        }
+    });
+}
+
+#[test]
+fn an_empty_replay_store_is_a_sensor_that_fails() {
+    let setup = Setup {
+        replay: Vec::new(),
+        ..Setup::default()
+    };
+    with_board(setup, 1, async |host| {
+        host.send(ToBoard::Start(START)).await;
+        host.receive(|message| assert_eq!(message, ToHost::Refused(Refusal::Sensor)))
+            .await;
+        host.receive(|message| assert_eq!(message, ToHost::Stopped { frames: 0 }))
+            .await;
+    });
+}

@@ -1,0 +1,247 @@
+//! The application against a host made of the same link, over a line in memory.
+
+use embassy_futures::block_on;
+use embassy_futures::select::{Either, select};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embassy_sync::pipe::Pipe;
+use embassy_time::{Duration, with_timeout};
+use embedded_io_async::{ErrorType, Read};
+use microtome_app::port::Port;
+use microtome_app::sensor::ReplaySensor;
+use microtome_app::{Board, Clock};
+use microtome_kernels::reference::clamp::Clamp;
+use microtome_link::message::Channel;
+use microtome_link::{Event, Link, Log, PROTOCOL, ToBoard, ToHost};
+use microtome_plan::{
+    ArenaAt, Cascade, Labels, Manifest, ModelType, Op, PlanBuf, Port as PlanPort, Step, Target,
+    Task,
+};
+
+/// Elements of the plan's input and of its output.
+pub const LEN: usize = 600;
+/// Class 0 of a frame is confident from here on.
+pub const CONFIDENCE_MIN: u8 = 200;
+
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// A plan whose output is its input, clamped to −128..=100, read as class probabilities.
+pub fn plan() -> PlanBuf {
+    let port = |name, at| PlanPort {
+        name,
+        at: ArenaAt(at),
+        dims: [1, LEN].into_iter().collect(),
+        order: [0, 1].into_iter().collect(),
+        model_type: ModelType::I8,
+        scale: 1.0 / 256.0,
+        zero: -128,
+    };
+    let clamp = |name, input, output, max| Step {
+        name,
+        scale: 1.0 / 256.0,
+        op: Op::Clamp {
+            params: Clamp {
+                len: LEN,
+                min: -128,
+                max,
+            },
+            input: ArenaAt(input),
+            output: ArenaAt(output),
+        },
+    };
+    let manifest = Manifest {
+        model: "clamp",
+        target: Target::Generic,
+        arena_bytes: 2 * LEN,
+        steps: 2,
+        inputs: [port("in", 0)].into_iter().collect(),
+        outputs: [port("out", LEN)].into_iter().collect(),
+        task: Task::Classify {
+            labels: Labels("yes\nno"),
+        },
+        cascade: Some(Cascade {
+            confidence_min: CONFIDENCE_MIN,
+            model: "heavy",
+        }),
+    };
+    // The first step overwrites the input, as real plans do.
+    let steps = [clamp("low", 0, 0, 110), clamp("high", 0, LEN, 100)];
+    PlanBuf::new(&microtome_plan::encode(&manifest, &steps, &[])).expect("a valid plan")
+}
+
+/// A frame whose first class has the given probability, and every other none.
+pub fn frame(probability: u8) -> Vec<u8> {
+    let mut frame = vec![0x80; LEN];
+    frame[0] = (i32::from(probability) - 128) as u8;
+    frame
+}
+
+pub fn store(frames: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = b"MTRP".to_vec();
+    for word in [1, frames.len() as u32, LEN as u32] {
+        bytes.extend_from_slice(&word.to_le_bytes());
+    }
+    bytes.extend(frames.concat());
+    bytes
+}
+
+/// How a test's board and line are.
+pub struct Setup {
+    pub plan: Vec<u8>,
+    pub replay: Vec<u8>,
+    pub memory_len: usize,
+    /// One byte in so many is damaged, both ways; 0 is none.
+    pub damage: usize,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            plan: plan().bytes().to_vec(),
+            replay: store(&[frame(220), frame(150), frame(210)]),
+            memory_len: 4096,
+            damage: 0,
+        }
+    }
+}
+
+/// The fake host of a test.
+pub struct Host<'a> {
+    pub port: &'a Port,
+    pub session: u32,
+}
+
+type Line = Pipe<NoopRawMutex, 700>;
+
+/// Runs the application, and `script` with a new host's end of the link each time that it
+/// returns, so many times.
+pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>)) {
+    let (mut up, mut down) = (Line::new(), Line::new());
+    let (from_board, to_host) = up.split();
+    let (from_host, mut to_board) = down.split();
+    let mut aligned = vec![0_u128; setup.plan.len().div_ceil(16)];
+    let slot = bytemuck::cast_slice_mut::<u128, u8>(&mut aligned);
+    slot[..setup.plan.len()].copy_from_slice(&setup.plan);
+    let mut memory = vec![0_u128; setup.memory_len / 16];
+    let faulty = |line| Faulty {
+        line,
+        damage: setup.damage,
+        seen: 0,
+    };
+    let board = Board {
+        name: "test",
+        firmware: "0",
+        clock: Clock {
+            now: || embassy_time::Instant::now().as_ticks(),
+            ticks_hz: 1_000_000,
+        },
+        plan: slot,
+        replay: &setup.replay,
+        memory: bytemuck::cast_slice_mut(&mut memory),
+        sensor: ReplaySensor::new(&setup.replay),
+        rx: faulty(from_host),
+        tx: to_host,
+    };
+    let mut from_board = faulty(from_board);
+    let hosts = async {
+        for number in 0..hosts {
+            let port = Port::new(Link::host(100 + number));
+            let run = async {
+                let session = opened(&port).await;
+                let port = &port;
+                script(Host { port, session }).await;
+            };
+            let served = port.serve(&mut from_board, &mut to_board);
+            match select(served, run).await {
+                Either::First(never) => never,
+                Either::Second(()) => {}
+            }
+        }
+    };
+    let board = async {
+        microtome_app::run(board).await;
+    };
+    block_on(async {
+        let all = select(board, hosts);
+        with_timeout(WAIT_MAX * 3, all).await.expect("in time")
+    });
+}
+
+/// Waits for the session to begin.
+async fn opened(port: &Port) -> u32 {
+    loop {
+        while let Some(is_open) = port.poll(|event| event == Event::Opened) {
+            if is_open {
+                return port.session().expect("it is open");
+            }
+        }
+        port.news().await;
+    }
+}
+
+/// A reader that flips bits now and then.
+struct Faulty<R> {
+    line: R,
+    damage: usize,
+    seen: usize,
+}
+
+impl<R: ErrorType> ErrorType for Faulty<R> {
+    type Error = R::Error;
+}
+
+impl<R: Read> Read for Faulty<R> {
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Self::Error> {
+        let len = self.line.read(bytes).await?;
+        for byte in &mut bytes[..len] {
+            self.seen += 1;
+            if self.damage > 0 && self.seen.is_multiple_of(self.damage) {
+                *byte ^= 0x10;
+            }
+        }
+        Ok(len)
+    }
+}
+
+impl Host<'_> {
+    pub async fn send(&self, message: ToBoard<'_>) {
+        self.port
+            .send(self.session, &message)
+            .await
+            .expect("the session is open");
+    }
+
+    /// The next message from the board; log entries are passed over.
+    pub async fn receive<T>(&self, take: impl FnOnce(ToHost<'_>) -> T) -> T {
+        let mut take = Some(take);
+        let wait = async {
+            loop {
+                let taken = self.port.poll(|event| match event {
+                    Event::Message(message) if message.channel == Channel::Log => {
+                        message.decode::<Log<'_>>().expect("a log entry");
+                        None
+                    }
+                    Event::Message(message) => {
+                        let take = take.take().expect("one message is taken");
+                        Some(take(message.decode().expect("a message to the host")))
+                    }
+                    other => panic!("not a message: {other:?}"),
+                });
+                match taken {
+                    Some(Some(taken)) => return taken,
+                    Some(None) => {}
+                    None => self.port.news().await,
+                }
+            }
+        };
+        with_timeout(WAIT_MAX, wait).await.expect("in time")
+    }
+
+    pub async fn hello(&self) -> microtome_link::message::Identity {
+        self.send(ToBoard::Hello { protocol: PROTOCOL }).await;
+        self.receive(|message| match message {
+            ToHost::Hello(identity) => identity,
+            other => panic!("not a hello: {other:?}"),
+        })
+        .await
+    }
+}
