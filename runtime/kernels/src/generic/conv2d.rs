@@ -15,14 +15,17 @@ pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], outp
         return pointwise(params, constants, input, output);
     }
     let (width, channels) = (params.output.width, params.output.channels);
-    for (index, outputs) in output.chunks_exact_mut(channels).enumerate() {
-        let patch = Patch {
-            params,
-            input,
-            rows: params.window.inside(0, index / width, params.input.height),
-            columns: params.window.inside(1, index % width, params.input.width),
-        };
-        patch.convolve(constants, outputs);
+    for (y, outputs) in output.chunks_exact_mut(width * channels).enumerate() {
+        let rows = params.window.inside(0, y, params.input.height);
+        for (x, outputs) in outputs.chunks_exact_mut(channels).enumerate() {
+            let patch = Patch {
+                params,
+                input,
+                rows,
+                columns: params.window.inside(1, x, params.input.width),
+            };
+            patch.convolve(constants, outputs);
+        }
     }
 }
 
@@ -34,10 +37,9 @@ fn is_pointwise(params: &Conv2d) -> bool {
 
 fn pointwise(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
     let (depth, channels) = (params.input.channels, params.output.channels);
-    let pixels = output.chunks_exact_mut(channels);
-    // The output may end before the input does.
     let width = params.output.width;
-    for (index, outputs) in pixels.enumerate() {
+    for (index, outputs) in output.chunks_exact_mut(channels).enumerate() {
+        // The output may be narrower than the input.
         let pixel = index / width * params.input.width + index % width;
         let input = &input[pixel * depth..][..depth];
         for_blocks(

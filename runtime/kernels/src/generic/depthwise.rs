@@ -14,20 +14,18 @@ pub fn depthwise(
     output: &mut [i8],
 ) {
     let (width, channels) = (params.output.width, params.output.channels);
-    let mut rows = params.window.inside(0, 0, params.input.height);
-    for (index, outputs) in output.chunks_exact_mut(channels).enumerate() {
-        let (y, x) = (index / width, index % width);
-        if x == 0 {
-            rows = params.window.inside(0, y, params.input.height);
+    for (y, outputs) in output.chunks_exact_mut(width * channels).enumerate() {
+        let rows = params.window.inside(0, y, params.input.height);
+        for (x, outputs) in outputs.chunks_exact_mut(channels).enumerate() {
+            let patch = Patch {
+                params,
+                weights: constants.weights,
+                input,
+                rows,
+                columns: params.window.inside(1, x, params.input.width),
+            };
+            patch.convolve(constants, outputs);
         }
-        let patch = Patch {
-            params,
-            weights: constants.weights,
-            input,
-            rows,
-            columns: params.window.inside(1, x, params.input.width),
-        };
-        patch.convolve(constants, outputs);
     }
 }
 
