@@ -72,7 +72,7 @@ fn plan() -> PlanBuf {
         task: Task::Raw,
         cascade: None,
     };
-    PlanBuf::new(&encode(&manifest, &steps, &[])).unwrap()
+    PlanBuf::new(&encode(&manifest, &steps, &[])).expect("the plan is valid")
 }
 
 #[test]

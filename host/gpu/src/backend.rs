@@ -3,16 +3,13 @@
 use crate::batch::Batch;
 use crate::device::Gpu;
 use crate::error::GpuError;
-use crate::ops::{self, Dispatch, Lowered, WORD_BYTES};
+use crate::ops::{self, Dispatch, Lowered, PARAMS_STRIDE, WORD_BYTES};
 use microtome_backend::{Backend, BackendError, Inputs, Outputs, check_inputs};
 use microtome_plan::PlanBuf;
 use wgpu::BufferUsages;
 
 /// Most samples that run in one submission; larger batches are cut.
 const SAMPLES_MAX: usize = 64;
-
-/// Bytes between the parameters of neighbouring steps: WebGPU's alignment of dynamic offsets.
-pub(crate) const PARAMS_STRIDE: usize = 256;
 
 /// Runs one plan on a [`Gpu`]. Constants and programs are uploaded once; buffers grow with the
 /// largest batch.
@@ -52,7 +49,8 @@ impl GpuBackend {
     /// # Errors
     /// When the adapter cannot hold the plan, or refuses a program, or is lost.
     pub fn new(gpu: &Gpu, plan: PlanBuf) -> Result<Self, GpuError> {
-        let lowered = ops::lower(&plan.plan());
+        let fits = |bytes| gpu.check_fits("constants", bytes as u64);
+        let lowered = ops::lower(&plan.plan(), fits)?;
         let sample_bytes = (lowered.sample_words * WORD_BYTES) as u64;
         gpu.check_fits("activations", sample_bytes)?;
         let loaded = load(gpu, &lowered)?;
@@ -113,7 +111,6 @@ fn load(gpu: &Gpu, lowered: &Lowered) -> Result<Loaded, GpuError> {
         slot[..dispatch.params.len()].copy_from_slice(&dispatch.params);
     }
     let constants: &[u8] = bytemuck::cast_slice(&lowered.constants);
-    gpu.check_fits("constants", constants.len() as u64)?;
     gpu.check_fits("parameters", params.len() as u64)?;
     gpu.create(|| {
         let step = |dispatch: &Dispatch| LoadedStep {

@@ -3,10 +3,10 @@
 //! The arenas of the samples lie one after another in one buffer. Outputs are copied to a second
 //! buffer that the host reads: for each sample its output ports, each from a whole word on.
 
-use crate::backend::{Loaded, PARAMS_STRIDE};
+use crate::backend::Loaded;
 use crate::device::Gpu;
 use crate::error::GpuError;
-use crate::ops::WORD_BYTES;
+use crate::ops::{PARAMS_STRIDE, WORD_BYTES};
 use microtome_backend::{Inputs, Outputs};
 use microtome_plan::{Manifest, Port};
 use std::num::NonZeroU64;

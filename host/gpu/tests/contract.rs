@@ -162,15 +162,13 @@ fn run(
     let gpu = GPU
         .as_ref()
         .expect("an operator is only checked where there is an adapter");
-    let outputs = GpuBackend::new(gpu, plan)
-        .unwrap()
-        .run(&[operands.to_vec()])
-        .unwrap();
+    let mut backend = GpuBackend::new(gpu, plan).expect("every plan is accepted");
+    let outputs = backend.run(&[operands.to_vec()]).expect("every plan runs");
     output.copy_from_slice(&outputs[0][0]);
 }
 
 /// As many cases as take some seconds on a software adapter.
-const CASES: usize = 300;
+const CASES: usize = 1000;
 
 fn check(check: cases::Check) {
     if GPU.is_some() {

@@ -235,6 +235,22 @@ fn a_wrong_input_is_refused_and_the_next_one_runs() {
 }
 
 #[test]
+fn a_plan_beyond_what_the_adapter_binds_is_refused() {
+    let Some(gpu) = gpu().filter(Gpu::is_software) else {
+        return;
+    };
+    let error = GpuBackend::new(&gpu, clamp(1 << 28)).unwrap_err();
+    let GpuError::TooLarge {
+        what, need, have, ..
+    } = &error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!((*what, *need), ("activations", 1 << 28));
+    assert!(have < need, "{error}");
+}
+
+#[test]
 fn an_unknown_adapter_is_named_beside_those_that_there_are() {
     let Some(gpu) = gpu() else { return };
     let adapter = Some("no such adapter".to_owned());

@@ -37,6 +37,9 @@ const PROGRAMS: [&Program; 11] = [
 /// Four int8 of the arena, or one 32-bit number.
 pub(crate) const WORD_BYTES: usize = 4;
 
+/// Bytes between the parameters of neighbouring steps: WebGPU's alignment of dynamic offsets.
+pub(crate) const PARAMS_STRIDE: usize = 256;
+
 /// A plan as the GPU runs it.
 #[derive(Debug)]
 pub(crate) struct Lowered {
@@ -60,16 +63,17 @@ pub(crate) struct Dispatch {
 
 impl Dispatch {
     /// A dispatch of one invocation for each word of the output.
-    fn of_quads(program: &'static Program, params: &impl NoUninit, job: &Job) -> Self {
+    fn of_quads<P: NoUninit>(program: &'static Program, params: &P, job: &Job) -> Self {
         let words = (job.output_len as usize).div_ceil(WORD_BYTES);
         Self::of_invocations(program, params, words)
     }
 
-    fn of_invocations(
+    fn of_invocations<P: NoUninit>(
         program: &'static Program,
-        params: &impl NoUninit,
+        params: &P,
         invocations: usize,
     ) -> Self {
+        const { assert!(size_of::<P>() <= PARAMS_STRIDE) };
         Self {
             program,
             params: bytemuck::bytes_of(params).to_vec(),
@@ -78,27 +82,30 @@ impl Dispatch {
     }
 }
 
-/// Lowers every step of `plan`.
-pub(crate) fn lower(plan: &Plan<'_>) -> Lowered {
+/// Lowers every step of `plan`. After each, `fits` is asked about the bytes of constants so far:
+/// steps may share what they read in the plan, and packing is larger than the plan.
+pub(crate) fn lower<E>(
+    plan: &Plan<'_>,
+    fits: impl Fn(usize) -> Result<(), E>,
+) -> Result<Lowered, E> {
     let sample_words = plan.manifest().arena_bytes.div_ceil(WORD_BYTES);
     let mut constants = Vec::new();
-    let dispatches = plan
-        .steps()
-        .map(|step| {
-            let writes = step.op.writes();
-            let job = Job {
-                sample_words: sample_words as u32,
-                output_at: writes.start as u32,
-                output_len: writes.len() as u32,
-            };
-            dispatch(&step.op, job, plan, &mut constants)
-        })
-        .collect();
-    Lowered {
+    let mut dispatches = Vec::with_capacity(plan.steps().len());
+    for step in plan.steps() {
+        let writes = step.op.writes();
+        let job = Job {
+            sample_words: sample_words as u32,
+            output_at: writes.start as u32,
+            output_len: writes.len() as u32,
+        };
+        dispatches.push(dispatch(&step.op, job, plan, &mut constants));
+        fits(size_of_val(constants.as_slice()))?;
+    }
+    Ok(Lowered {
         dispatches,
         constants,
         sample_words,
-    }
+    })
 }
 
 fn dispatch(op: &Op, job: Job, plan: &Plan<'_>, packed: &mut Vec<[u32; 4]>) -> Dispatch {

@@ -83,6 +83,6 @@ impl Builder {
             op,
         };
         let steps: Vec<Step<'_>> = self.steps.iter().map(step).collect();
-        PlanBuf::new(&encode(&manifest, &steps, &self.constants)).unwrap()
+        PlanBuf::new(&encode(&manifest, &steps, &self.constants)).expect("the plan is valid")
     }
 }
