@@ -1,7 +1,9 @@
 //! Bad input gives one clear line and exit status 1: never a panic, never a wrong answer.
 
-use microtome_tests::{microtome, root};
+mod support;
+
 use std::path::Path;
+use support::{microtome, root};
 
 fn text(path: &Path) -> String {
     path.to_str().expect("a path of this test").to_owned()

@@ -1,7 +1,9 @@
 //! The whole path through the command: model files to plans, plans on every executor, the demo.
 
-use microtome_tests::{data, has_qemu, microtome, root, skip};
+mod support;
+
 use std::path::{Path, PathBuf};
+use support::{data, has_qemu, microtome, root, skip};
 
 fn text(path: &Path) -> String {
     path.to_str().expect("a path of this test").to_owned()

@@ -1,9 +1,11 @@
 //! The structure that `docs/architecture.md` draws is the one that the code has.
 
-use microtome_tests::root;
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use support::root;
 
 const PREFIX: &str = "microtome-";
 

@@ -1,13 +1,15 @@
 //! What the tests share: where things are, how the command is run, and how a test says that it
 //! can not run.
 
+#![allow(dead_code, reason = "every test uses a part")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 /// The root of the checkout.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout")
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("host/cli lies in the checkout")
 }
 
 /// The reference data, by `MICROTOME_DATA` or beside the checkout. `None` when there is none,
@@ -36,23 +38,9 @@ pub fn has_qemu(test: &str) -> bool {
     found
 }
 
-/// The command, built from this checkout as a release.
-fn binary() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = ["build", "--release", "--quiet", "-p", "microtome"];
-        let status = Command::new(cargo).args(build).current_dir(root()).status();
-        assert!(status.is_ok_and(|status| status.success()), "the command does not build");
-        // This test lies in `<target>/release/deps`.
-        let test = std::env::current_exe().expect("a test knows where it is");
-        test.ancestors().nth(2).expect("deps has a parent").join("microtome")
-    })
-}
-
 /// Runs `microtome` with `args` from the root of the checkout.
 pub fn microtome<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
-    let output = Command::new(binary()).args(args).current_dir(root()).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_microtome")).args(args).current_dir(root()).output();
     Ran(output.expect("the command starts"))
 }
 
