@@ -186,7 +186,11 @@ fn ports_are_limited() {
     let model = ["a", "b", "c", "d", "e"]
         .iter()
         .fold(Model::new(), |model, name| {
-            model.input(name, Int8, &[1, 2]).output(name, Int8)
+            let output = format!("{name}_out");
+            let model = model
+                .input(name, Int8, &[1, 2])
+                .node("Identity", &[name], &output, &[]);
+            model.output(&output, Int8)
         });
     assert!(refused(&model.bytes()).to_string().contains("at most 4"));
 }

@@ -14,6 +14,9 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::{Factoid, InferenceFact};
 use tract_onnx::tract_hir::internal::DimLike;
 
+/// Most elements of a tensor.
+const ELEMENTS_MAX: usize = 1 << 28;
+
 /// Reads the ONNX model in `bytes` and infers every shape, for a batch of 1.
 ///
 /// # Errors
@@ -23,9 +26,8 @@ pub fn read(bytes: &[u8]) -> Result<SourceModel, CompileError> {
     guarded(|| {
         let proto = parse(bytes)?;
         require_lowerings(&proto)?;
-        let opset = opset(&proto)?;
         let parsed = analyse(&proto)?;
-        Reader::new(&parsed).read(&proto, opset)
+        Reader::new(&parsed).read(&proto)
     })
 }
 
@@ -46,6 +48,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelProto, CompileError> {
     let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| unreadable(format!("{error:#}")))?;
+    opset(&proto)?;
     let graph = proto
         .graph
         .as_mut()
@@ -133,7 +136,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn read(mut self, proto: &ModelProto, opset: i64) -> Result<SourceModel, CompileError> {
+    fn read(mut self, proto: &ModelProto) -> Result<SourceModel, CompileError> {
         let graph = proto.graph.as_ref().ok_or_else(|| unreadable("no graph"))?;
         let constants: Vec<_> = graph.initializer.iter().map(|it| &it.name).collect();
         let mut inputs = Vec::new();
@@ -151,7 +154,7 @@ impl<'a> Reader<'a> {
             outputs.push(self.value(&output.name)?);
         }
         Ok(SourceModel {
-            opset,
+            opset: opset(proto)?,
             nodes,
             values: self.values,
             inputs,
@@ -187,8 +190,9 @@ impl<'a> Reader<'a> {
         let outlet = self.parsed.outlets_by_name.get(name);
         let fact = outlet.and_then(|&outlet| self.parsed.model.outlet_fact(outlet).ok());
         let fact = fact.ok_or_else(|| unreadable(format!("nothing makes '{name}'")))?;
-        let dims = dims(fact)
-            .ok_or_else(|| unreadable(format!("the shape of '{name}' cannot be inferred")))?;
+        let dims = dims(fact).ok_or_else(|| {
+            unreadable(format!("the shape of '{name}' is not known or too large"))
+        })?;
         let id = ValueId(self.values.len());
         self.values.push(SourceValue {
             name: name.into(),
@@ -209,9 +213,17 @@ fn node_name(node: &pb::NodeProto) -> &str {
     }
 }
 
+/// The axes, if they are known and of a size at which no later product overflows.
 fn dims(fact: &InferenceFact) -> Option<Vec<usize>> {
     let dims = fact.shape.concretize()?;
-    dims.iter().map(|dim| dim.to_usize().ok()).collect()
+    let dims: Vec<usize> = dims
+        .iter()
+        .map(|dim| dim.to_usize().ok())
+        .collect::<Option<_>>()?;
+    let elements = dims
+        .iter()
+        .try_fold(1_usize, |len, &dim| len.checked_mul(dim.max(1)))?;
+    (elements <= ELEMENTS_MAX).then_some(dims)
 }
 
 fn element(fact: &InferenceFact) -> Element {

@@ -29,10 +29,11 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
     if !fits {
         return Err(misfit());
     }
+    let window = window(node, kernel, input, output)?;
     let convolution = Convolution {
         input,
         output,
-        window: window(node, kernel, input, output)?,
+        window,
         groups,
         weights: channels_innermost(weights, *depth, kernel.iter().product()),
         scales: constant.scales_along(0, *channels).ok_or_else(misfit)?,
@@ -50,7 +51,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
 
 /// `[output channel][channel][tap]` as `[output channel][tap][channel]`.
 fn channels_innermost(weights: &[i8], depth: usize, taps: usize) -> Vec<i8> {
-    let filters = weights.chunks_exact((depth * taps).max(1));
+    let filters = weights.chunks_exact(depth * taps);
     let filter = |filter: &[i8]| -> Vec<i8> {
         (0..depth * taps)
             .map(|at| filter[at % depth * taps + at / depth])

@@ -169,6 +169,11 @@ impl<'a> Lowering<'a> {
         layout: Layout,
         quantization: Option<Quantization>,
     ) -> Result<Fate, Refusal> {
+        if layout.len() == 0 {
+            return Err(Refusal::Shape {
+                found: vec![layout.dims],
+            });
+        }
         let output = self.output(node)?;
         let edge = self
             .graph

@@ -237,17 +237,19 @@ pub(super) fn spatial_shape(dims: &[usize]) -> Result<Shape, Refusal> {
     let (channels, height, width) = match *dims {
         [1, channels, height] => (channels, height, 1),
         [1, channels, height, width] => (channels, height, width),
-        _ => {
-            return Err(Refusal::Shape {
-                found: vec![dims.into()],
-            });
-        }
+        _ => (0, 0, 0),
     };
-    Ok(Shape {
+    let shape = Shape {
         height,
         width,
         channels,
-    })
+    };
+    if shape.is_empty() {
+        return Err(Refusal::Shape {
+            found: vec![dims.into()],
+        });
+    }
+    Ok(shape)
 }
 
 fn not_constant(value: &SourceValue) -> Refusal {

@@ -129,11 +129,12 @@ fn is_image(source: &SourceModel, input: ValueId) -> bool {
         let users = source.nodes.iter();
         for node in users.filter(|node| node.inputs.contains(&Some(value))) {
             match &*node.op {
-                "Conv" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "ReduceMean" => {
+                "Conv" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "ReduceMean" | "Pad" => {
                     return true;
                 }
+                "Softmax" => return node.attributes.int("axis", -1) == Ok(1),
                 "QuantizeLinear" | "DequantizeLinear" | "Identity" | "Dropout" | "Relu"
-                | "Clip" | "Add" | "Pad" => {
+                | "Clip" | "Add" => {
                     front.extend(node.outputs.iter().filter(|&&output| seen.insert(output)));
                 }
                 _ => {}

@@ -8,8 +8,8 @@
 use super::Buffer;
 use std::cmp::Reverse;
 
-/// Orders that are tried after the greedy ones.
-const TRIES: usize = 2000;
+/// Comparisons of two buffers that the search may make after the greedy orders.
+const COMPARISONS: usize = 4_000_000;
 
 /// Where each buffer lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Placement {
 pub fn place(buffers: &[Buffer], lower_bound: usize) -> Placement {
     let (mut order, mut best) = greedy(buffers);
     let mut random = Random(1);
-    for _ in 0..TRIES {
+    for _ in 0..COMPARISONS / buffers.len().pow(2).max(1) {
         if best.arena_bytes <= lower_bound {
             break;
         }
