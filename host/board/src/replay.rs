@@ -5,6 +5,8 @@
 
 const MAGIC: [u8; 4] = *b"MTRP";
 const VERSION: u32 = 1;
+/// Bytes before the first frame.
+pub const HEADER_LEN: usize = 16;
 
 /// Frames that make no replay store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

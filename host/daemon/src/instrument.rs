@@ -1,11 +1,12 @@
 //! One instrument at work: its results into the journal, its questions to the offload queue, the
 //! answers back.
 //!
-//! A result is counted once the journal has it. What is counted as lost are gaps in the frame
-//! numbers of an acquisition, and what is missing at its end; frames that a board took after its
-//! device had vanished are not known of. A result that comes twice is recorded once.
+//! A result is counted once the journal has it. Lost are the frames of an acquisition that have
+//! no result when it ends; where its device vanishes, frames that the host had not heard of are
+//! not known to be lost. A result that comes twice is recorded once.
 
 use crate::clock::ClockOffset;
+use crate::frames::{Frames, Settled};
 use crate::journal::{Journal, JournalError};
 use crate::offload::{Cascade, HostAnswer, NoAnswer, Offload, Question, Verdict};
 use crate::plans::Plans;
@@ -25,8 +26,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 const PING_PERIOD: Duration = Duration::from_secs(5);
 /// An instrument that has not stopped by then is given up.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Verdicts of one instrument that wait at most. A board asks about one frame at a time.
-const VERDICTS_MAX: usize = 16;
+/// Questions of one instrument that are under way at most; a board asks far fewer at a time.
+const QUESTIONS_MAX: usize = 16;
+
+const IMPOSSIBLE_FRAME: Fault = Fault::Violation("a frame has an impossible number");
 
 /// What instruments share.
 #[derive(Debug)]
@@ -89,7 +92,7 @@ pub struct Instrument {
     /// Questions of frames that have no result yet.
     pending: BTreeMap<u32, Pending>,
     verdicts: (mpsc::Sender<Verdict>, mpsc::Receiver<Verdict>),
-    next_frame: u32,
+    frames: Frames,
     summary: Summary,
 }
 
@@ -128,8 +131,8 @@ impl Instrument {
             cascade,
             clock: ClockOffset::default(),
             pending: BTreeMap::new(),
-            verdicts: mpsc::channel(VERDICTS_MAX),
-            next_frame: 0,
+            verdicts: mpsc::channel(QUESTIONS_MAX),
+            frames: Frames::default(),
             summary: Summary::default(),
         }
     }
@@ -157,51 +160,46 @@ impl Instrument {
     ) -> Result<(), AcquireError> {
         let can_answer = self.cascade.is_some() && self.services.offload.is_some();
         let offload = acquisition.offload && can_answer;
-        self.next_frame = 0;
-        self.session
-            .start(Acquisition {
-                offload,
-                ..acquisition
-            })
-            .await?;
+        let acquisition = Acquisition {
+            offload,
+            ..acquisition
+        };
+        self.frames = Frames::default();
+        let frames = self.drive(acquisition, stop, seen).await;
+        self.summary.lost += self.frames.lost(frames.as_ref().ok().copied());
+        frames.map(drop)
+    }
+
+    /// Acquires, and gives the number of frames that the board had.
+    async fn drive(
+        &mut self,
+        acquisition: Acquisition,
+        stop: &mut Stop,
+        seen: &mut (dyn FnMut(&Record) + Send),
+    ) -> Result<u32, AcquireError> {
+        self.session.start(acquisition).await?;
+        let deadline = Duration::from_millis(acquisition.deadline_ms.into());
         let mut ping = interval(PING_PERIOD);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut give_up = None;
         loop {
             tokio::select! {
-                event = self.session.next_event() => {
-                    if self.handle(event?, seen).await? {
-                        return Ok(());
-                    }
-                }
+                event = self.session.next_event() => match event? {
+                    Event::Result(result) => self.record(&result, seen)?,
+                    Event::Ask(ask) => self.ask(*ask).await?,
+                    Event::Stopped { frames } => return Ok(frames),
+                    Event::Refused(refusal) => return Err(self.session.refused(refusal).into()),
+                    Event::Ran(output) => tracing::debug!(output.run, "a forgotten run"),
+                },
                 Some(verdict) = self.verdicts.1.recv() => self.deliver(verdict).await?,
                 () = stop.wished(), if give_up.is_none() => {
-                    give_up = Some(Instant::now() + STOP_TIMEOUT);
+                    give_up = Some(Instant::now() + deadline + STOP_TIMEOUT);
                     self.session.stop().await?;
                 }
-                () = until(give_up) => return Err(self.error(Fault::StopTimeout)),
+                () = until(give_up) => return Err(self.error(Fault::StopTimeout).into()),
                 _ = ping.tick() => self.session.ping().await?,
             }
         }
-    }
-
-    /// Acts on an event; `true` when acquisition has ended.
-    async fn handle(
-        &mut self,
-        event: Event,
-        seen: &mut (dyn FnMut(&Record) + Send),
-    ) -> Result<bool, AcquireError> {
-        match event {
-            Event::Result(result) => self.record(&result, seen)?,
-            Event::Ask(ask) => self.ask(*ask).await?,
-            Event::Refused(refusal) => return Err(self.error(Fault::Refused(refusal))),
-            Event::Ran(output) => tracing::debug!(output.run, "the end of a forgotten run"),
-            Event::Stopped { frames } => {
-                self.summary.lost += u64::from(frames.saturating_sub(self.next_frame));
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Puts a result into the journal, then counts it.
@@ -211,13 +209,15 @@ impl Instrument {
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<(), AcquireError> {
         let (result, device) = (&timed.result, self.session.device());
-        if result.frame < self.next_frame {
-            tracing::warn!(device, frame = result.frame, "a result came twice");
-            return Ok(());
+        match self.frames.settle(result.frame) {
+            Settled::Now => {}
+            Settled::Before => {
+                tracing::warn!(device, frame = result.frame, "a result came twice");
+                return Ok(());
+            }
+            Settled::Never => return Err(self.error(IMPOSSIBLE_FRAME).into()),
         }
         let pending = self.pending.remove(&result.frame);
-        // Questions of earlier frames are moot.
-        self.pending = self.pending.split_off(&result.frame);
         let identity = self.session.identity();
         let answered_us = board_us(result.times.answered, identity.ticks_hz);
         self.clock.observe(answered_us, timed.host_us);
@@ -230,8 +230,6 @@ impl Instrument {
         };
         let record = Record::new(result, &origins, timed.host_us, latency_us);
         self.services.journal.append(&record)?;
-        self.summary.lost += u64::from(result.frame - self.next_frame);
-        self.next_frame = result.frame.saturating_add(1);
         self.summary.frames += 1;
         match result.origin {
             Origin::Host => self.summary.offloaded += 1,
@@ -252,6 +250,12 @@ impl Instrument {
     /// Puts a question into the queue, or tells the board at once that there is no answer.
     async fn ask(&mut self, ask: Ask) -> Result<(), SessionError> {
         let frame = ask.frame;
+        if !self.frames.expect(frame) {
+            return Err(self.error(IMPOSSIBLE_FRAME));
+        }
+        if self.pending.len() == QUESTIONS_MAX {
+            self.pending.pop_first();
+        }
         self.pending.insert(
             frame,
             Pending {
@@ -301,11 +305,11 @@ impl Instrument {
         }
     }
 
-    fn error(&self, fault: Fault) -> AcquireError {
-        AcquireError::Session(SessionError {
+    fn error(&self, fault: Fault) -> SessionError {
+        SessionError {
             device: self.session.device().to_owned(),
             fault,
-        })
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod executor;
+mod frames;
 pub mod instrument;
 pub mod journal;
 pub mod log;

@@ -68,6 +68,12 @@ pub enum Fault {
         /// What was wrong.
         &'static str,
     ),
+    /// The board has no plan that it can run.
+    #[error("the board can not run its plan: {0}")]
+    NoPlan(
+        /// Why.
+        String,
+    ),
     /// The board can not do what it was asked.
     #[error("{}", refusal_text(.0))]
     Refused(

@@ -1,15 +1,19 @@
 //! The link over a wire: bytes, frames and timeouts.
 
 use super::inbound::Inbound;
-use super::{Fault, HEARD_LEN_MAX, READ_LEN_MAX, STALL_TIMEOUT};
+use super::{Event, Fault, STALL_TIMEOUT};
 use crate::log::DeviceLog;
-use crate::session::Event;
 use crate::transport::Wire;
 use microtome_link::message::{Identity, PROTOCOL};
 use microtome_link::{FRAME_LEN_MAX, Link, SendError, ToBoard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep_until};
+
+/// Bytes of a foreign device's speech that its error repeats.
+const HEARD_LEN_MAX: usize = 32;
+/// Bytes that are read at once.
+const READ_LEN_MAX: usize = 4096;
 
 /// A link that is driven while one of its methods is awaited.
 pub(super) struct Line {
@@ -21,8 +25,8 @@ pub(super) struct Line {
     epoch: Instant,
     /// The frame that is being written.
     unsent: Unsent,
-    /// Since when a message has waited for its acknowledgement.
-    unacknowledged: Option<Instant>,
+    /// Frames that have come, and since when none has although an acknowledgement is due.
+    silence: (u32, Option<Instant>),
     /// The first bytes that came.
     heard: Vec<u8>,
 }
@@ -49,7 +53,7 @@ impl Line {
                 at: 0,
                 end: 0,
             },
-            unacknowledged: None,
+            silence: (0, None),
             heard: Vec::new(),
         }
     }
@@ -100,7 +104,7 @@ impl Line {
                 .poll_transmit(micros_since(self.epoch), &mut self.unsent.bytes);
             (self.unsent.at, self.unsent.end) = (0, frame.map_or(0, <[u8]>::len));
         }
-        let stalled = self.watch_acknowledgements();
+        let stalled = self.watch_silence();
         let due = self
             .link
             .poll_timeout()
@@ -139,17 +143,17 @@ impl Line {
     }
 
     /// When a board that acknowledges nothing is given up.
-    fn watch_acknowledgements(&mut self) -> Option<Instant> {
-        if self.link.is_flushed() {
-            self.unacknowledged = None;
-            return None;
-        }
-        let since = *self.unacknowledged.get_or_insert_with(Instant::now);
-        Some(since + STALL_TIMEOUT)
+    fn watch_silence(&mut self) -> Option<Instant> {
+        let received = self.link.stats().received;
+        let (before, since) = self.silence;
+        let is_silent = received == before && !self.link.is_flushed();
+        let since = is_silent.then(|| since.unwrap_or_else(Instant::now));
+        self.silence = (received, since);
+        since.map(|since| since + STALL_TIMEOUT)
     }
 
     /// Why there was no introduction in time.
-    pub fn silence(&self) -> Fault {
+    pub fn no_introduction(&self) -> Fault {
         if self.link.stats().received == 0 && !self.heard.is_empty() {
             Fault::Foreign {
                 heard: self.heard.escape_ascii().to_string(),

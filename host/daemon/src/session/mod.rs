@@ -19,7 +19,9 @@ use crate::transport::{self, Wire};
 use line::Line;
 use microtome_answer::Reading;
 use microtome_link::ToBoard;
-use microtome_link::message::{Acquisition, Identity, InputSource, PIECE_LEN_MAX, PROTOCOL, Piece};
+use microtome_link::message::{
+    Acquisition, Identity, InputSource, PIECE_LEN_MAX, PROTOCOL, Piece, Refusal,
+};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -30,11 +32,6 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(300);
 /// A board that has acknowledged nothing for so long is given up.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Bytes of a foreign device's speech that its error repeats.
-const HEARD_LEN_MAX: usize = 32;
-/// Bytes that are read at once.
-const READ_LEN_MAX: usize = 4096;
 
 /// Where the input of a run is.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +71,7 @@ impl Session {
         let mut line = Line::new(wire, log);
         let identity = match timeout(HANDSHAKE_TIMEOUT, line.introduce()).await {
             Ok(introduced) => introduced.map_err(|fault| session_error(&device, fault))?,
-            Err(_) => return Err(session_error(&device, line.silence())),
+            Err(_) => return Err(session_error(&device, line.no_introduction())),
         };
         Ok(Self {
             device,
@@ -171,7 +168,7 @@ impl Session {
         loop {
             match self.next_event().await? {
                 Event::Ran(output) if output.run == run => return Ok(output),
-                Event::Refused(refusal) => return Err(self.error(Fault::Refused(refusal))),
+                Event::Refused(refusal) => return Err(self.refused(refusal)),
                 other => tracing::debug!(device = self.device, ?other, "not of this run"),
             }
         }
@@ -223,6 +220,14 @@ impl Session {
             .push(message)
             .await
             .map_err(|fault| session_error(&self.device, fault))
+    }
+
+    /// The error that a refusal is.
+    pub(crate) fn refused(&self, refusal: Refusal) -> SessionError {
+        self.error(match (&refusal, &self.identity.plan_fault) {
+            (Refusal::NoPlan, Some(fault)) => Fault::NoPlan(fault.as_str().to_owned()),
+            _ => Fault::Refused(refusal),
+        })
     }
 
     fn error(&self, fault: Fault) -> SessionError {

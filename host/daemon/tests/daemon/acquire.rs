@@ -1,0 +1,355 @@
+//! Acquisition from end to end, against a board in memory: session, offload, journal, counts.
+
+use crate::support::{FakeBoard, faulty, heavy, plans};
+use microtome_backend::{Backend, BackendError, CpuBackend, Inputs, Outputs};
+use microtome_daemon::session::Fault;
+use microtome_daemon::{
+    AcquireError, DeviceLog, Instrument, Journal, Offload, Services, Session, Stop, Stopper, stop,
+};
+use microtome_link::message::Acquisition;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::DuplexStream;
+
+const HOW: Acquisition = Acquisition {
+    frames: 20,
+    period_us: 0,
+    offload: true,
+    deadline_ms: 60_000,
+};
+
+/// An executor that runs when it may.
+struct Gated(CpuBackend, Arc<Mutex<()>>);
+
+impl Backend for Gated {
+    fn name(&self) -> String {
+        "gated".to_owned()
+    }
+
+    fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
+        let _open = self.1.lock().unwrap();
+        self.0.run(samples)
+    }
+}
+
+struct Bench {
+    folder: TempDir,
+    services: Arc<Services>,
+    /// While it is locked, the executor does not run.
+    gate: Arc<Mutex<()>>,
+    /// Keeps the wish from being taken for never.
+    _stopper: Stopper,
+    stop: Stop,
+}
+
+impl Bench {
+    fn new(queue_len: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = Arc::new(Mutex::new(()));
+        let opened = Arc::clone(&gate);
+        let open = move |plan: &microtome_plan::PlanBuf| {
+            let backend = Gated(CpuBackend::new(plan.clone()), Arc::clone(&opened));
+            Ok((
+                Box::new(backend) as Box<dyn Backend>,
+                "cpu (test)".to_owned(),
+            ))
+        };
+        let plans = plans();
+        let offload = Offload::start(&plans.heavier(), queue_len, open).unwrap();
+        let journal = Journal::open(&folder.path().join("results.jsonl")).unwrap();
+        let services = Arc::new(Services {
+            plans,
+            offload: Some(offload),
+            journal,
+        });
+        let (stopper, stop) = stop();
+        Self {
+            folder,
+            services,
+            gate,
+            _stopper: stopper,
+            stop,
+        }
+    }
+
+    async fn instrument(&self, wire: DuplexStream) -> Instrument {
+        let session = Session::over(wire, DeviceLog::new("scope")).await.unwrap();
+        Instrument::new(session, Arc::clone(&self.services))
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        lines(&self.folder.path().join("results.jsonl"))
+    }
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn results_of_board_and_host_reach_the_journal() {
+    let mut bench = Bench::new(4);
+    let board = FakeBoard {
+        ask_every: 4,
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    let mut seen = 0;
+    instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| seen += 1)
+        .await
+        .unwrap();
+
+    let summary = instrument.summary();
+    assert_eq!(
+        (summary.frames, summary.on_board, summary.offloaded),
+        (20, 15, 5)
+    );
+    assert_eq!((summary.lost, summary.late, summary.unanswered), (0, 0, 0));
+    assert_eq!(seen, 20);
+
+    let lines = bench.lines();
+    let frames: Vec<_> = lines
+        .iter()
+        .map(|line| line["frame"].as_u64().unwrap())
+        .collect();
+    assert_eq!(frames, (0..20).collect::<Vec<_>>());
+    let (host, board) = (&lines[4], &lines[5]);
+    assert_eq!(host["origin"], "host");
+    assert_eq!(host["executor"], "cpu (test)");
+    assert_eq!(host["heavier"]["model"], "heavy");
+    assert_eq!(host["heavier"]["plan"].as_str().unwrap().len(), 64);
+    // The host sees class 2, with the score that the requantized value has.
+    assert_eq!(host["answer"]["class"]["class"], "platelet");
+    assert_eq!(host["answer"]["class"]["score"], 228.0 / 256.0);
+    for leg in [
+        "wait",
+        "inference",
+        "to_host",
+        "queue",
+        "executor",
+        "to_board",
+        "total",
+    ] {
+        assert!(host["latency_us"][leg].is_u64(), "{leg}");
+    }
+    assert_eq!(board["origin"], "board");
+    assert_eq!(board["executor"], "board");
+    assert_eq!(
+        (&board["device"], &board["board"]),
+        (&"scope".into(), &"fake".into())
+    );
+    assert_eq!(board["answer"]["class"]["class"], "red");
+    assert_eq!(board["latency_us"]["inference"], 100);
+    assert!(board["heavier"].is_null() && board["latency_us"]["queue"].is_null());
+}
+
+#[tokio::test]
+async fn a_faulty_wire_loses_and_repeats_nothing() {
+    let mut bench = Bench::new(4);
+    let board = FakeBoard {
+        ask_every: 5,
+        ..FakeBoard::default()
+    };
+    let (host, near) = tokio::io::duplex(256);
+    tokio::spawn(faulty(near, board.start(), 500));
+    let mut instrument = bench.instrument(host).await;
+    instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap();
+    let summary = instrument.summary();
+    assert_eq!(
+        (summary.frames, summary.offloaded, summary.lost),
+        (20, 4, 0)
+    );
+    let frames: Vec<_> = bench
+        .lines()
+        .iter()
+        .map(|line| line["frame"].as_u64().unwrap())
+        .collect();
+    assert_eq!(frames, (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_was_received_stays_when_the_device_vanishes() {
+    let mut bench = Bench::new(4);
+    let board = FakeBoard {
+        vanish_after: Some(7),
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    let error = instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("scope: the device vanished"),
+        "{error}"
+    );
+    let received = instrument.summary().frames;
+    assert!(
+        received >= 3,
+        "the link holds back no more than its window: {received}"
+    );
+    assert_eq!(bench.lines().len() as u64, received);
+}
+
+#[tokio::test]
+async fn a_board_that_restarts_ends_the_session() {
+    let mut bench = Bench::new(4);
+    let board = FakeBoard {
+        restart_after: Some(3),
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    let error = instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("the board restarted"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_hangs_is_given_up() {
+    let mut bench = Bench::new(4);
+    let board = FakeBoard {
+        hang_after: Some(3),
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    let error = instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap_err();
+    let AcquireError::Session(error) = error else {
+        panic!("{error}")
+    };
+    assert!(matches!(error.fault, Fault::Stalled), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_queue_leaves_the_answer_to_the_board_at_once() {
+    let mut bench = Bench::new(1);
+    let gate = Arc::clone(&bench.gate);
+    let shut = gate.lock().unwrap();
+    let board = FakeBoard {
+        ask_every: 1,
+        ..FakeBoard::default()
+    };
+    // Two other boards have a question in the executor and one in the queue.
+    let mut others = Vec::new();
+    for _ in 0..2 {
+        let mut other = bench.instrument(board.start()).await;
+        let mut stop = bench.stop.clone();
+        others.push(tokio::spawn(async move {
+            let how = Acquisition { frames: 1, ..HOW };
+            other.acquire(how, &mut stop, &mut |_| ()).await.unwrap();
+            other.summary()
+        }));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let mut instrument = bench.instrument(board.start()).await;
+    instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap();
+    let summary = instrument.summary();
+    assert_eq!(
+        (summary.frames, summary.unanswered, summary.on_board),
+        (20, 20, 20)
+    );
+    assert!(
+        bench
+            .lines()
+            .iter()
+            .all(|line| line["origin"] == "board_after_no_answer")
+    );
+
+    drop(shut);
+    for other in others {
+        assert_eq!(other.await.unwrap().offloaded, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_after_the_deadline_does_not_count() {
+    let mut bench = Bench::new(4);
+    let gate = Arc::clone(&bench.gate);
+    let shut = gate.lock().unwrap();
+    let board = FakeBoard {
+        ask_every: 1,
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    let how = Acquisition {
+        frames: 2,
+        deadline_ms: 50,
+        ..HOW
+    };
+    instrument
+        .acquire(how, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap();
+    let summary = instrument.summary();
+    assert_eq!((summary.frames, summary.late, summary.offloaded), (2, 2, 0));
+    drop(shut);
+}
+
+#[tokio::test]
+async fn the_wish_to_stop_ends_an_endless_acquisition_with_nothing_lost() {
+    let mut bench = Bench::new(4);
+    let (stopper, mut stop) = stop();
+    let mut instrument = bench.instrument(FakeBoard::default().start()).await;
+    let how = Acquisition {
+        frames: 0,
+        period_us: 1000,
+        ..HOW
+    };
+    let mut left = 10;
+    let seen = &mut |_: &microtome_daemon::Record| {
+        left -= 1;
+        if left == 0 {
+            stopper.stop();
+        }
+    };
+    instrument.acquire(how, &mut stop, seen).await.unwrap();
+    let summary = instrument.summary();
+    assert!(summary.frames >= 10 && summary.lost == 0, "{summary:?}");
+    assert_eq!(bench.lines().len() as u64, summary.frames);
+    bench.stop = stop;
+}
+
+#[tokio::test]
+async fn a_board_without_cascade_is_not_allowed_to_ask() {
+    let bench = Bench::new(4);
+    let journal = Journal::open(&bench.folder.path().join("alone.jsonl")).unwrap();
+    let plans = [heavy()].into_iter().collect();
+    let services = Arc::new(Services {
+        plans,
+        offload: None,
+        journal,
+    });
+    let board = FakeBoard {
+        ask_every: 1,
+        ..FakeBoard::default()
+    };
+    let session = Session::over(board.start(), DeviceLog::new("scope"))
+        .await
+        .unwrap();
+    let mut instrument = Instrument::new(session, services);
+    instrument
+        .acquire(HOW, &mut bench.stop.clone(), &mut |_| ())
+        .await
+        .unwrap();
+    assert_eq!(instrument.summary().on_board, 20);
+    // Its plan is not known: its class has no name.
+    let lines = lines(&bench.folder.path().join("alone.jsonl"));
+    assert_eq!(lines[0]["answer"]["class"]["class"], "0");
+}
