@@ -1,7 +1,7 @@
 //! The wire: a serial device opened for one session alone.
 //!
-//! A [`Wire`] is any byte stream; [`open`] gives the real one. Tests use an in-memory pair and a
-//! faulty one. What the bytes mean is left to `session`.
+//! A [`Wire`] is any byte stream; [`open`] gives the real one. An emulated board may have a socket
+//! instead; tests use an in-memory pair and a faulty one. What the bytes mean is left to `session`.
 
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,14 +25,17 @@ pub enum TransportError {
         path: PathBuf,
     },
     /// Another process holds it.
-    #[error("{}: in use by another program (a second daemon, a terminal?); close that", path.display())]
+    #[error(
+        "{}: in use by another program (a second daemon, a terminal?); close that",
+        path.display()
+    )]
     Busy {
         /// Path of the device.
         path: PathBuf,
     },
     /// The user may not open it.
     #[error(
-        "{}: permission denied; add your user to the device's group (often dialout) and log in again",
+        "{}: permission denied; add your user to the device's group (often dialout), log in again",
         path.display()
     )]
     Permission {
@@ -75,13 +78,4 @@ pub fn open(path: &Path, baud: u32) -> Result<impl Wire, TransportError> {
                 },
             }
         })
-}
-
-/// A connected socket as a wire: the serial line of an emulated board.
-///
-/// # Errors
-/// When the system does not let it be used asynchronously.
-pub fn socket(socket: std::os::unix::net::UnixStream) -> std::io::Result<impl Wire> {
-    socket.set_nonblocking(true)?;
-    tokio::net::UnixStream::from_std(socket)
 }

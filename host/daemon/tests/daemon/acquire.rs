@@ -9,7 +9,8 @@ use microtome_daemon::{
 use microtome_link::message::Acquisition;
 use serde_json::Value;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
@@ -22,7 +23,7 @@ const HOW: Acquisition = Acquisition {
 };
 
 /// An executor that runs when it may.
-struct Gated(CpuBackend, Arc<Mutex<()>>);
+struct Gated(CpuBackend, Arc<AtomicBool>);
 
 impl Backend for Gated {
     fn name(&self) -> String {
@@ -30,7 +31,9 @@ impl Backend for Gated {
     }
 
     fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
-        let _open = self.1.lock().unwrap();
+        while self.1.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         self.0.run(samples)
     }
 }
@@ -38,8 +41,8 @@ impl Backend for Gated {
 struct Bench {
     folder: TempDir,
     services: Arc<Services>,
-    /// While it is locked, the executor does not run.
-    gate: Arc<Mutex<()>>,
+    /// While it is shut, the executor does not run.
+    is_shut: Arc<AtomicBool>,
     /// Keeps the wish from being taken for never.
     _stopper: Stopper,
     stop: Stop,
@@ -48,10 +51,10 @@ struct Bench {
 impl Bench {
     fn new(queue_len: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let gate = Arc::new(Mutex::new(()));
-        let opened = Arc::clone(&gate);
+        let is_shut = Arc::new(AtomicBool::new(false));
+        let shut = Arc::clone(&is_shut);
         let open = move |plan: &microtome_plan::PlanBuf| {
-            let backend = Gated(CpuBackend::new(plan.clone()), Arc::clone(&opened));
+            let backend = Gated(CpuBackend::new(plan.clone()), Arc::clone(&shut));
             Ok((
                 Box::new(backend) as Box<dyn Backend>,
                 "cpu (test)".to_owned(),
@@ -69,7 +72,7 @@ impl Bench {
         Self {
             folder,
             services,
-            gate,
+            is_shut,
             _stopper: stopper,
             stop,
         }
@@ -237,8 +240,7 @@ async fn a_board_that_hangs_is_given_up() {
 #[tokio::test]
 async fn a_full_queue_leaves_the_answer_to_the_board_at_once() {
     let mut bench = Bench::new(1);
-    let gate = Arc::clone(&bench.gate);
-    let shut = gate.lock().unwrap();
+    bench.is_shut.store(true, Ordering::Relaxed);
     let board = FakeBoard {
         ask_every: 1,
         ..FakeBoard::default()
@@ -272,7 +274,7 @@ async fn a_full_queue_leaves_the_answer_to_the_board_at_once() {
             .all(|line| line["origin"] == "board_after_no_answer")
     );
 
-    drop(shut);
+    bench.is_shut.store(false, Ordering::Relaxed);
     for other in others {
         assert_eq!(other.await.unwrap().offloaded, 1);
     }
@@ -281,8 +283,7 @@ async fn a_full_queue_leaves_the_answer_to_the_board_at_once() {
 #[tokio::test]
 async fn an_answer_after_the_deadline_does_not_count() {
     let mut bench = Bench::new(4);
-    let gate = Arc::clone(&bench.gate);
-    let shut = gate.lock().unwrap();
+    bench.is_shut.store(true, Ordering::Relaxed);
     let board = FakeBoard {
         ask_every: 1,
         ..FakeBoard::default()
@@ -299,7 +300,7 @@ async fn an_answer_after_the_deadline_does_not_count() {
         .unwrap();
     let summary = instrument.summary();
     assert_eq!((summary.frames, summary.late, summary.offloaded), (2, 2, 0));
-    drop(shut);
+    bench.is_shut.store(false, Ordering::Relaxed);
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ enum Request {
     Input(Vec<u8>),
     Answer {
         frame: u32,
-        reading: Option<Reading>,
+        reading: Option<Box<Reading>>,
     },
 }
 
@@ -238,7 +238,9 @@ impl FakeBoard {
                     result.origin = reading
                         .as_ref()
                         .map_or(Origin::BoardAfterNoAnswer, |_| Origin::Host);
-                    result.reading = reading.unwrap_or(result.reading.clone());
+                    if let Some(reading) = reading {
+                        result.reading = *reading;
+                    }
                     break;
                 }
                 Request::Hello => end.send(&self.hello()).await?,
@@ -376,7 +378,7 @@ fn owned(message: ToBoard<'_>) -> Request {
         ToBoard::Input(piece) => Request::Input(piece.data.to_vec()),
         ToBoard::Answer { frame, reading } => Request::Answer {
             frame,
-            reading: Some(reading),
+            reading: Some(Box::new(reading)),
         },
         ToBoard::NoAnswer { frame } => Request::Answer {
             frame,
