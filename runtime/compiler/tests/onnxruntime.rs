@@ -3,6 +3,7 @@
 //! `data/make_onnxruntime_golden.py` makes the fixtures. The models are in the reference data
 //! folder, `$MICROTOME_DATA` or `../shared/data` beside the checkout; a test whose model is not
 //! there says so and is skipped.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic, too")]
 
 mod common;
 

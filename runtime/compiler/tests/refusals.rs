@@ -1,4 +1,5 @@
 //! What cannot be compiled is refused with its node, the reason and a way out, and never panics.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic, too")]
 
 mod common;
 
