@@ -1,8 +1,10 @@
 //! How long to wait for an acknowledgement: round trips smoothed as TCP does it (RFC 6298).
 
 /// Before the first measurement.
-const INITIAL_US: u64 = 250_000;
-const MIN_US: u64 = 30_000;
+const INITIAL_US: u64 = 500_000;
+/// A window of the longest frames takes 200 ms at 115,200 baud, whatever short frames took before
+/// it. Gaps are rejected at once, so only the loss of a last frame waits for this.
+const MIN_US: u64 = 250_000;
 const MAX_US: u64 = 2_000_000;
 
 /// A retransmission timeout that follows the measured round trips and backs off.
