@@ -58,9 +58,10 @@ fn op(node: &IntegerNode, operands: &[EdgeId], memory: &MemoryPlan, constants: &
             constants: append(constants, tensors),
         },
         Kernel::Add(params) => Op::Add {
-            params: match operands[0] == node.inputs[0] {
-                true => params,
-                false => swapped(params),
+            params: if operands[0] == node.inputs[0] {
+                params
+            } else {
+                swapped(params)
             },
             a: input,
             b: at(operands[1]),
@@ -137,9 +138,10 @@ fn ports<'a>(
             at: ArenaAt(memory.offsets[port.edge.0]),
             dims: port.layout.dims.iter().copied().collect(),
             order: axes.collect(),
-            model_type: match port.is_int8 {
-                true => ModelType::I8,
-                false => ModelType::F32,
+            model_type: if port.is_int8 {
+                ModelType::I8
+            } else {
+                ModelType::F32
             },
             scale: quantization.scale,
             zero: quantization.zero,

@@ -2,30 +2,30 @@
 //!
 //! Folders in the order in which a model passes through them:
 //!
-//! 1. [`import`]: tract reads the file and infers shapes; what comes out names no tract type.
-//! 2. [`lower`]: one file an operator; source nodes become nodes of the graph, quantizers become
+//! 1. `import`: tract reads the file and infers shapes; what comes out names no tract type.
+//! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
-//! 3. [`graph`]: the small intermediate form, its layouts and its verifier.
-//! 4. [`quantize`]: the graph's real arithmetic becomes that of the kernels, with the proof that
+//! 3. `graph`: the small intermediate form, its layouts and its verifier.
+//! 4. `quantize`: the graph's real arithmetic becomes that of the kernels, with the proof that
 //!    no sum overflows.
-//! 5. [`planner`]: lifetimes and arena offsets.
-//! 6. [`emit`]: constants, steps and manifest become one validated plan.
+//! 5. `planner`: lifetimes and arena offsets.
+//! 6. `emit`: constants, steps and manifest become one validated plan.
 //!
 //! Models are QDQ int8 ONNX; what cannot be compiled is refused with the node, the reason and a
 //! way out ([`CompileError`]). No bytes make this crate panic.
 #![deny(missing_docs)]
 
 mod emit;
-pub mod error;
+mod error;
 mod graph;
-pub mod import;
+mod import;
 mod lower;
 mod planner;
 mod quantize;
-pub mod report;
+mod report;
 
 pub use error::{CompileError, Refusal};
-pub use import::reference::TractModel;
+pub use import::reference::{FloatTensor, TractError, TractModel};
 pub use planner::bound::arena_lower_bound;
 pub use report::{Fate, NodeReport, Report};
 
@@ -70,7 +70,7 @@ pub struct Compiled {
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::onnx::read(bytes)?;
+    let source = import::onnx::read(bytes, lower::knows)?;
     let lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
     let integer = quantize::quantize(&lowered.graph)?;

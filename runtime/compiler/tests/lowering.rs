@@ -6,7 +6,7 @@ mod common;
 
 use common::onnx::{Model, Value};
 use common::{compiled, noise, run_float};
-use microtome_compiler::{Fate, TractModel};
+use microtome_compiler::{Fate, Options, TractModel, compile};
 use tract_onnx::pb::tensor_proto::DataType::{Float, Int8, Uint8};
 
 /// Scale of the inputs and weights below: sums stay small and most values do not saturate.
@@ -430,7 +430,72 @@ fn integer_inputs_and_outputs_stay_integers() {
         .node("Identity", &["x"], "y", &[])
         .output("y", Uint8)
         .bytes();
-    let refusal = microtome_compiler::compile(&unsigned, &microtome_compiler::Options::new("u"));
+    let refusal = compile(&unsigned, &Options::new("test"));
     let message = refusal.unwrap_err().to_string();
     assert!(message.contains("uint8"), "{message}");
+}
+
+#[test]
+fn scales_and_axes_may_come_from_constant_nodes() {
+    let model = Model::new()
+        .input("x", Float, &[0, 2, 3, 4])
+        .node("Constant", &[], "s", &[("value", Value::Scalar(S))])
+        .i8s("z", &[], &[-4])
+        .node("QuantizeLinear", &["x", "s", "z"], "q", &[])
+        .node("DequantizeLinear", &["q", "s", "z"], "xq", &[])
+        .node("GlobalAveragePool", &["xq"], "p", &[])
+        .quantized("p", "pq", 0.02, 0)
+        // As PyTorch exports `flatten`: the batch of the shape is computed.
+        .node("Shape", &["pq"], "shape", &[])
+        .i64s("first", &[0])
+        .node("Gather", &["shape", "first"], "batch", &[])
+        .i64s("rest", &[-1])
+        .node(
+            "Concat",
+            &["batch", "rest"],
+            "axes",
+            &[("axis", Value::Int(0))],
+        )
+        .node("Reshape", &["pq", "axes"], "f", &[])
+        .weights("w", &[2, 3], &weights(6), &[0.01], 0)
+        .node("MatMul", &["f", "w"], "y", &[]);
+    let model = finish(model, 0.02, 0);
+    assert_eq!(steps(&model), ["average_pool", "conv2d"]);
+    assert_is_tracts(&model, 1.0);
+}
+
+#[test]
+fn the_report_names_every_node_of_the_model() {
+    let model = image(&[1, 2, 4, 4])
+        .weights("w", &[3, 2, 1, 1], &weights(6), &[0.02], 0)
+        .node("Conv", &["xq", "w"], "y", &[])
+        .node("Sigmoidal", &[], "never", &[]);
+    let unknown = compile(&finish(model, 0.05, 0), &Options::new("test"));
+    assert!(
+        unknown.is_err(),
+        "even an unused operator has to be known to be read"
+    );
+    let model = image(&[1, 2, 4, 4])
+        .weights("w", &[3, 2, 1, 1], &weights(6), &[0.02], 0)
+        .node("Relu", &["xq"], "never", &[])
+        .node("Conv", &["xq", "w"], "y", &[]);
+    let report = compiled(&finish(model, 0.05, 0)).report;
+    let fates: Vec<_> = report
+        .nodes
+        .iter()
+        .map(|it| format!("{}: {}", it.op, it.fate))
+        .collect();
+    assert_eq!(
+        fates,
+        [
+            "QuantizeLinear: folded",
+            "DequantizeLinear: no copy",
+            "DequantizeLinear: folded",
+            "Relu: unused",
+            "Conv: step 0",
+            "QuantizeLinear: fused into step 0",
+            "DequantizeLinear: no copy",
+        ]
+    );
+    assert_eq!((report.macs, report.weights_bytes), (96, 6));
 }

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 const SAMPLES: usize = 100;
-const LAYERS_OF: usize = 6;
+const LAYERS_OF: [usize; 2] = [6, 12];
 
 #[test]
 fn kws_is_onnxruntimes() {
@@ -54,19 +54,23 @@ fn check(name: &str) {
     );
     let fixture = here(&format!("tests/data/{name}.onnxruntime.npz"));
     let mut fixture = NpzReader::new(File::open(fixture).unwrap()).unwrap();
-    check_layers(plan, &mut fixture);
+    for index in LAYERS_OF {
+        check_layers(plan, &mut fixture, index);
+    }
     check_classes(plan, &mut fixture);
 }
 
 /// Each step, given onnxruntime's operands, differs from onnxruntime by at most 1 LSB.
-fn check_layers(plan: &PlanBuf, fixture: &mut NpzReader<File>) {
+fn check_layers(plan: &PlanBuf, fixture: &mut NpzReader<File>, index: usize) {
     let plan = plan.plan();
     let input = &plan.manifest().inputs[0];
-    let sample = to_arena(input, &sample(LAYERS_OF, input.len()));
+    let sample = to_arena(input, &sample(index, input.len()));
     let mut made: Vec<(Range<usize>, Vec<i8>)> = vec![(input.at.span(input.len()), sample)];
     let (mut differing, mut elements) = (0, 0);
     for step in plan.steps() {
-        let wanted: Array1<i8> = fixture.by_name(&format!("layer/{}", step.name)).unwrap();
+        let wanted: Array1<i8> = fixture
+            .by_name(&format!("layer/{index}/{}", step.name))
+            .unwrap();
         let wanted = wanted.to_vec();
         let reads = step.op.reads();
         let operands = reads.iter().map(|span| {

@@ -4,8 +4,7 @@ use super::source::{
     Attribute, Attributes, Element, Elements, SourceModel, SourceNode, SourceValue, ValueId,
 };
 use crate::error::{CompileError, Refusal};
-use crate::lower;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::model::ParseResult;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
@@ -21,11 +20,11 @@ const ELEMENTS_MAX: usize = 1 << 28;
 ///
 /// # Errors
 /// [`CompileError`] when the bytes are no valid model, when an input's size is not fixed, and when
-/// there is an operator that has no lowering.
-pub fn read(bytes: &[u8]) -> Result<SourceModel, CompileError> {
+/// there is an operator that `knows` denies.
+pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
     guarded(|| {
         let proto = parse(bytes)?;
-        require_lowerings(&proto)?;
+        require_known(&proto, knows)?;
         let parsed = analyse(&proto)?;
         Reader::new(&parsed).read(&proto)
     })
@@ -53,6 +52,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelProto, CompileError> {
         .graph
         .as_mut()
         .ok_or_else(|| unreadable("it has no graph"))?;
+    require_outputs(graph)?;
     let constants: Vec<_> = graph.initializer.iter().map(|it| it.name.clone()).collect();
     for input in &mut graph.input {
         if !constants.contains(&input.name) {
@@ -84,16 +84,35 @@ fn fix_batch(input: &mut pb::ValueInfoProto) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// Refuses the first operator that has no lowering, before tract is asked for its shape.
-fn require_lowerings(proto: &ModelProto) -> Result<(), CompileError> {
+/// Refuses the first operator that has no lowering: tract is not asked for its shape.
+fn require_known(proto: &ModelProto, knows: fn(&str) -> bool) -> Result<(), CompileError> {
     let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
     for node in nodes {
         let standard = matches!(&*node.domain, "" | "ai.onnx");
-        if !standard || !lower::knows(&node.op_type) {
+        if !standard || !knows(&node.op_type) {
             return Err(Refusal::Operator.at(node_name(node), &node.op_type));
         }
     }
     Ok(())
+}
+
+/// Refuses an output that nothing makes: tract would panic.
+fn require_outputs(graph: &pb::GraphProto) -> Result<(), CompileError> {
+    let made = graph.node.iter().flat_map(|node| &node.output);
+    let made = made.chain(graph.input.iter().map(|it| &it.name));
+    let made = made.chain(graph.initializer.iter().map(|it| &it.name));
+    let made: HashSet<_> = made.collect();
+    match graph
+        .output
+        .iter()
+        .find(|output| !made.contains(&output.name))
+    {
+        Some(output) => Err(unreadable(format!(
+            "nothing makes the output '{}'",
+            output.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn opset(proto: &ModelProto) -> Result<i64, CompileError> {

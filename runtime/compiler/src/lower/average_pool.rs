@@ -87,9 +87,10 @@ fn add_pool(
     pool: AveragePool,
 ) -> Result<Fate, Refusal> {
     let layout = Layout::channels_last(cx.output_dims(node)?);
-    let quantization = match pool.counts_padding {
-        true => None,
-        false => cx.graph.edge(activation.edge).quantization,
+    let quantization = if pool.counts_padding {
+        None
+    } else {
+        cx.graph.edge(activation.edge).quantization
     };
     cx.add_node(
         node,

@@ -52,9 +52,12 @@ fn lower(
     }
     let rows = activation.layout.len() / inputs;
     let places = input_places(cx, node, &activation, rows)?;
-    let weight = |output: usize, input: usize| match weights_transposed {
-        true => weights[output * inputs + input],
-        false => weights[input * outputs + output],
+    let weight = |output: usize, input: usize| {
+        if weights_transposed {
+            weights[output * inputs + input]
+        } else {
+            weights[input * outputs + output]
+        }
     };
     let packed = (0..outputs).flat_map(|output| places.iter().map(move |&at| weight(output, at)));
     let shape = |channels| Shape {

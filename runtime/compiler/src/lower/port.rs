@@ -20,9 +20,10 @@ impl Lowering<'_> {
             let activation = Activation {
                 edge: port.edge,
                 layout: port.layout.clone(),
-                stage: match port.is_int8 {
-                    true => Stage::Quantized,
-                    false => Stage::Real,
+                stage: if port.is_int8 {
+                    Stage::Quantized
+                } else {
+                    Stage::Real
                 },
             };
             self.bind(id, activation);
@@ -45,9 +46,10 @@ impl Lowering<'_> {
     }
 
     fn input_port(&mut self, id: ValueId) -> Result<Port, Refusal> {
-        let layout = match is_image(self.source, id) {
-            true => Layout::channels_last(&self.source.value(id).dims),
-            false => Layout::row_major(&self.source.value(id).dims),
+        let layout = if is_image(self.source, id) {
+            Layout::channels_last(&self.source.value(id).dims)
+        } else {
+            Layout::row_major(&self.source.value(id).dims)
         };
         within("inputs", self.graph.inputs.len() + 1, PORTS_MAX)?;
         self.port(id, layout, None)

@@ -1,7 +1,7 @@
 //! Where every activation lies in the arena.
 //!
-//! Steps run in the graph's order. From it follow the lifetimes ([`lifetimes`]), with operators
-//! that work in place sharing the memory of their operand; then offsets ([`offsets`]) such that
+//! Steps run in the graph's order. From it follow the lifetimes (`lifetimes`), with operators
+//! that work in place sharing the memory of their operand; then offsets (`offsets`) such that
 //! no two buffers that live at the same time overlap.
 
 pub mod bound;

@@ -57,9 +57,10 @@ fn greedy(buffers: &[Buffer]) -> (Vec<usize>, Placement) {
     };
     let [first, rest @ ..] = keys.map(by_key);
     rest.into_iter().fold(first, |best, next| {
-        match next.1.arena_bytes < best.1.arena_bytes {
-            true => next,
-            false => best,
+        if next.1.arena_bytes < best.1.arena_bytes {
+            next
+        } else {
+            best
         }
     })
 }
@@ -77,9 +78,10 @@ fn place_in_order(buffers: &[Buffer], order: &[usize]) -> Placement {
         taken.sort_unstable();
         let lowest = taken.iter().try_fold(0, |free, &(start, end)| {
             // Breaks at the first gap that is large enough.
-            match start >= free + buffer.size {
-                true => Err(free),
-                false => Ok(end.max(free)),
+            if start >= free + buffer.size {
+                Err(free)
+            } else {
+                Ok(end.max(free))
             }
         });
         offsets[index] = lowest.unwrap_or_else(|gap| gap);

@@ -18,6 +18,8 @@ pub enum Value<'a> {
     Ints(&'a [i64]),
     Float(f32),
     Text(&'a str),
+    /// A tensor without axes.
+    Scalar(f32),
 }
 
 impl Model {
@@ -174,6 +176,14 @@ fn attribute((name, value): &(&str, Value<'_>)) -> pb::AttributeProto {
         Value::Float(value) => {
             proto.f = value;
             AttributeType::Float
+        }
+        Value::Scalar(value) => {
+            proto.t = Some(pb::TensorProto {
+                data_type: DataType::Float as i32,
+                raw_data: value.to_le_bytes().into(),
+                ..Default::default()
+            });
+            AttributeType::Tensor
         }
         Value::Text(value) => {
             proto.s = value.into();

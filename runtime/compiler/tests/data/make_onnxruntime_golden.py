@@ -6,8 +6,9 @@ needs numpy, onnx and onnxruntime; it ran with onnxruntime 1.32, on its CPU prov
 default optimizations; without any (--unoptimized) the fixtures of kws and ic are the same. The fixture holds
 
     scores          int8 [SAMPLES, n]: the first output of each sample, quantized
-    layer/<node>    int8: for sample LAYERS_OF, the quantized result of each operator that a
-                    QuantizeLinear follows, channels last, under the operator's name; the
+    layer/<sample>/<node>
+                    int8: for the samples LAYERS_OF, the quantized result of each operator that
+                    a QuantizeLinear follows, channels last, under the operator's name; the
                     result of a Softmax that ends the model is quantized to 1/256, -128
 
 Samples are not stored. `sample` below makes them from integers, and the test does the same.
@@ -21,7 +22,7 @@ import onnxruntime
 from onnx import numpy_helper
 
 SAMPLES = 100
-LAYERS_OF = 6
+LAYERS_OF = (6, 12)
 VIEWS = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity")
 
 
@@ -101,11 +102,11 @@ def main(model_path, fixture_path):
         result, *results = session.run(None, {port.name: real})
         score = channels_last(quantize(result, output_scale, output_zero))
         scores.append(score.reshape(-1))
-        if index == LAYERS_OF:
+        if index in LAYERS_OF:
             for name, array in zip(layers, results, strict=True):
-                fixture[f"layer/{name}"] = channels_last(array).reshape(-1)
+                fixture[f"layer/{index}/{name}"] = channels_last(array).reshape(-1)
             if last.op_type == "Softmax":
-                fixture[f"layer/{last.name}"] = scores[-1]
+                fixture[f"layer/{index}/{last.name}"] = scores[-1]
     np.savez_compressed(fixture_path, scores=np.array(scores), **fixture)
 
 
