@@ -91,7 +91,7 @@ impl<S: Sensor> App<'_, S> {
         frame: u32,
     ) -> Result<Result<(), SensorError>, Ended> {
         let (input, clock) = (engine.input(), self.clock);
-        let values = &mut bytemuck::cast_slice_mut(engine.frame_mut())[..input.len()];
+        let values = bytemuck::cast_slice_mut(engine.frame_mut());
         let exposed = match self.sensor.expose(input, values, clock).await {
             Ok(exposed) => exposed,
             Err(error) => return Ok(Err(error)),

@@ -14,7 +14,7 @@ use microtome_link::message::{
     Acquisition, FAULT_LEN_MAX, Identity, InputSource, NAME_LEN_MAX, Name, PIECE_LEN_MAX, Piece,
     Received, Refusal,
 };
-use microtome_link::{Event, Link, Message, PROTOCOL, ToBoard, ToHost};
+use microtome_link::{Event, Message, PROTOCOL, ToBoard, ToHost};
 use microtome_plan::Plan;
 
 pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>) -> ! {
@@ -45,7 +45,7 @@ pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>)
         ticks_hz: board.clock.ticks_hz,
         replay_frames: replay.len() as u32,
     };
-    let port = Port::new(Link::board());
+    let port = Port::board();
     let mut app = App {
         identity,
         clock: board.clock,

@@ -22,6 +22,8 @@ const LINE_ERROR_PAUSE: Duration = Duration::from_millis(10);
 /// One end of the link over a serial line.
 pub struct Port {
     link: RefCell<Link>,
+    /// Whether the log goes over this link.
+    carries_log: bool,
     /// There may be something to transmit.
     to_transmit: Signal<NoopRawMutex, ()>,
     /// Something came: an event, or room. One future waits for it.
@@ -33,10 +35,20 @@ pub struct Port {
 pub struct Ended;
 
 impl Port {
-    /// A port over `link`.
-    pub const fn new(link: Link) -> Self {
+    /// The board's end, which the log goes over.
+    pub const fn board() -> Self {
+        Self::new(Link::board(), true)
+    }
+
+    /// A host's end, for hosts made of the same parts; `seed` as in [`Link::host`].
+    pub const fn host(seed: u32) -> Self {
+        Self::new(Link::host(seed), false)
+    }
+
+    const fn new(link: Link, carries_log: bool) -> Self {
         Self {
             link: RefCell::new(link),
+            carries_log,
             to_transmit: Signal::new(),
             news: Signal::new(),
         }
@@ -89,7 +101,7 @@ impl Port {
     /// Hands the oldest log entry to the link, if that has room.
     fn take_log(&self) {
         let mut link = self.link.borrow_mut();
-        if link.has_room(Channel::Log) {
+        if self.carries_log && link.has_room(Channel::Log) {
             let mut bytes = Vec::new();
             if let Some(entry) = log::take(&mut bytes) {
                 // There is room, and no entry is longer than a message.

@@ -67,7 +67,7 @@ impl<S: Sensor> App<'_, S> {
     /// Runs the plan again, step by step.
     async fn measure_steps(&self, run: u32, engine: &mut Engine<'_, '_>) -> Result<(), Ended> {
         engine.load();
-        let mut step = 0;
+        let mut step = 0_u16;
         loop {
             let mut is_step = false;
             let ticks = cost(self.clock, || is_step = engine.step());
@@ -75,7 +75,7 @@ impl<S: Sensor> App<'_, S> {
                 return Ok(());
             }
             self.send(&ToHost::StepCost { run, step, ticks }).await?;
-            step += 1;
+            step = step.saturating_add(1);
         }
     }
 }

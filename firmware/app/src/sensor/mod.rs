@@ -20,8 +20,9 @@ pub trait Sensor {
     /// When it is absent, is another sensor than expected, or does not work.
     async fn begin(&mut self) -> Result<(), SensorError>;
 
-    /// Takes one frame: fills `frame` with int8 values as `input`, the plan's first input,
-    /// quantizes them, and returns the ticks of `clock` at which the exposure began.
+    /// Takes one frame: fills `frame`, the plan's inputs one after another in the arena's order,
+    /// with int8 values as `input`, the first of them, quantizes them. Returns the ticks of
+    /// `clock` at which the exposure began.
     ///
     /// # Errors
     /// When there is no frame, or it does not fit the plan.

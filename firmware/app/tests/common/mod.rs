@@ -11,7 +11,7 @@ use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
 use microtome_kernels::reference::clamp::Clamp;
 use microtome_link::message::Channel;
-use microtome_link::{Event, Link, Log, PROTOCOL, ToBoard, ToHost};
+use microtome_link::{Event, Log, PROTOCOL, ToBoard, ToHost};
 use microtome_plan::{
     ArenaAt, Cascade, Labels, Manifest, ModelType, Op, PlanBuf, Port as PlanPort, Step, Target,
     Task,
@@ -144,7 +144,7 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
     let mut from_board = faulty(from_board);
     let hosts = async {
         for number in 0..hosts {
-            let port = Port::new(Link::host(100 + number));
+            let port = Port::host(100 + number);
             let run = async {
                 let session = opened(&port).await;
                 let port = &port;
