@@ -2,9 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use ndarray::{Array3, ArrayD, Axis};
-use ndarray_npy::{
-    NpzReader, NpzWriter, ReadDataError, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement,
-};
+use ndarray_npy::{NpzReader, NpzWriter, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement};
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
@@ -46,7 +44,11 @@ impl Array {
     /// The first `count` elements, for people.
     pub fn preview(&self, count: usize) -> String {
         let mut values: Vec<String> = match self {
-            Self::F32(array) => array.iter().take(count).map(|v| format!("{v:.4}")).collect(),
+            Self::F32(array) => array
+                .iter()
+                .take(count)
+                .map(|v| format!("{v:.4}"))
+                .collect(),
             Self::I8(array) => array.iter().take(count).map(i8::to_string).collect(),
         };
         if self.shape().iter().product::<usize>() > count {
@@ -59,7 +61,10 @@ impl Array {
 /// Reads the array for the model input called `port` from a `.npy`, `.npz`, `.png` or `.jpg`
 /// file. A picture becomes float `channels × height × width` with values from 0 to 1.
 pub fn read(path: &Path, port: &str) -> Result<Array> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
     let array = match extension.to_ascii_lowercase().as_str() {
         "npy" => read_npy(path),
         "npz" => read_npz(path, port),
@@ -77,10 +82,15 @@ fn read_npz(path: &Path, port: &str) -> Result<Array> {
     let mut file = NpzReader::new(BufReader::new(File::open(path)?))?;
     let names = file.names()?;
     let stem = |name: &str| name.strip_suffix(".npy").unwrap_or(name).to_owned();
-    let found = [port, "input"].iter().find_map(|want| names.iter().find(|name| stem(name) == *want));
+    let found = [port, "input"]
+        .iter()
+        .find_map(|want| names.iter().find(|name| stem(name) == *want));
     match (found, names.as_slice()) {
         (Some(name), _) | (None, [name]) => Source::Npz(file, name.clone()).array(),
-        _ => bail!("no array is called {port:?} or \"input\"; it has {}", names.join(", ")),
+        _ => bail!(
+            "no array is called {port:?} or \"input\"; it has {}",
+            names.join(", ")
+        ),
     }
 }
 
@@ -114,21 +124,32 @@ impl Source<'_> {
             },
         };
         match read {
-            Err(ReadNpyError::ReadData(ReadDataError::WrongDescriptor(_))) => Ok(None),
+            Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
             other => Ok(other.map(Some)?),
         }
     }
 }
 
 fn read_picture(path: &Path) -> Result<Array> {
-    let picture = image::ImageReader::open(path)?.with_guessed_format()?.decode()?;
-    let gray = !picture.color().has_color();
+    decode_picture(&std::fs::read(path)?)
+}
+
+/// A PNG or JPEG picture as float `channels × height × width` with values from 0 to 1.
+pub fn decode_picture(bytes: &[u8]) -> Result<Array> {
+    let picture = image::load_from_memory(bytes)?;
+    let is_gray = !picture.color().has_color();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let (channels, bytes) =
-        if gray { (1, picture.into_luma8().into_raw()) } else { (3, picture.into_rgb8().into_raw()) };
+    let (channels, bytes) = match is_gray {
+        true => (1, picture.into_luma8().into_raw()),
+        false => (3, picture.into_rgb8().into_raw()),
+    };
     let pixels = Array3::from_shape_vec((height, width, channels), bytes)?;
-    let planes = pixels.mapv(|value| f32::from(value) / 255.0).permuted_axes([2, 0, 1]);
-    Ok(Array::F32(planes.as_standard_layout().into_owned().into_dyn()))
+    let planes = pixels
+        .mapv(|value| f32::from(value) / 255.0)
+        .permuted_axes([2, 0, 1]);
+    Ok(Array::F32(
+        planes.as_standard_layout().into_owned().into_dyn(),
+    ))
 }
 
 /// Writes the named arrays to a `.npy` file (one array) or a `.npz` file.
@@ -139,7 +160,10 @@ pub fn write(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
         return write_npz(path, arrays).with_context(context);
     }
     let [(_, array)] = arrays else {
-        bail!("the model has {} outputs: give --output a .npz file", arrays.len());
+        bail!(
+            "the model has {} outputs: give --output a .npz file",
+            arrays.len()
+        );
     };
     match array {
         Array::F32(array) => ndarray_npy::write_npy(path, array).with_context(context),
@@ -162,7 +186,10 @@ fn write_npz(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
 /// Splits `array` into samples of a model whose input has the axes `dims`: the array is one
 /// sample, with or without the batch axis, or a batch with the samples along its first axis.
 pub fn samples(array: &Array, dims: &[usize]) -> Result<Vec<Array>> {
-    let sample = dims.strip_prefix(&[1]).filter(|rest| !rest.is_empty()).unwrap_or(dims);
+    let sample = dims
+        .strip_prefix(&[1])
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(dims);
     let shape = array.shape();
     if shape == sample || shape == dims {
         return Ok(vec![array.clone()]);
@@ -174,7 +201,13 @@ pub fn samples(array: &Array, dims: &[usize]) -> Result<Vec<Array>> {
         bail!("the input is a batch of no samples");
     }
     Ok(match array {
-        Array::F32(array) => array.axis_iter(Axis(0)).map(|part| Array::F32(part.to_owned())).collect(),
-        Array::I8(array) => array.axis_iter(Axis(0)).map(|part| Array::I8(part.to_owned())).collect(),
+        Array::F32(array) => array
+            .axis_iter(Axis(0))
+            .map(|part| Array::F32(part.to_owned()))
+            .collect(),
+        Array::I8(array) => array
+            .axis_iter(Axis(0))
+            .map(|part| Array::I8(part.to_owned()))
+            .collect(),
     })
 }

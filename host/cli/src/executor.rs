@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use microtome_backend::{Backend, CpuBackend};
 use microtome_board::Board;
 use microtome_compiler::TractModel;
-use microtome_gpu::{Gpu, GpuBackend};
+use microtome_gpu::{Gpu, GpuBackend, GpuOptions};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -62,12 +62,7 @@ pub struct Ran {
 }
 
 /// Runs `samples` of `model` on the executor called `name`.
-pub fn run(
-    name: Name,
-    model: &Model,
-    samples: &[Array],
-    firmware: Option<PathBuf>,
-) -> Result<Ran> {
+pub fn run(name: Name, model: &Model, samples: &[Array], firmware: Option<PathBuf>) -> Result<Ran> {
     match name {
         Name::Tract => run_tract(model, samples),
         Name::Board(board) => run_board(board, model, samples, firmware),
@@ -80,7 +75,7 @@ pub fn open(name: Name, model: &Model) -> Result<Box<dyn Backend>> {
     let plan = model.plan.clone();
     Ok(match name {
         Name::Cpu => Box::new(CpuBackend::new(plan)),
-        Name::Gpu => Box::new(GpuBackend::new(&Gpu::open()?, plan)?),
+        Name::Gpu => Box::new(GpuBackend::new(&Gpu::open(&GpuOptions::from_env())?, plan)?),
         other => bail!("{other} is no executor of this computer"),
     })
 }
@@ -89,8 +84,15 @@ pub fn open(name: Name, model: &Model) -> Result<Box<dyn Backend>> {
 pub fn to_arena(model: &Model, samples: &[Array]) -> Result<Vec<Vec<i8>>> {
     let plan = model.plan.plan();
     let inputs = &plan.manifest().inputs;
-    ensure!(inputs.len() == 1, "the model has {} inputs; --input gives one", inputs.len());
-    samples.iter().map(|sample| port::to_arena(sample, &inputs[0])).collect()
+    ensure!(
+        inputs.len() == 1,
+        "the model has {} inputs; --input gives one",
+        inputs.len()
+    );
+    samples
+        .iter()
+        .map(|sample| port::to_arena(sample, &inputs[0]))
+        .collect()
 }
 
 /// The outputs of a batch as the model's user has them, from each sample's int8 outputs.
@@ -111,7 +113,10 @@ fn run_host(backend: &mut dyn Backend, model: &Model, samples: &[Array]) -> Resu
     let begin = Instant::now();
     let outputs = backend.run(&batch)?;
     let latency_us = begin.elapsed().as_secs_f64() * 1e6 / samples.len() as f64;
-    Ok(Ran { outputs: from_arena(model, &outputs)?, latency_us })
+    Ok(Ran {
+        outputs: from_arena(model, &outputs)?,
+        latency_us,
+    })
 }
 
 fn run_board(
@@ -121,16 +126,31 @@ fn run_board(
     firmware: Option<PathBuf>,
 ) -> Result<Ran> {
     let frames = to_arena(model, samples)?;
-    let ran = BoardRun { board, firmware, profile: false }.run(&model.plan, &frames)?;
+    let ran = BoardRun {
+        board,
+        firmware,
+        profile: false,
+    }
+    .run(&model.plan, &frames)?;
     let ticks: u64 = ran.samples.iter().map(|sample| sample.ticks).sum();
     let latency_us = ticks as f64 * 1e6 / ran.ticks_hz / samples.len() as f64;
-    let outputs: Vec<_> = ran.samples.into_iter().map(|sample| sample.outputs).collect();
-    Ok(Ran { outputs: from_arena(model, &outputs)?, latency_us })
+    let outputs: Vec<_> = ran
+        .samples
+        .into_iter()
+        .map(|sample| sample.outputs)
+        .collect();
+    Ok(Ran {
+        outputs: from_arena(model, &outputs)?,
+        latency_us,
+    })
 }
 
 fn run_tract(model: &Model, samples: &[Array]) -> Result<Ran> {
-    let source = model.source.as_ref().context("tract runs model files, not plans: give it one")?;
-    let mut tract = TractModel::load(&source.bytes)?;
+    let source = model
+        .source
+        .as_ref()
+        .context("tract runs model files, not plans: give it one")?;
+    let tract = TractModel::load(&source.bytes)?;
     let plan = model.plan.plan();
     let port = &plan.manifest().inputs[0];
     let mut batch: Vec<Vec<ArrayD<f32>>> = Vec::new();
@@ -142,7 +162,11 @@ fn run_tract(model: &Model, samples: &[Array]) -> Result<Ran> {
         };
         let outputs = tract.run(&[(&port.dims, &values)])?;
         let arrays = outputs.into_iter().map(|(dims, values)| {
-            let shape = IxDyn(dims.strip_prefix(&[1]).filter(|s| !s.is_empty()).unwrap_or(&dims));
+            let shape = IxDyn(
+                dims.strip_prefix(&[1])
+                    .filter(|s| !s.is_empty())
+                    .unwrap_or(&dims),
+            );
             Ok(ArrayD::from_shape_vec(shape, values)?)
         });
         batch.push(arrays.collect::<Result<_>>()?);
@@ -151,7 +175,13 @@ fn run_tract(model: &Model, samples: &[Array]) -> Result<Ran> {
     let ports = plan.manifest().outputs.iter().enumerate();
     let outputs = ports.map(|(index, port)| {
         let views: Vec<_> = batch.iter().map(|outputs| outputs[index].view()).collect();
-        Ok((port.name.to_owned(), Array::F32(ndarray::stack(Axis(0), &views)?)))
+        Ok((
+            port.name.to_owned(),
+            Array::F32(ndarray::stack(Axis(0), &views)?),
+        ))
     });
-    Ok(Ran { outputs: outputs.collect::<Result<_>>()?, latency_us })
+    Ok(Ran {
+        outputs: outputs.collect::<Result<_>>()?,
+        latency_us,
+    })
 }

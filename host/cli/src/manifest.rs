@@ -45,7 +45,10 @@ impl Manifest {
     /// says that it is for a model of this name. Without one the output stays raw.
     pub fn beside(path: &Path) -> Result<Self> {
         let manifest = path.with_file_name("manifest.toml");
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
         match std::fs::read_to_string(&manifest) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", manifest.display())),
@@ -62,15 +65,25 @@ impl Manifest {
             manifest: Manifest,
         }
         let named: Named = toml::from_str(text)?;
-        Ok(if named.name == name { named.manifest } else { Self::default() })
+        Ok(if named.name == name {
+            named.manifest
+        } else {
+            Self::default()
+        })
     }
 
     /// How the first output is read.
     pub fn task(&self) -> Task<'_> {
         match &self.task {
             None | Some(TaskEntry::Raw) => Task::Raw,
-            Some(TaskEntry::Classify { classes }) => Task::Classify { labels: Labels(classes) },
-            Some(TaskEntry::Grid { classes, stride, score_min }) => Task::Grid {
+            Some(TaskEntry::Classify { classes }) => Task::Classify {
+                labels: Labels(classes),
+            },
+            Some(TaskEntry::Grid {
+                classes,
+                stride,
+                score_min,
+            }) => Task::Grid {
                 labels: Labels(classes),
                 stride: *stride,
                 score_min: *score_min,
@@ -80,8 +93,14 @@ impl Manifest {
 
     /// When a heavier model is asked.
     pub fn cascade(&self) -> Option<Cascade<'_>> {
-        let CascadeEntry { model, confidence_min } = self.cascade.as_ref()?;
-        Some(Cascade { confidence_min: *confidence_min, model })
+        let CascadeEntry {
+            model,
+            confidence_min,
+        } = self.cascade.as_ref()?;
+        Some(Cascade {
+            confidence_min: *confidence_min,
+            model,
+        })
     }
 }
 
@@ -106,8 +125,21 @@ mod tests {
     fn task_and_cascade_are_read() {
         let manifest = Manifest::parse(TEXT, "cells").unwrap();
         let labels = Labels("background\nRBC");
-        assert_eq!(manifest.task(), Task::Grid { labels, stride: 8, score_min: 128 });
-        assert_eq!(manifest.cascade(), Some(Cascade { confidence_min: 190, model: "heavy" }));
+        assert_eq!(
+            manifest.task(),
+            Task::Grid {
+                labels,
+                stride: 8,
+                score_min: 128
+            }
+        );
+        assert_eq!(
+            manifest.cascade(),
+            Some(Cascade {
+                confidence_min: 190,
+                model: "heavy"
+            })
+        );
     }
 
     #[test]

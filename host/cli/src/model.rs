@@ -34,7 +34,10 @@ impl Model {
             let plan = PlanBuf::new(&bytes).with_context(of)?;
             return Ok(Self { plan, source: None });
         }
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("model");
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or("model");
         Self::from_onnx(bytes, name, &Manifest::beside(path)?).with_context(of)
     }
 
@@ -44,8 +47,14 @@ impl Model {
         options.task = manifest.task();
         options.cascade = manifest.cascade();
         let compiled = compile(&bytes, &options)?;
-        let source = Source { bytes, report: compiled.report };
-        Ok(Self { plan: compiled.plan, source: Some(source) })
+        let source = Source {
+            bytes,
+            report: compiled.report,
+        };
+        Ok(Self {
+            plan: compiled.plan,
+            source: Some(source),
+        })
     }
 
     /// The model's name.
@@ -63,7 +72,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let context = || format!("cannot read the model {}", path.display());
     let len = std::fs::metadata(path).with_context(context)?.len();
     if len > FILE_LEN_MAX {
-        bail!("{}: {len} bytes are more than a model may have", path.display());
+        bail!(
+            "{}: {len} bytes are more than a model may have",
+            path.display()
+        );
     }
     std::fs::read(path).with_context(context)
 }

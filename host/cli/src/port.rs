@@ -11,7 +11,10 @@ pub fn to_arena(sample: &Array, port: &Port<'_>) -> Result<Vec<i8>> {
         Array::I8(array) => in_order(array, port)?.iter().copied().collect(),
         Array::F32(array) => {
             let array = in_order(array, port)?;
-            ensure!(array.iter().all(|value| !value.is_nan()), "the input has NaN in it");
+            ensure!(
+                array.iter().all(|value| !value.is_nan()),
+                "the input has NaN in it"
+            );
             array.iter().map(|&value| port.quantize(value)).collect()
         }
     })
@@ -21,7 +24,10 @@ pub fn to_arena(sample: &Array, port: &Port<'_>) -> Result<Vec<i8>> {
 fn in_order<T: Clone>(sample: &ArrayD<T>, port: &Port<'_>) -> Result<ArrayD<T>> {
     let dims = IxDyn(&port.dims);
     let order: Vec<usize> = port.order.iter().map(|&axis| usize::from(axis)).collect();
-    let shaped = sample.as_standard_layout().into_owned().into_shape_with_order(dims)?;
+    let shaped = sample
+        .as_standard_layout()
+        .into_owned()
+        .into_shape_with_order(dims)?;
     Ok(shaped.permuted_axes(order))
 }
 
@@ -29,8 +35,14 @@ fn in_order<T: Clone>(sample: &ArrayD<T>, port: &Port<'_>) -> Result<ArrayD<T>> 
 /// order. The result has the samples along its first axis and the model's own type.
 pub fn from_arena(values: &[&[i8]], port: &Port<'_>) -> Result<Array> {
     let is_batched = port.dims.first() == Some(&1) && port.dims.len() > 1;
-    let sample = if is_batched { &port.dims[1..] } else { &port.dims[..] };
-    let shape: Vec<usize> = std::iter::once(values.len()).chain(sample.iter().copied()).collect();
+    let sample = if is_batched {
+        &port.dims[1..]
+    } else {
+        &port.dims[..]
+    };
+    let shape: Vec<usize> = std::iter::once(values.len())
+        .chain(sample.iter().copied())
+        .collect();
     let mut batch = Vec::with_capacity(shape.iter().product());
     for values in values {
         batch.extend(model_order(values, port)?);
@@ -43,8 +55,11 @@ pub fn from_arena(values: &[&[i8]], port: &Port<'_>) -> Result<Array> {
 }
 
 fn model_order(values: &[i8], port: &Port<'_>) -> Result<Vec<i8>> {
-    let arena_dims: Vec<usize> =
-        port.order.iter().map(|&axis| port.dims[usize::from(axis)]).collect();
+    let arena_dims: Vec<usize> = port
+        .order
+        .iter()
+        .map(|&axis| port.dims[usize::from(axis)])
+        .collect();
     let mut inverse = vec![0; port.order.len()];
     for (at, &axis) in port.order.iter().enumerate() {
         inverse[usize::from(axis)] = at;
@@ -79,7 +94,10 @@ mod tests {
         assert_eq!(arena, [1, 21, 2, 22, 3, 23]);
         let back = from_arena(&[&arena, &arena], &port).unwrap();
         let twice = [planes.clone(), planes].concat();
-        assert_eq!(back, Array::F32(ArrayD::from_shape_vec(IxDyn(&[2, 2, 1, 3]), twice).unwrap()));
+        assert_eq!(
+            back,
+            Array::F32(ArrayD::from_shape_vec(IxDyn(&[2, 2, 1, 3]), twice).unwrap())
+        );
     }
 
     #[test]

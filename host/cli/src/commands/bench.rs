@@ -87,7 +87,10 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         Name::Board(board) => on_board(board, args, &model, &samples, &mut result)?,
         Name::Tract => {
             let time = |sample: &Array| {
-                Ok(executor::run(Name::Tract, &model, std::slice::from_ref(sample), None)?.latency_us)
+                Ok(
+                    executor::run(Name::Tract, &model, std::slice::from_ref(sample), None)?
+                        .latency_us,
+                )
             };
             result.latency_us = Some(percentiles(timed(args.runs, &samples, time)?));
         }
@@ -103,7 +106,11 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
             result.latency_us = Some(percentiles(timed(args.runs, &samples, time)?));
         }
     }
-    if json { report::json(&result) } else { print(&result) }
+    if json {
+        report::json(&result)
+    } else {
+        print(&result)
+    }
 }
 
 /// A sample of pseudo-random int8 values, the same at every call.
@@ -120,11 +127,7 @@ fn random_sample(model: &Model) -> Array {
 }
 
 /// The time of each of `runs` runs, over the samples in turn, in microseconds.
-fn timed<S>(
-    runs: u32,
-    samples: &[S],
-    mut time: impl FnMut(&S) -> Result<f64>,
-) -> Result<Vec<f64>> {
+fn timed<S>(runs: u32, samples: &[S], mut time: impl FnMut(&S) -> Result<f64>) -> Result<Vec<f64>> {
     let warm_up = runs as usize / 10;
     let turns = samples.iter().cycle().take(warm_up + runs as usize);
     let times: Vec<f64> = turns.map(&mut time).collect::<Result<_>>()?;
@@ -134,7 +137,11 @@ fn timed<S>(
 fn percentiles(mut times: Vec<f64>) -> Percentiles {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
-    Percentiles { p50: at(0.50), p95: at(0.95), p99: at(0.99) }
+    Percentiles {
+        p50: at(0.50),
+        p95: at(0.95),
+        p99: at(0.99),
+    }
 }
 
 fn on_board(
@@ -147,15 +154,28 @@ fn on_board(
     let counts = board.clock.instructions_per_tick.is_some();
     let runs = if counts { 1 } else { args.runs as usize };
     let frames: Vec<Vec<i8>> = executor::to_arena(model, samples)?;
-    let frames: Vec<Vec<i8>> = frames.iter().cycle().take(runs.max(samples.len())).cloned().collect();
-    let run = BoardRun { board, firmware: args.firmware.clone(), profile: counts };
+    let frames: Vec<Vec<i8>> = frames
+        .iter()
+        .cycle()
+        .take(runs.max(samples.len()))
+        .cloned()
+        .collect();
+    let run = BoardRun {
+        board,
+        firmware: args.firmware.clone(),
+        profile: counts,
+    };
     let ran = run.run(&model.plan, &frames)?;
-    result.code_bytes = ran.code_bytes()?;
+    if board.firmware.target.is_some() {
+        result.code_bytes = Some(ran.code_bytes()?);
+    }
     if counts {
         return count_instructions(board, &ran, model, result);
     }
     let us = |ticks: u64| ticks as f64 * 1e6 / ran.ticks_hz;
-    result.latency_us = Some(percentiles(ran.samples.iter().map(|s| us(s.ticks)).collect()));
+    result.latency_us = Some(percentiles(
+        ran.samples.iter().map(|s| us(s.ticks)).collect(),
+    ));
     Ok(())
 }
 
@@ -166,14 +186,19 @@ fn count_instructions(
     model: &Model,
     result: &mut Json,
 ) -> Result<()> {
-    let Some(sample) = ran.samples.first() else { bail!("the board ran no sample") };
+    let Some(sample) = ran.samples.first() else {
+        bail!("the board ran no sample")
+    };
     let plan = model.plan.plan();
-    let costs = plan.steps().zip(&sample.step_ticks).map(|(step, &ticks)| OpCost {
-        op: step.op.kind(),
-        name: step.name.to_owned(),
-        macs: step.op.macs(),
-        instructions: board.instructions(ticks).unwrap_or_default(),
-    });
+    let costs = plan
+        .steps()
+        .zip(&sample.step_ticks)
+        .map(|(step, &ticks)| OpCost {
+            op: step.op.kind(),
+            name: step.name.to_owned(),
+            macs: step.op.macs(),
+            instructions: board.instructions(ticks).unwrap_or_default(),
+        });
     result.instructions_per_op = costs.collect();
     result.instructions = board.instructions(sample.ticks);
     Ok(())
@@ -210,7 +235,11 @@ fn print(result: &Json) -> Result<()> {
                 cost.name.clone(),
                 grouped(cost.macs),
                 grouped(cost.instructions),
-                if cost.macs > 0 { format!("{per_mac:.2}") } else { String::new() },
+                if cost.macs > 0 {
+                    format!("{per_mac:.2}")
+                } else {
+                    String::new()
+                },
             ]);
         }
         println!("{table}");

@@ -29,7 +29,12 @@ pub fn run(json: bool) -> Result<()> {
     }
     let mut table = report::table(["board", "arch", "what it is", "arena, B"], 3);
     for board in entries {
-        table.add_row([board.name, board.arch, board.description, &grouped(board.arena_bytes)]);
+        table.add_row([
+            board.name,
+            board.arch,
+            board.description,
+            &grouped(board.arena_bytes),
+        ]);
     }
     println!("{table}");
     Ok(())

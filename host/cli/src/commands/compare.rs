@@ -42,12 +42,20 @@ struct Difference {
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
-    ensure!(args.backends.len() >= 2, "give --backends two executors or more, with commas");
+    ensure!(
+        args.backends.len() >= 2,
+        "give --backends two executors or more, with commas"
+    );
     let model = Model::load(&args.model)?;
     let samples = samples(&model, &args.input)?;
     let on = |name: &Name| executor::run(*name, &model, &samples, args.firmware.clone());
     let first = on(&args.backends[0])?;
-    let heads = ["executor", "output", "largest difference", "values that differ"];
+    let heads = [
+        "executor",
+        "output",
+        "largest difference",
+        "values that differ",
+    ];
     let mut table = report::table(heads, 2);
     let mut max_abs_diff = 0.0_f64;
     let mut unequal = None;
@@ -55,7 +63,12 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         let other = on(name)?;
         for ((output, a), (_, b)) in first.outputs.iter().zip(&other.outputs) {
             let (largest, count) = difference(a, b)?;
-            table.add_row([&name.to_string(), output, &largest.to_string(), &count.to_string()]);
+            table.add_row([
+                &name.to_string(),
+                output,
+                &largest.to_string(),
+                &count.to_string(),
+            ]);
             max_abs_diff = max_abs_diff.max(largest);
             if count > 0 {
                 unequal.get_or_insert(*name);
@@ -74,7 +87,11 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
             first_difference,
         });
     }
-    println!("compared with {}, {} samples", args.backends[0], samples.len());
+    println!(
+        "compared with {}, {} samples",
+        args.backends[0],
+        samples.len()
+    );
     println!("{table}");
     if let Some(Difference { op, index }) = first_difference {
         println!("the first step that differs is {index}, {op}");
@@ -84,9 +101,18 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
 
 /// The largest difference of two outputs, and how many values differ.
 fn difference(a: &Array, b: &Array) -> Result<(f64, usize)> {
-    ensure!(a.shape() == b.shape(), "outputs have shapes {:?} and {:?}", a.shape(), b.shape());
+    ensure!(
+        a.shape() == b.shape(),
+        "outputs have shapes {:?} and {:?}",
+        a.shape(),
+        b.shape()
+    );
     let (a, b) = (a.to_f64s(), b.to_f64s());
-    let differences = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).filter(|&d| d != 0.0);
+    let differences = a
+        .iter()
+        .zip(&b)
+        .map(|(a, b)| (a - b).abs())
+        .filter(|&d| d != 0.0);
     Ok(differences.fold((0.0, 0), |(largest, count), d| (d.max(largest), count + 1)))
 }
 
@@ -103,10 +129,16 @@ fn first_difference(
     }
     let plan = model.plan.plan();
     for (index, step) in plan.steps().enumerate() {
-        let beginning = Model { plan: beginning(&model.plan, index)?, source: None };
+        let beginning = Model {
+            plan: beginning(&model.plan, index)?,
+            source: None,
+        };
         let on = |name| executor::run(name, &beginning, samples, args.firmware.clone());
         if on(names[0])?.outputs != on(names[1])?.outputs {
-            return Ok(Some(Difference { op: step.name.to_owned(), index }));
+            return Ok(Some(Difference {
+                op: step.name.to_owned(),
+                index,
+            }));
         }
     }
     Ok(None)

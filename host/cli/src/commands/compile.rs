@@ -51,13 +51,19 @@ struct Node {
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
     let model = Model::load(&args.model)?;
-    let source = model.source.as_ref().context("this is a plan already: give a model file")?;
+    let source = model
+        .source
+        .as_ref()
+        .context("this is a plan already: give a model file")?;
     std::fs::write(&args.output, model.plan.bytes())
         .with_context(|| format!("cannot write the plan {}", args.output.display()))?;
     let plan = model.plan.plan();
     let target = plan.manifest().target.to_string();
     if args.target != Target::Generic {
-        let asked = args.target.to_possible_value().map(|v| v.get_name().to_owned());
+        let asked = args
+            .target
+            .to_possible_value()
+            .map(|v| v.get_name().to_owned());
         let asked = asked.unwrap_or_default();
         eprintln!("note: no packing for {asked} yet; the plan is {target} and runs there as it is");
     }
@@ -75,8 +81,14 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         ("packed for", target),
         ("MACs", grouped(model.macs())),
         ("plan", format!("{} B", grouped(model.plan.bytes().len()))),
-        ("arena", format!("{} B", grouped(plan.manifest().arena_bytes))),
-        ("arena, lower bound", format!("{} B", grouped(source.report.arena_lower_bound_bytes))),
+        (
+            "arena",
+            format!("{} B", grouped(plan.manifest().arena_bytes)),
+        ),
+        (
+            "arena, lower bound",
+            format!("{} B", grouped(source.report.arena_lower_bound_bytes)),
+        ),
     ]);
     Ok(())
 }

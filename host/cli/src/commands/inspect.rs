@@ -80,7 +80,10 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         ("arena", format!("{} B", grouped(manifest.arena_bytes))),
         ("arena, lower bound", format!("{} B", grouped(lower_bound))),
         ("plan", format!("{} B", grouped(plan.len_bytes()))),
-        ("of it constants", format!("{} B", grouped(plan.constants().len()))),
+        (
+            "of it constants",
+            format!("{} B", grouped(plan.constants().len())),
+        ),
     ]);
     print_ports(&plan);
     print_ops(&ops);
@@ -89,7 +92,10 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
 }
 
 fn print_ports(plan: &Plan<'_>) {
-    let mut table = report::table(["port", "name", "shape", "type", "scale", "zero", "arena"], 4);
+    let mut table = report::table(
+        ["port", "name", "shape", "type", "scale", "zero", "arena"],
+        4,
+    );
     let manifest = plan.manifest();
     let inputs = manifest.inputs.iter().map(|port| ("input", port));
     for (kind, port) in inputs.chain(manifest.outputs.iter().map(|port| ("output", port))) {
@@ -108,7 +114,16 @@ fn print_ports(plan: &Plan<'_>) {
 }
 
 fn print_ops(ops: &[OpEntry]) {
-    let heads = ["step", "op", "ends with node", "output", "scale", "MACs", "weights, B", "writes"];
+    let heads = [
+        "step",
+        "op",
+        "ends with node",
+        "output",
+        "scale",
+        "MACs",
+        "weights, B",
+        "writes",
+    ];
     let mut table = report::table(heads, 4);
     for (index, op) in ops.iter().enumerate() {
         let [height, width, channels] = op.output_shape;
@@ -132,11 +147,24 @@ fn print_boards(plan: &Plan<'_>) {
     for board in microtome_board::boards() {
         let share = |used: usize, of: u64| {
             let percent = used as f64 * 100.0 / of as f64;
-            if used as u64 > of { "too small".to_owned() } else { format!("{percent:.1} %") }
+            if used as u64 > of {
+                "too small".to_owned()
+            } else {
+                format!("{percent:.1} %")
+            }
         };
         let arena = share(plan.manifest().arena_bytes, board.memory.arena_bytes);
-        let slot = board.memory.plan.as_ref().map(|slot| share(plan.len_bytes(), slot.bytes));
-        table.add_row([&board.name, &board.arch, &arena, &slot.unwrap_or_else(|| "a file".into())]);
+        let slot = board
+            .memory
+            .plan
+            .as_ref()
+            .map(|slot| share(plan.len_bytes(), slot.bytes));
+        table.add_row([
+            &board.name,
+            &board.arch,
+            &arena,
+            &slot.unwrap_or_else(|| "a file".into()),
+        ]);
     }
     println!("{table}");
 }
@@ -166,7 +194,12 @@ fn op_entry(step: &Step<'_>) -> OpEntry {
         output_scale: step.scale,
         macs: step.op.macs(),
         weights: step.op.constants().map_or(0, |(_, weights, _)| weights),
-        reads: step.op.reads().into_iter().map(|span| [span.start, span.end]).collect(),
+        reads: step
+            .op
+            .reads()
+            .into_iter()
+            .map(|span| [span.start, span.end])
+            .collect(),
         writes: [writes.start, writes.end],
     }
 }

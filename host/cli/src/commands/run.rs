@@ -54,7 +54,11 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let outputs: Vec<Output<'_>> = ran
         .outputs
         .iter()
-        .map(|(name, array)| Output { name, shape: array.shape(), dtype: array.dtype() })
+        .map(|(name, array)| Output {
+            name,
+            shape: array.shape(),
+            dtype: array.dtype(),
+        })
         .collect();
     if json {
         return report::json(&Json {
@@ -75,7 +79,12 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     ]);
     let mut table = report::table(["output", "shape", "type", "first values"], 3);
     for (name, array) in &ran.outputs {
-        table.add_row([name, &format!("{:?}", array.shape()), array.dtype(), &array.preview(6)]);
+        table.add_row([
+            name,
+            &format!("{:?}", array.shape()),
+            array.dtype(),
+            &array.preview(6),
+        ]);
     }
     println!("{table}");
     Ok(())
@@ -85,7 +94,11 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
 pub fn samples(model: &Model, path: &Path) -> Result<Vec<array::Array>> {
     let plan = model.plan.plan();
     let inputs = &plan.manifest().inputs;
-    ensure!(inputs.len() == 1, "the model has {} inputs; --input gives one", inputs.len());
+    ensure!(
+        inputs.len() == 1,
+        "the model has {} inputs; --input gives one",
+        inputs.len()
+    );
     let array = array::read(path, inputs[0].name)?;
     array::samples(&array, &inputs[0].dims).with_context(|| path.display().to_string())
 }

@@ -1,0 +1,286 @@
+//! `microtome demo`: the whole path on a shipped model and shipped samples.
+//!
+//! The models and the rendered blood smears are in the command itself, so that the demo needs no
+//! files; the board's image is built or given as for every other command.
+
+use crate::board_run::{self, Connected};
+use crate::manifest::Manifest;
+use crate::model::Model;
+use crate::report::{self, grouped};
+use crate::{array, port};
+use anyhow::{Context, Result};
+use microtome_board::{Board, LaunchOptions, launch, replay};
+use microtome_daemon::record::AnswerRecord;
+use microtome_daemon::{
+    Executors, GpuPolicy, Instrument, Journal, Offload, Plans, Record, Services, Summary, stop,
+};
+use microtome_link::message::Acquisition;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The board to emulate
+    #[arg(long, default_value = "sim", value_parser = board)]
+    board: &'static Board,
+    /// The board's image, instead of one that is built from the checkout
+    #[arg(long)]
+    firmware: Option<PathBuf>,
+    /// Folder for the plans and the journal, instead of a temporary one
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+fn board(name: &str) -> Result<&'static Board, String> {
+    microtome_board::find(name).map_err(|error| error.to_string())
+}
+
+/// A model that the command carries.
+struct Shipped {
+    name: &'static str,
+    onnx: &'static [u8],
+    manifest: &'static str,
+}
+
+macro_rules! shipped {
+    ($name:literal) => {
+        Shipped {
+            name: $name,
+            onnx: include_bytes!(concat!("../../../../models/", $name, "/", $name, ".onnx")),
+            manifest: include_str!(concat!("../../../../models/", $name, "/manifest.toml")),
+        }
+    };
+}
+
+const ON_BOARD: Shipped = shipped!("cells");
+const ON_HOST: Shipped = shipped!("cells-heavy");
+
+macro_rules! samples {
+    ($($name:literal)*) => {
+        [$(($name, include_bytes!(concat!("../../../../models/cells/samples/", $name, ".png")))),*]
+    };
+}
+
+const SAMPLES: [(&str, &[u8]); 12] = samples! {
+    "00-plain-1" "01-plain-2" "02-plain-3" "03-sparse" "04-no-white" "05-two-white"
+    "06-shaded" "07-crowded-1" "08-crowded-2" "09-soft" "10-faint" "11-grainy"
+};
+
+/// Milliseconds that the board waits for the heavier model: long, since the computer may have
+/// nothing but a busy processor.
+const DEADLINE_MS: u32 = 10_000;
+
+#[derive(Serialize)]
+struct Json {
+    board: String,
+    frames: u64,
+    on_board: u64,
+    offloaded: u64,
+    lost: u64,
+    adapter: String,
+}
+
+pub fn run(args: &Args, json: bool) -> Result<()> {
+    let folder = match &args.folder {
+        Some(folder) => folder.clone(),
+        None => tempfile::Builder::new()
+            .prefix("microtome-demo-")
+            .tempdir()?
+            .keep(),
+    };
+    let narrator = Narrator { quiet: json };
+    let model = compile(&ON_BOARD, &folder, &narrator)?;
+    compile(&ON_HOST, &folder, &narrator)?;
+    let frames = frames(&model)?;
+    let image = board_run::locate(args.board, args.firmware.as_deref())?;
+    narrator.leg(
+        "board",
+        &format!("{}, {}", args.board.name, args.board.description),
+    );
+    let executors = Executors::choose(GpuPolicy::Auto);
+    narrator.leg(
+        "offload",
+        &format!("{} on {}", ON_HOST.name, executors.name()),
+    );
+    let services = Arc::new(services(&folder, &executors)?);
+    let store = replay::encode(&frames)?;
+    let options = LaunchOptions {
+        plan: Some(model.plan.bytes()),
+        replay: Some(&store),
+    };
+    let running = launch(args.board, &image, &options)?;
+    let summary = tokio::runtime::Runtime::new()?.block_on(async {
+        let connected = Connected::new(running, &image).await?;
+        connected.must_run(&model.plan)?;
+        narrator.connected(&connected);
+        acquire(
+            connected,
+            Arc::clone(&services),
+            frames.len() as u32,
+            &narrator,
+        )
+        .await
+    })?;
+    services.journal.sync()?;
+    let Summary {
+        frames,
+        on_board,
+        offloaded,
+        lost,
+        ..
+    } = summary;
+    let (board, adapter) = (args.board.name.clone(), executors.name());
+    if json {
+        return report::json(&Json {
+            board,
+            frames,
+            on_board,
+            offloaded,
+            lost,
+            adapter,
+        });
+    }
+    println!();
+    report::facts(&[
+        ("board", board),
+        ("frames", frames.to_string()),
+        ("answered on the board", on_board.to_string()),
+        ("answered by the heavier model", offloaded.to_string()),
+        ("lost", lost.to_string()),
+        ("adapter", adapter),
+        ("journal", services.journal.path().display().to_string()),
+    ]);
+    Ok(())
+}
+
+/// Compiles a shipped model and writes its plan into `folder`.
+fn compile(shipped: &Shipped, folder: &Path, narrator: &Narrator) -> Result<Model> {
+    let manifest = Manifest::parse(shipped.manifest, shipped.name)?;
+    let model = Model::from_onnx(shipped.onnx.to_vec(), shipped.name, &manifest)?;
+    let path = folder.join(shipped.name).with_extension("mtp");
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(&path, model.plan.bytes())
+        .with_context(|| format!("cannot write the plan {}", path.display()))?;
+    let arena = model.plan.plan().manifest().arena_bytes;
+    let text = format!(
+        "{}: {} MACs, arena {} B, plan {} B",
+        shipped.name,
+        grouped(model.macs()),
+        grouped(arena),
+        grouped(model.plan.bytes().len())
+    );
+    narrator.leg("compile", &text);
+    Ok(model)
+}
+
+/// The shipped samples as the board's sensor shows them.
+fn frames(model: &Model) -> Result<Vec<Vec<i8>>> {
+    let pictures = SAMPLES.iter().map(|(name, png)| {
+        array::decode_picture(png).with_context(|| format!("the shipped sample {name}"))
+    });
+    let plan = model.plan.plan();
+    let input = &plan.manifest().inputs[0];
+    pictures
+        .map(|picture| port::to_arena(&picture?, input))
+        .collect()
+}
+
+fn services(folder: &Path, executors: &Executors) -> Result<Services> {
+    let plans = Plans::load(&[folder.to_owned()])?;
+    let queue_len = SAMPLES.len();
+    let offload = Offload::start(&plans.heavier(), queue_len, |plan| executors.open(plan))?;
+    let journal = Journal::open(&folder.join("results.jsonl"))?;
+    Ok(Services {
+        plans,
+        offload: Some(offload),
+        journal,
+    })
+}
+
+/// Acquires `frames` frames and tells of each.
+async fn acquire(
+    connected: Connected,
+    services: Arc<Services>,
+    frames: u32,
+    narrator: &Narrator,
+) -> Result<Summary> {
+    let (stopper, mut stop) = stop();
+    stopper.on_signals()?;
+    let acquisition = Acquisition {
+        frames,
+        period_us: 0,
+        offload: true,
+        deadline_ms: DEADLINE_MS,
+    };
+    let Connected {
+        mut running,
+        session,
+    } = connected;
+    let mut instrument = Instrument::new(session, services);
+    let mut seen = |record: &Record| narrator.result(record);
+    let done = instrument.acquire(acquisition, &mut stop, &mut seen).await;
+    if done.is_err() {
+        running.check()?;
+    }
+    done?;
+    Ok(instrument.summary())
+}
+
+/// Says what happens at each leg, unless only the JSON object is wanted.
+struct Narrator {
+    quiet: bool,
+}
+
+impl Narrator {
+    fn leg(&self, leg: &str, text: &str) {
+        if !self.quiet {
+            println!("{leg:<8} {text}");
+        }
+    }
+
+    fn connected(&self, connected: &Connected) {
+        let identity = connected.session.identity();
+        let plan = microtome_plan::plan::short(&identity.plan);
+        let text = format!("{} {}, plan {plan}", identity.board, identity.firmware);
+        self.leg("link", &text);
+    }
+
+    fn result(&self, record: &Record) {
+        let name = SAMPLES
+            .get(record.frame as usize)
+            .map_or("", |(name, _)| name);
+        let legs = &record.latency_us;
+        let ms = |us: u64| us as f64 / 1e3;
+        let by = match (&record.heavier, legs.executor) {
+            (Some(heavier), Some(us)) => format!("{} in {:.1} ms", heavier.model, ms(us)),
+            _ => format!("board in {:.1} ms", ms(legs.inference)),
+        };
+        let text = format!(
+            "{name:<13} {:<32} confidence {:.2} on the board; {by}; {:.1} ms in all",
+            seen(&record.answer),
+            record.board_confidence,
+            ms(legs.total),
+        );
+        self.leg("result", &text);
+    }
+}
+
+/// What was seen, counted by class.
+fn seen(answer: &AnswerRecord) -> String {
+    match answer {
+        AnswerRecord::Raw => "raw".to_owned(),
+        AnswerRecord::Class { class, score } => format!("{class} ({score:.2})"),
+        AnswerRecord::Objects { found, .. } => {
+            let mut counts = BTreeMap::<&str, usize>::new();
+            for object in found {
+                *counts.entry(&object.class).or_default() += 1;
+            }
+            let counts = counts
+                .iter()
+                .map(|(class, count)| format!("{count} {class}"));
+            counts.collect::<Vec<_>>().join(", ")
+        }
+    }
+}

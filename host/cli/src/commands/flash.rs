@@ -1,0 +1,58 @@
+//! `microtome flash`: builds a board's firmware and starts it with a plan, on emulated boards.
+
+use crate::board_run;
+use crate::model::Model;
+use crate::report;
+use anyhow::{Result, bail};
+use microtome_board::{Board, LaunchOptions, Serial, launch};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The board
+    #[arg(long, value_parser = board)]
+    board: &'static Board,
+    /// The plan (.mtp) or model (.onnx) that it runs
+    #[arg(long)]
+    plan: Option<PathBuf>,
+    /// The board's image, instead of one that is built from the checkout
+    #[arg(long)]
+    firmware: Option<PathBuf>,
+}
+
+fn board(name: &str) -> Result<&'static Board, String> {
+    microtome_board::find(name).map_err(|error| error.to_string())
+}
+
+/// How often the board is looked after.
+const WATCH_PERIOD: Duration = Duration::from_millis(200);
+
+pub fn run(args: &Args, json: bool) -> Result<()> {
+    let model = args.plan.as_deref().map(Model::load).transpose()?;
+    let image = board_run::locate(args.board, args.firmware.as_deref())?;
+    let plan = model.as_ref().map(|model| model.plan.bytes());
+    let mut running = launch(args.board, &image, &LaunchOptions { plan, replay: None })?;
+    let Some(Serial::Device(serial)) = running.take_serial() else {
+        bail!(
+            "{} has no serial device that a daemon could open",
+            args.board.name
+        );
+    };
+    if json {
+        report::json(&serde_json::json!({
+            "board": args.board.name, "image": image, "serial": serial,
+        }))?;
+    } else {
+        println!(
+            "{} runs; its serial device is {}",
+            args.board.name,
+            serial.display()
+        );
+    }
+    // The board ends with this command, at the latest on Ctrl-C.
+    loop {
+        running.check()?;
+        std::thread::sleep(WATCH_PERIOD);
+    }
+}
