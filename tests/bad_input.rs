@@ -37,7 +37,10 @@ fn a_truncated_plan_is_refused() {
     let (_folder, bytes) = plan();
     for len in [0, 3, 63, 64, bytes.len() / 2, bytes.len() - 1] {
         let error = inspect("short.mtp", &bytes[..len]);
-        assert!(error.contains("truncated") || error.contains("not a plan"), "{len}: {error}");
+        assert!(
+            error.contains("truncated") || error.contains("not a plan"),
+            "{len}: {error}"
+        );
     }
 }
 
@@ -90,7 +93,11 @@ fn npy(dtype: &str, shape: &str, len: usize) -> Vec<u8> {
 
 #[test]
 fn usage_errors_are_told_from_failures() {
-    for args in [&["run"][..], &["nonsense"], &["run", "x.onnx", "--input", "y", "--backend", "z"]] {
+    for args in [
+        &["run"][..],
+        &["nonsense"],
+        &["run", "x.onnx", "--input", "y", "--backend", "z"],
+    ] {
         assert_eq!(microtome(args).status(), Some(2), "{args:?}");
     }
 }
@@ -101,12 +108,24 @@ fn a_daemon_without_its_device_or_with_a_bad_configuration_says_so() {
     let config = folder.path().join("daemon.toml");
     std::fs::write(&config, "nonsense = 1\n").unwrap();
     let error = microtome(&["daemon", "--config", &text(&config)]).error();
-    assert!(error.contains("daemon.toml") && error.contains("nonsense"), "{error}");
+    assert!(
+        error.contains("daemon.toml") && error.contains("nonsense"),
+        "{error}"
+    );
 }
 
 #[test]
 fn firmware_that_is_not_there_is_named() {
     let input = text(&root().join("models/cells/golden.npz"));
-    let args = ["run", &cells(), "--input", &input, "--backend", "sim", "--firmware", "/no/image"];
+    let args = [
+        "run",
+        &cells(),
+        "--input",
+        &input,
+        "--backend",
+        "sim",
+        "--firmware",
+        "/no/image",
+    ];
     assert!(microtome(&args).error().contains("/no/image"));
 }

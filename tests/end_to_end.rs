@@ -13,10 +13,24 @@ fn text(path: &Path) -> String {
 fn outputs(model: &Path, input: &Path, backend: &str, folder: &Path) -> Vec<u8> {
     let output = folder.join(format!("{backend}.npy"));
     let (model, input, path) = (text(model), text(input), text(&output));
-    let args = ["run", &model, "--input", &input, "--backend", backend, "--output", &path, "--json"];
+    let args = [
+        "run",
+        &model,
+        "--input",
+        &input,
+        "--backend",
+        backend,
+        "--output",
+        &path,
+        "--json",
+    ];
     let json = microtome(&args).json();
     assert_eq!(json["backend"], backend);
-    assert!(json["plan_hash"].as_str().is_some_and(|hash| hash.len() == 64));
+    assert!(
+        json["plan_hash"]
+            .as_str()
+            .is_some_and(|hash| hash.len() == 64)
+    );
     assert!(json["outputs"][0]["shape"].is_array());
     std::fs::read(output).unwrap()
 }
@@ -24,7 +38,15 @@ fn outputs(model: &Path, input: &Path, backend: &str, folder: &Path) -> Vec<u8> 
 /// Whether there is an adapter; if not, says that `test` is skipped.
 fn has_adapter(test: &str, model: &Path, input: &Path) -> bool {
     let (model, input) = (text(model), text(input));
-    let ran = microtome(&["run", &model, "--input", &input, "--backend", "gpu", "--json"]);
+    let ran = microtome(&[
+        "run",
+        &model,
+        "--input",
+        &input,
+        "--backend",
+        "gpu",
+        "--json",
+    ]);
     if ran.status() == Some(0) {
         return true;
     }
@@ -42,7 +64,11 @@ fn same_bits_everywhere(test: &str, model: &Path, input: &Path) {
         assert_eq!(outputs(model, input, "gpu", folder.path()), expected, "gpu");
     }
     if has_qemu(test) {
-        assert_eq!(outputs(model, input, "mps2-an386", folder.path()), expected, "mps2-an386");
+        assert_eq!(
+            outputs(model, input, "mps2-an386", folder.path()),
+            expected,
+            "mps2-an386"
+        );
     }
 }
 
@@ -65,15 +91,26 @@ fn keyword_spotting_gives_the_same_bits_on_every_executor() {
 #[test]
 fn a_compiled_plan_runs_as_its_model_does() {
     let folder = tempfile::tempdir().unwrap();
-    let (model, plan) = (root().join("models/cells/cells.onnx"), folder.path().join("cells.mtp"));
+    let (model, plan) = (
+        root().join("models/cells/cells.onnx"),
+        folder.path().join("cells.mtp"),
+    );
     let args = ["compile", &text(&model), "-o", &text(&plan), "--json"];
     let compiled = microtome(&args).json();
-    assert!(compiled["arena_bytes"].as_u64() <= Some(256 * 1024), "{compiled}");
+    assert!(
+        compiled["arena_bytes"].as_u64() <= Some(256 * 1024),
+        "{compiled}"
+    );
     let input = root().join("models/cells/golden.npz");
     let from_plan = outputs(&plan, &input, "cpu", folder.path());
     assert_eq!(from_plan, outputs(&model, &input, "cpu", folder.path()));
     let inspected = microtome(&["inspect", &text(&plan), "--json"]).json();
-    for key in ["macs", "arena_bytes", "arena_lower_bound_bytes", "plan_bytes"] {
+    for key in [
+        "macs",
+        "arena_bytes",
+        "arena_lower_bound_bytes",
+        "plan_bytes",
+    ] {
         assert_eq!(inspected[key], compiled[key], "{key}");
     }
     assert!(inspected["ops"].as_array().is_some_and(|ops| ops.len() > 3));
@@ -83,7 +120,15 @@ fn a_compiled_plan_runs_as_its_model_does() {
 fn compare_finds_equal_executors_equal() {
     let model = text(&root().join("models/cells/cells.onnx"));
     let input = text(&root().join("models/cells/golden.npz"));
-    let args = ["compare", &model, "--input", &input, "--backends", "cpu,sim", "--json"];
+    let args = [
+        "compare",
+        &model,
+        "--input",
+        &input,
+        "--backends",
+        "cpu,sim",
+        "--json",
+    ];
     let json = microtome(&args).json();
     assert_eq!(json["equal"], true);
     assert_eq!(json["max_abs_diff"], 0.0);
@@ -93,8 +138,15 @@ fn compare_finds_equal_executors_equal() {
 fn demo(board: &str) {
     let json = microtome(&["demo", "--board", board, "--json"]).json();
     assert_eq!(json["board"], board);
-    let count = |key: &str| json[key].as_u64().unwrap_or_else(|| panic!("{key}: {json}"));
-    assert!(count("frames") > 0 && count("on_board") > 0 && count("offloaded") > 0, "{json}");
+    let count = |key: &str| {
+        json[key]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{key}: {json}"))
+    };
+    assert!(
+        count("frames") > 0 && count("on_board") > 0 && count("offloaded") > 0,
+        "{json}"
+    );
     assert_eq!(count("on_board") + count("offloaded"), count("frames"));
     assert_eq!(count("lost"), 0);
     assert!(json["adapter"].is_string());
@@ -124,6 +176,12 @@ fn the_emulated_board_counts_the_same_instructions_twice() {
     assert!(total > first["macs"].as_u64().unwrap() / 4, "{first}");
     assert!(total.abs_diff(second["instructions"].as_u64().unwrap()) <= 2);
     let ops = first["instructions_per_op"].as_array().unwrap();
-    let sum: u64 = ops.iter().map(|op| op["instructions"].as_u64().unwrap()).sum();
-    assert!(sum.abs_diff(total) * 50 < total, "the steps have {sum}, the run {total}");
+    let sum: u64 = ops
+        .iter()
+        .map(|op| op["instructions"].as_u64().unwrap())
+        .sum();
+    assert!(
+        sum.abs_diff(total) * 50 < total,
+        "the steps have {sum}, the run {total}"
+    );
 }

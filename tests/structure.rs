@@ -15,8 +15,13 @@ fn drawn() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
     let rows = page.lines().filter(|line| line.starts_with("| microtome"));
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let allowed = cells[3].split_whitespace().map(|name| format!("{PREFIX}{name}"));
-        (cells[1].to_owned(), (root().join(cells[2]), allowed.collect()))
+        let allowed = cells[3]
+            .split_whitespace()
+            .map(|name| format!("{PREFIX}{name}"));
+        (
+            cells[1].to_owned(),
+            (root().join(cells[2]), allowed.collect()),
+        )
     })
     .collect()
 }
@@ -32,9 +37,21 @@ fn dependencies(folder: &Path) -> BTreeSet<String> {
     let manifest = manifest(folder);
     let mut tables = vec![manifest.get("dependencies")];
     let targets = manifest.get("target").and_then(toml::Value::as_table);
-    tables.extend(targets.into_iter().flat_map(toml::Table::values).map(|t| t.get("dependencies")));
-    let names = tables.into_iter().flatten().filter_map(toml::Value::as_table);
-    names.flat_map(toml::Table::keys).filter(|name| name.starts_with(PREFIX)).cloned().collect()
+    tables.extend(
+        targets
+            .into_iter()
+            .flat_map(toml::Table::values)
+            .map(|t| t.get("dependencies")),
+    );
+    let names = tables
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_table);
+    names
+        .flat_map(toml::Table::keys)
+        .filter(|name| name.starts_with(PREFIX))
+        .cloned()
+        .collect()
 }
 
 /// Every file below `folder` with one of the extensions, build output left out.
@@ -45,7 +62,10 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() && name != "target" && !name.starts_with('.') {
             found.extend(files(&path, extensions));
-        } else if extensions.iter().any(|wanted| path.extension().is_some_and(|e| e == *wanted)) {
+        } else if extensions
+            .iter()
+            .any(|wanted| path.extension().is_some_and(|e| e == *wanted))
+        {
             found.push(path);
         }
     }
@@ -58,11 +78,21 @@ fn crates_depend_on_what_the_architecture_page_draws() {
     assert!(drawn.len() > 10, "the table was not found");
     for (name, (folder, allowed)) in &drawn {
         let has = dependencies(folder);
-        assert_eq!(manifest(folder)["package"]["name"].as_str(), Some(name.as_str()), "{folder:?}");
+        assert_eq!(
+            manifest(folder)["package"]["name"].as_str(),
+            Some(name.as_str()),
+            "{folder:?}"
+        );
         let extra: Vec<_> = has.difference(allowed).collect();
-        assert!(extra.is_empty(), "{name} depends on {extra:?}, which the page does not draw");
+        assert!(
+            extra.is_empty(),
+            "{name} depends on {extra:?}, which the page does not draw"
+        );
         let unused: Vec<_> = allowed.difference(&has).collect();
-        assert!(unused.is_empty(), "the page lets {name} depend on {unused:?}; it does not");
+        assert!(
+            unused.is_empty(),
+            "the page lets {name} depend on {unused:?}; it does not"
+        );
     }
 }
 
@@ -73,7 +103,10 @@ fn every_crate_is_drawn() {
         for path in files(&root().join(part), &["toml"]) {
             let folder = path.parent().unwrap();
             let is_crate = path.file_name().unwrap() == "Cargo.toml";
-            assert!(!is_crate || drawn.contains(folder), "{folder:?} is not on the page");
+            assert!(
+                !is_crate || drawn.contains(folder),
+                "{folder:?} is not on the page"
+            );
         }
     }
 }
@@ -119,16 +152,24 @@ fn no_board_is_named_outside_of_its_folder() {
 
 #[test]
 fn unsafe_code_stands_only_in_boards_and_isa_folders() {
-    let allowed = [root().join("firmware/boards"), root().join("runtime/kernels/src/arch")];
+    let allowed = [
+        root().join("firmware/boards"),
+        root().join("runtime/kernels/src/arch"),
+    ];
     for part in ["runtime", "firmware", "host", "benches", "tests"] {
         for path in files(&root().join(part), &["rs"]) {
             let text = fs::read_to_string(&path).unwrap();
             let has = text.lines().any(|line| {
                 let code = line.split("//").next().unwrap();
-                code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl")
+                code.contains("unsafe {")
+                    || code.contains("unsafe fn")
+                    || code.contains("unsafe impl")
             });
             let may = allowed.iter().any(|folder| path.starts_with(folder));
-            assert!(!has || may || path.ends_with("tests/structure.rs"), "{path:?} has unsafe code");
+            assert!(
+                !has || may || path.ends_with("tests/structure.rs"),
+                "{path:?} has unsafe code"
+            );
         }
     }
 }

@@ -9,7 +9,9 @@ use std::process::{Command, Output};
 /// The root of the checkout.
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).expect("host/cli lies in the checkout")
+    here.ancestors()
+        .nth(2)
+        .expect("host/cli lies in the checkout")
 }
 
 /// The reference data, by `MICROTOME_DATA` or beside the checkout. `None` when there is none,
@@ -20,7 +22,13 @@ pub fn data(test: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    skip(test, &format!("no reference data at {}; set MICROTOME_DATA", path.display()));
+    skip(
+        test,
+        &format!(
+            "no reference data at {}; set MICROTOME_DATA",
+            path.display()
+        ),
+    );
     None
 }
 
@@ -31,7 +39,10 @@ pub fn skip(test: &str, why: &str) {
 
 /// Whether QEMU for Arm is installed; if not, says that `test` is skipped.
 pub fn has_qemu(test: &str) -> bool {
-    let found = Command::new("qemu-system-arm").arg("--version").output().is_ok();
+    let found = Command::new("qemu-system-arm")
+        .arg("--version")
+        .output()
+        .is_ok();
     if !found {
         skip(test, "qemu-system-arm is not installed");
     }
@@ -40,7 +51,10 @@ pub fn has_qemu(test: &str) -> bool {
 
 /// Runs `microtome` with `args` from the root of the checkout.
 pub fn microtome<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_microtome")).args(args).current_dir(root()).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_microtome"))
+        .args(args)
+        .current_dir(root())
+        .output();
     Ran(output.expect("the command starts"))
 }
 
@@ -68,7 +82,10 @@ impl Ran {
     pub fn error(&self) -> String {
         assert_eq!(self.status(), Some(1), "{}", self.stderr());
         let stderr = self.stderr();
-        let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        let lines: Vec<&str> = stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .collect();
         assert_eq!(lines.len(), 1, "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
         lines[0].to_owned()
