@@ -68,18 +68,14 @@ pub fn start() {
 pub fn ticks() -> u64 {
     critical_section::with(|cs| {
         let wraps = *WRAPS.borrow_ref(cs);
-        let low = !COUNTER.value.read();
-        if COUNTER.interrupt.read() == 0 {
-            return join(wraps, low);
-        }
-        // It reached zero and was not counted yet. Zero itself still belongs to the old round.
-        let low = !COUNTER.value.read();
-        join(wraps + u32::from(low < u32::MAX / 2), low)
+        let before = !COUNTER.value.read();
+        let is_pending = COUNTER.interrupt.read() != 0;
+        let after = !COUNTER.value.read();
+        // A wrap that is not counted yet. Zero itself still belongs to the old round.
+        let low = if is_pending { after } else { before };
+        let is_new = is_pending && low < u32::MAX / 2;
+        u64::from(wraps + u32::from(is_new)) << 32 | u64::from(low)
     })
-}
-
-fn join(wraps: u32, low: u32) -> u64 {
-    u64::from(wraps) << 32 | u64::from(low)
 }
 
 /// The counter reached zero.
