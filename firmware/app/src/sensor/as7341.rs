@@ -66,7 +66,7 @@ pub struct Exposure {
     pub atime: u8,
     /// Length of a step, less one, in units of 2.78 µs.
     pub astep: u16,
-    /// Gain as [`CFG1`] has it: 0 is ½, n is 2^(n−1), at most 10.
+    /// Gain as the register CFG1 has it: 0 is ½, n is 2^(n−1), at most 10.
     pub gain: u8,
 }
 
