@@ -36,7 +36,6 @@ cargo fmt --all --check
 for board in "${boards[@]}"; do cargo fmt --manifest-path "$board/Cargo.toml" --check; done
 
 say "build and test"
-cargo build --release --locked
 cargo test --release --locked --workspace
 
 say "lints"

@@ -1,7 +1,7 @@
 //! What a command prints: a table for people, one JSON object for programs.
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 /// Prints `value` as one JSON object on stdout.
@@ -10,12 +10,14 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
+/// One line under the heads, and nothing else.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table with these column heads; numbers are right-aligned from column `numbers_from` on.
 pub fn table<const N: usize>(heads: [&str; N], numbers_from: usize) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_header(heads);
+    table.load_style(STYLE).set_header(heads);
     for column in table.column_iter_mut().skip(numbers_from) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -143,7 +143,10 @@ fn print_ops(ops: &[OpEntry]) {
 
 /// Whether each board has room for the plan.
 fn print_boards(plan: &Plan<'_>) {
-    let mut table = report::table(["board", "arch", "arena", "plan slot"], 2);
+    // Beside the arena a board keeps one frame, which a sensor fills while a run goes on.
+    let frame_bytes: usize = plan.manifest().inputs.iter().map(|port| port.len()).sum();
+    let memory_bytes = plan.manifest().arena_bytes + frame_bytes;
+    let mut table = report::table(["board", "arch", "arena and a frame", "plan slot"], 2);
     for board in microtome_board::boards() {
         let share = |used: usize, of: u64| {
             let percent = used as f64 * 100.0 / of as f64;
@@ -153,7 +156,7 @@ fn print_boards(plan: &Plan<'_>) {
                 format!("{percent:.1} %")
             }
         };
-        let arena = share(plan.manifest().arena_bytes, board.memory.arena_bytes);
+        let arena = share(arena_bytes, board.memory.arena_bytes);
         let slot = board
             .memory
             .plan
