@@ -13,7 +13,7 @@
 //! The metadata follows at byte 64 and is padded with zeros to a multiple of 16, at which the
 //! constants begin. The digest is at once the checksum and the plan's identity (its hash).
 
-use crate::plan::PlanError;
+use crate::error::PlanError;
 use sha2::{Digest as _, Sha256};
 
 /// Identity of a plan: the SHA-256 in its header.

@@ -16,6 +16,7 @@ extern crate alloc;
 #[cfg(target_endian = "big")]
 compile_error!("a plan's constants are used in place and are little-endian");
 
+pub mod error;
 pub mod header;
 pub mod manifest;
 pub mod op;
@@ -24,10 +25,10 @@ mod validate;
 #[cfg(feature = "alloc")]
 pub mod write;
 
+pub use error::{Fault, PlanError};
 pub use header::{Digest, Header};
 pub use manifest::{Cascade, Labels, Manifest, ModelType, Port, Target, Task};
 pub use op::{ArenaAt, ConstAt, Op, Reads, Step};
-pub use plan::{Plan, PlanError, Steps};
-pub use validate::Fault;
+pub use plan::{Plan, Steps};
 #[cfg(feature = "alloc")]
 pub use write::{PlanBuf, encode};

@@ -1,9 +1,10 @@
 //! Parsing a plan, and the validated plan that executors run.
 
+use crate::error::{Fault, PlanError};
 use crate::header::{Digest, HEADER_LEN, Header, SECTION_ALIGN, digest};
 use crate::manifest::Manifest;
 use crate::op::{ConstAt, ConvAt, Step};
-use crate::validate::{Fault, validate};
+use crate::validate::validate;
 use core::fmt::Write as _;
 use microtome_kernels::reference::conv2d::ConvConstants;
 
@@ -14,50 +15,6 @@ pub struct Plan<'a> {
     manifest: Manifest<'a>,
     steps: &'a [u8],
     constants: &'a [u8],
-}
-
-/// Why bytes are not a plan that can be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// The magic number or the section lengths are not those of a plan.
-    #[error("this is not a plan: make one with `microtome compile`")]
-    NotAPlan,
-    /// The format is older or newer than this build.
-    #[error("plan format {found}, this build reads {supported}: compile the model again")]
-    Version {
-        /// The version of the file.
-        found: u16,
-        /// The version that this build reads.
-        supported: u16,
-    },
-    /// Bytes are missing.
-    #[error("the plan is truncated: {have} of {need} bytes")]
-    Truncated {
-        /// Bytes that there should be.
-        need: usize,
-        /// Bytes that there are.
-        have: usize,
-    },
-    /// The content does not have the digest that the header states.
-    #[error("the plan is damaged: its digest does not match; copy or compile it again")]
-    Digest,
-    /// The plan does not lie at a multiple of the section alignment.
-    #[error("the plan must lie at a multiple of {SECTION_ALIGN} bytes in memory")]
-    Misaligned,
-    /// The manifest breaks a rule.
-    #[error("the plan's manifest is not valid: {fault}")]
-    Manifest {
-        /// The rule.
-        fault: Fault,
-    },
-    /// A step breaks a rule.
-    #[error("step {index} of the plan is not valid: {fault}")]
-    Step {
-        /// Index of the step, from 0.
-        index: usize,
-        /// The rule.
-        fault: Fault,
-    },
 }
 
 impl<'a> Plan<'a> {

@@ -1,8 +1,9 @@
 //! The rules of a plan that executors rely on, checked once for every step.
 
+use crate::error::{Fault, PlanError};
 use crate::manifest::{Manifest, Port};
 use crate::op::{ArenaAt, ConstAt, Op, Step};
-use crate::plan::{Plan, PlanError};
+use crate::plan::Plan;
 use core::ops::Range;
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
 use microtome_kernels::reference::average_pool::{AveragePool, Divide};
@@ -10,35 +11,6 @@ use microtome_kernels::reference::conv2d::Conv2d;
 use microtome_kernels::reference::depthwise::Depthwise;
 use microtome_kernels::reference::pad::Pad;
 use microtome_kernels::reference::softmax::Softmax;
-
-/// A rule that a plan breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The metadata does not decode, or bytes are left over.
-    #[error("the metadata does not decode")]
-    Encoding,
-    /// A size is zero or beyond its limit.
-    #[error("a size is zero or too large")]
-    Size,
-    /// Shapes of operands, output or window do not fit together.
-    #[error("the shapes do not fit together")]
-    Shape,
-    /// A fixed-point factor or a clamp is out of its range.
-    #[error("a factor or clamp is out of range")]
-    Number,
-    /// An arena span is misaligned or ends beyond the arena.
-    #[error("an operand lies outside of the arena or is misaligned")]
-    Arena,
-    /// The output overlaps an operand in a way that the operator does not allow.
-    #[error("the output overlaps an operand")]
-    Overlap,
-    /// A constant is misaligned or ends beyond the constants.
-    #[error("a constant lies outside of the plan or is misaligned")]
-    Constant,
-    /// An input or output is not described consistently.
-    #[error("an input or output is not described consistently")]
-    Port,
-}
 
 /// Rows or columns of an activation.
 const EXTENT_MAX: usize = 1 << 16;

@@ -1,9 +1,10 @@
 //! Making plans, and owning the bytes of one.
 
+use crate::error::PlanError;
 use crate::header::{self, Digest, HEADER_LEN, Header, SECTION_ALIGN};
 use crate::manifest::Manifest;
 use crate::op::Step;
-use crate::plan::{Plan, PlanError};
+use crate::plan::Plan;
 use alloc::vec::Vec;
 
 /// The bytes of the plan with this manifest, these steps and this constants section. The result

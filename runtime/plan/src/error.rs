@@ -1,0 +1,76 @@
+//! Why bytes are not a plan.
+
+use crate::header::SECTION_ALIGN;
+
+/// Why bytes are not a plan that can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The magic number or the section lengths are not those of a plan.
+    #[error("this is not a plan: make one with `microtome compile`")]
+    NotAPlan,
+    /// The format is older or newer than this build.
+    #[error("plan format {found}, this build reads {supported}: compile the model again")]
+    Version {
+        /// The version of the file.
+        found: u16,
+        /// The version that this build reads.
+        supported: u16,
+    },
+    /// Bytes are missing.
+    #[error("the plan is truncated: {have} of {need} bytes")]
+    Truncated {
+        /// Bytes that there should be.
+        need: usize,
+        /// Bytes that there are.
+        have: usize,
+    },
+    /// The content does not have the digest that the header states.
+    #[error("the plan is damaged: its digest does not match; copy or compile it again")]
+    Digest,
+    /// The plan does not lie at a multiple of the section alignment.
+    #[error("the plan must lie at a multiple of {SECTION_ALIGN} bytes in memory")]
+    Misaligned,
+    /// The manifest breaks a rule.
+    #[error("the plan's manifest is not valid: {fault}")]
+    Manifest {
+        /// The rule.
+        fault: Fault,
+    },
+    /// A step breaks a rule.
+    #[error("step {index} of the plan is not valid: {fault}")]
+    Step {
+        /// Index of the step, from 0.
+        index: usize,
+        /// The rule.
+        fault: Fault,
+    },
+}
+
+/// A rule that a plan breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The metadata does not decode, or bytes are left over.
+    #[error("the metadata does not decode")]
+    Encoding,
+    /// A size is zero or beyond its limit.
+    #[error("a size is zero or too large")]
+    Size,
+    /// Shapes of operands, output or window do not fit together.
+    #[error("the shapes do not fit together")]
+    Shape,
+    /// A fixed-point factor or a clamp is out of its range.
+    #[error("a factor or clamp is out of range")]
+    Number,
+    /// An arena span is misaligned or ends beyond the arena.
+    #[error("an operand lies outside of the arena or is misaligned")]
+    Arena,
+    /// The output overlaps an operand in a way that the operator does not allow.
+    #[error("the output overlaps an operand")]
+    Overlap,
+    /// A constant is misaligned or ends beyond the constants.
+    #[error("a constant lies outside of the plan or is misaligned")]
+    Constant,
+    /// An input or output is not described consistently.
+    #[error("an input or output is not described consistently")]
+    Port,
+}
