@@ -93,66 +93,70 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let narrator = Narrator { quiet: json };
     let model = compile(&ON_BOARD, &folder, &narrator)?;
     compile(&ON_HOST, &folder, &narrator)?;
-    let frames = frames(&model)?;
-    let image = board_run::locate(args.board, args.firmware.as_deref())?;
-    narrator.leg(
-        "board",
-        &format!("{}, {}", args.board.name, args.board.description),
-    );
     let executors = Executors::choose(GpuPolicy::Auto);
-    narrator.leg(
-        "offload",
-        &format!("{} on {}", ON_HOST.name, executors.name()),
-    );
+    let adapter = executors.name();
+    narrator.leg("offload", &format!("{} on {adapter}", ON_HOST.name));
     let services = Arc::new(services(&folder, &executors)?);
-    let store = replay::encode(&frames)?;
-    let options = LaunchOptions {
-        plan: Some(model.plan.bytes()),
-        replay: Some(&store),
-    };
-    let running = launch(args.board, &image, &options)?;
-    let summary = tokio::runtime::Runtime::new()?.block_on(async {
-        let connected = Connected::new(running, &image).await?;
-        connected.must_run(&model.plan)?;
-        narrator.connected(&connected);
-        acquire(
-            connected,
-            Arc::clone(&services),
-            frames.len() as u32,
-            &narrator,
-        )
-        .await
-    })?;
+    let summary = serve(args, &model, &services, &narrator)?;
     services.journal.sync()?;
-    let Summary {
-        frames,
-        on_board,
-        offloaded,
-        lost,
-        ..
-    } = summary;
-    let (board, adapter) = (args.board.name.clone(), executors.name());
+    let board = args.board.name.clone();
     if json {
         return report::json(&Json {
             board,
-            frames,
-            on_board,
-            offloaded,
-            lost,
+            frames: summary.frames,
+            on_board: summary.on_board,
+            offloaded: summary.offloaded,
+            lost: summary.lost,
             adapter,
         });
     }
     println!();
     report::facts(&[
         ("board", board),
-        ("frames", frames.to_string()),
-        ("answered on the board", on_board.to_string()),
-        ("answered by the heavier model", offloaded.to_string()),
-        ("lost", lost.to_string()),
+        ("frames", summary.frames.to_string()),
+        ("answered on the board", summary.on_board.to_string()),
+        (
+            "answered by the heavier model",
+            summary.offloaded.to_string(),
+        ),
+        ("lost", summary.lost.to_string()),
         ("adapter", adapter),
         ("journal", services.journal.path().display().to_string()),
     ]);
     Ok(())
+}
+
+/// Starts the board with the plan of `model` and the shipped samples, and acquires them all.
+fn serve(
+    args: &Args,
+    model: &Model,
+    services: &Arc<Services>,
+    narrator: &Narrator,
+) -> Result<Summary> {
+    let image = board_run::locate(args.board, args.firmware.as_deref())?;
+    let Board {
+        name, description, ..
+    } = args.board;
+    narrator.leg("board", &format!("{name}: {description}"));
+    let frames = frames(model)?;
+    let store = replay::encode(&frames)?;
+    let options = LaunchOptions {
+        plan: Some(model.plan.bytes()),
+        replay: Some(&store),
+    };
+    let running = launch(args.board, &image, &options)?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let connected = Connected::new(running, &image).await?;
+        connected.must_run(&model.plan)?;
+        narrator.connected(&connected);
+        acquire(
+            connected,
+            Arc::clone(services),
+            frames.len() as u32,
+            narrator,
+        )
+        .await
+    })
 }
 
 /// Compiles a shipped model and writes its plan into `folder`.

@@ -1,10 +1,12 @@
 //! `microtome flash`: builds a board's firmware and starts it with a plan, on emulated boards.
 
 use crate::board_run;
+use crate::commands::run::samples;
+use crate::executor;
 use crate::model::Model;
 use crate::report;
 use anyhow::{Result, bail};
-use microtome_board::{Board, LaunchOptions, Serial, launch};
+use microtome_board::{Board, LaunchOptions, Serial, launch, replay};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +18,9 @@ pub struct Args {
     /// The plan (.mtp) or model (.onnx) that it runs
     #[arg(long)]
     plan: Option<PathBuf>,
+    /// Samples for its replay sensor, as for `run`
+    #[arg(long, requires = "plan")]
+    input: Option<PathBuf>,
     /// The board's image, instead of one that is built from the checkout
     #[arg(long)]
     firmware: Option<PathBuf>,
@@ -32,7 +37,18 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let model = args.plan.as_deref().map(Model::load).transpose()?;
     let image = board_run::locate(args.board, args.firmware.as_deref())?;
     let plan = model.as_ref().map(|model| model.plan.bytes());
-    let mut running = launch(args.board, &image, &LaunchOptions { plan, replay: None })?;
+    let replay = match (&model, &args.input) {
+        (Some(model), Some(path)) => {
+            let frames = executor::to_arena(model, &samples(model, path)?)?;
+            Some(replay::encode(&frames)?)
+        }
+        _ => None,
+    };
+    let options = LaunchOptions {
+        plan,
+        replay: replay.as_deref(),
+    };
+    let mut running = launch(args.board, &image, &options)?;
     let Some(Serial::Device(serial)) = running.take_serial() else {
         bail!(
             "{} has no serial device that a daemon could open",
