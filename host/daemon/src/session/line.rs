@@ -138,8 +138,13 @@ impl Line {
             self.heard
                 .extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
-        self.link.receive(bytes, micros_since(self.epoch));
-        self.inbound.collect(&mut self.link)
+        let now_us = micros_since(self.epoch);
+        // The link holds one log entry: each frame is taken before the next one comes.
+        for frame in bytes.split_inclusive(|&byte| byte == 0) {
+            self.link.receive(frame, now_us);
+            self.inbound.collect(&mut self.link)?;
+        }
+        Ok(())
     }
 
     /// When a board that acknowledges nothing is given up.

@@ -161,7 +161,7 @@ async fn a_faulty_wire_loses_and_repeats_nothing() {
         ..FakeBoard::default()
     };
     let (host, near) = tokio::io::duplex(256);
-    tokio::spawn(faulty(near, board.start(), 500));
+    tokio::spawn(faulty(near, board.start(), 1500));
     let mut instrument = bench.instrument(host).await;
     instrument
         .acquire(HOW, &mut bench.stop, &mut |_| ())

@@ -1,11 +1,11 @@
 //! The service with real serial devices: the simulated board as a process of its own.
 
 use crate::support::{FRAME_LEN, heavy, light};
-use microtome_board::{LaunchOptions, Running, Serial};
+use microtome_board::{LaunchError, LaunchOptions, Running, Serial};
 use microtome_daemon::config::{AcquisitionConfig, Config, DeviceConfig};
-use microtome_daemon::{GpuPolicy, stop};
+use microtome_daemon::{DeviceLog, GpuPolicy, RunInput, Session, stop};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -68,6 +68,72 @@ fn lines(config: &Config) -> usize {
         .unwrap_or_default()
         .lines()
         .count()
+}
+
+/// What this process logs from now on.
+fn capture_log() -> Arc<Mutex<Vec<u8>>> {
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let text = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&text);
+    let subscriber = tracing_subscriber::fmt().with_ansi(false);
+    subscriber
+        .with_writer(move || Sink(Arc::clone(&sink)))
+        .init();
+    text
+}
+
+#[tokio::test]
+async fn every_emulated_board_runs_a_plan_and_logs() {
+    let text = capture_log();
+    let plan = light();
+    let values: Vec<i8> = (0..FRAME_LEN).map(|value| value as i8).collect();
+    for board in microtome_board::boards()
+        .iter()
+        .filter(|board| board.is_emulated())
+    {
+        let image = microtome_board::image::build(board, &mut |line| eprintln!("{line}"));
+        let image = image.unwrap_or_else(|error| panic!("{error}"));
+        let options = LaunchOptions {
+            plan: Some(plan.bytes()),
+            replay: None,
+        };
+        let mut running = match microtome_board::launch(board, &image, &options) {
+            Err(LaunchError::NoQemu { .. }) => continue,
+            launched => launched.unwrap_or_else(|error| panic!("{error}")),
+        };
+        let log = match &board.firmware.target {
+            Some(_) => DeviceLog::with_elf(&board.name, &image).unwrap(),
+            None => DeviceLog::new(&board.name),
+        };
+        let session = match running.take_serial().unwrap() {
+            Serial::Device(path) => Session::open(&path, 921_600, log).await,
+            Serial::Socket(socket) => {
+                socket.set_nonblocking(true).unwrap();
+                Session::over(tokio::net::UnixStream::from_std(socket).unwrap(), log).await
+            }
+        };
+        let mut session = session.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(session.identity().board.as_str(), board.name);
+        assert_eq!(session.identity().plan, plan.digest());
+        let output = session.run(RunInput::Values(&values), true).await.unwrap();
+        assert_eq!(output.values, values, "{}", board.name);
+        running.check().unwrap();
+        // The firmware logs each session, as text or as defmt.
+        let text = String::from_utf8(std::mem::take(&mut *text.lock().unwrap())).unwrap();
+        let is_shown = |line: &str| {
+            line.contains("INFO board: ") && line.contains("session") && line.contains(&board.name)
+        };
+        assert!(text.lines().any(is_shown), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
