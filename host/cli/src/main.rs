@@ -96,7 +96,7 @@ fn in_one_line(error: &anyhow::Error) -> String {
 /// Logs go to stderr; `RUST_LOG` overrides the flags.
 fn start_logging(verbose: u8) {
     let default = match verbose {
-        0 => "warn,microtome_daemon=info",
+        0 => "warn,microtome_daemon=info,board=info",
         1 => "info,wgpu=warn,naga=warn,tract=warn",
         _ => "debug,wgpu=info,naga=info,tract=info",
     };
