@@ -4,12 +4,11 @@ use crate::array::Array;
 use crate::board_run::BoardRun;
 use crate::model::Model;
 use crate::port;
-use anyhow::{Context, Result, bail, ensure};
+use crate::reference::Reference;
+use anyhow::{Result, bail, ensure};
 use microtome_backend::{Backend, CpuBackend};
 use microtome_board::Board;
-use microtome_compiler::TractModel;
 use microtome_gpu::{Gpu, GpuBackend, GpuOptions};
-use ndarray::{ArrayD, Axis, IxDyn};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
@@ -64,7 +63,7 @@ pub struct Ran {
 /// Runs `samples` of `model` on the executor called `name`.
 pub fn run(name: Name, model: &Model, samples: &[Array], firmware: Option<PathBuf>) -> Result<Ran> {
     match name {
-        Name::Tract => run_tract(model, samples),
+        Name::Tract => Reference::of(model)?.run(samples),
         Name::Board(board) => run_board(board, model, samples, firmware),
         Name::Cpu | Name::Gpu => run_host(open(name, model)?.as_mut(), model, samples),
     }
@@ -141,47 +140,6 @@ fn run_board(
         .collect();
     Ok(Ran {
         outputs: from_arena(model, &outputs)?,
-        latency_us,
-    })
-}
-
-fn run_tract(model: &Model, samples: &[Array]) -> Result<Ran> {
-    let source = model
-        .source
-        .as_ref()
-        .context("tract runs model files, not plans: give it one")?;
-    let tract = TractModel::load(&source.bytes)?;
-    let plan = model.plan.plan();
-    let port = &plan.manifest().inputs[0];
-    let mut batch: Vec<Vec<ArrayD<f32>>> = Vec::new();
-    let begin = Instant::now();
-    for sample in samples {
-        let values: Vec<f32> = match sample {
-            Array::F32(array) => array.iter().copied().collect(),
-            Array::I8(array) => array.iter().map(|&value| port.dequantize(value)).collect(),
-        };
-        let outputs = tract.run(&[(&port.dims, &values)])?;
-        let arrays = outputs.into_iter().map(|(dims, values)| {
-            let shape = IxDyn(
-                dims.strip_prefix(&[1])
-                    .filter(|s| !s.is_empty())
-                    .unwrap_or(&dims),
-            );
-            Ok(ArrayD::from_shape_vec(shape, values)?)
-        });
-        batch.push(arrays.collect::<Result<_>>()?);
-    }
-    let latency_us = begin.elapsed().as_secs_f64() * 1e6 / samples.len() as f64;
-    let ports = plan.manifest().outputs.iter().enumerate();
-    let outputs = ports.map(|(index, port)| {
-        let views: Vec<_> = batch.iter().map(|outputs| outputs[index].view()).collect();
-        Ok((
-            port.name.to_owned(),
-            Array::F32(ndarray::stack(Axis(0), &views)?),
-        ))
-    });
-    Ok(Ran {
-        outputs: outputs.collect::<Result<_>>()?,
         latency_us,
     })
 }

@@ -10,6 +10,7 @@ mod executor;
 mod manifest;
 mod model;
 mod port;
+mod reference;
 mod report;
 
 use clap::{Parser, Subcommand};

@@ -68,7 +68,8 @@ impl Model {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of the model file at `path`.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     let context = || format!("cannot read the model {}", path.display());
     let len = std::fs::metadata(path).with_context(context)?.len();
     if len > FILE_LEN_MAX {

@@ -5,6 +5,7 @@ use crate::board_run::{BoardRan, BoardRun};
 use crate::commands::run::samples;
 use crate::executor::{self, Name};
 use crate::model::Model;
+use crate::reference::Reference;
 use crate::report::{self, grouped};
 use anyhow::{Result, bail};
 use microtome_board::Board;
@@ -36,6 +37,9 @@ pub struct Args {
 struct Json {
     model: String,
     backend: String,
+    /// The executor with its adapter, on this computer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executor: Option<String>,
     samples: usize,
     macs: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +78,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let mut result = Json {
         model: model.name(),
         backend: args.backend.to_string(),
+        executor: None,
         samples: samples.len(),
         macs: model.macs(),
         instructions: None,
@@ -86,17 +91,13 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     match args.backend {
         Name::Board(board) => on_board(board, args, &model, &samples, &mut result)?,
         Name::Tract => {
-            let time = |sample: &Array| {
-                Ok(
-                    executor::run(Name::Tract, &model, std::slice::from_ref(sample), None)?
-                        .latency_us,
-                )
-            };
+            let reference = Reference::of(&model)?;
+            let time = |sample: &Array| Ok(reference.run(std::slice::from_ref(sample))?.latency_us);
             result.latency_us = Some(percentiles(timed(args.runs, &samples, time)?));
         }
         Name::Cpu | Name::Gpu => {
             let mut backend = executor::open(args.backend, &model)?;
-            result.backend = backend.name();
+            result.executor = Some(backend.name());
             let samples = executor::to_arena(&model, &samples)?;
             let time = |sample: &Vec<i8>| {
                 let begin = Instant::now();
@@ -207,7 +208,10 @@ fn count_instructions(
 fn print(result: &Json) -> Result<()> {
     let mut facts = vec![
         ("model", result.model.clone()),
-        ("backend", result.backend.clone()),
+        (
+            "backend",
+            result.executor.as_ref().unwrap_or(&result.backend).clone(),
+        ),
         ("MACs", grouped(result.macs)),
         ("arena", format!("{} B", grouped(result.arena_bytes))),
         ("plan", format!("{} B", grouped(result.plan_bytes))),

@@ -156,7 +156,7 @@ fn print_boards(plan: &Plan<'_>) {
                 format!("{percent:.1} %")
             }
         };
-        let arena = share(arena_bytes, board.memory.arena_bytes);
+        let arena = share(memory_bytes, board.memory.arena_bytes);
         let slot = board
             .memory
             .plan

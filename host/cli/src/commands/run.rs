@@ -1,11 +1,12 @@
 //! `microtome run`: a model's outputs for a file of samples, on any executor.
 
-use crate::array;
-use crate::executor::{self, Name};
+use crate::array::{self, Array};
+use crate::executor::{self, Name, Ran};
 use crate::model::Model;
+use crate::reference::Reference;
 use crate::report;
 use anyhow::{Context, Result, ensure};
-use microtome_plan::plan::short;
+use microtome_plan::{Digest, plan::short};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,10 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Json<'a> {
-    model: String,
+    model: &'a str,
     backend: String,
-    plan_hash: &'a str,
+    /// tract runs models that have no plan.
+    plan_hash: Option<String>,
     samples: usize,
     latency_us: f64,
     outputs: Vec<Output<'a>>,
@@ -44,41 +46,84 @@ struct Output<'a> {
     dtype: &'static str,
 }
 
+/// A run, and what it was of.
+struct Done {
+    model: String,
+    plan: Option<Digest>,
+    samples: usize,
+    ran: Ran,
+}
+
 pub fn run(args: &Args, json: bool) -> Result<()> {
+    let done = match args.backend {
+        Name::Tract => on_tract(args)?,
+        _ => on_plan(args)?,
+    };
+    if let Some(path) = &args.output {
+        array::write(path, &done.ran.outputs)?;
+    }
+    if json {
+        to_json(args, &done)
+    } else {
+        print(args, &done)
+    }
+}
+
+fn on_plan(args: &Args) -> Result<Done> {
     let model = Model::load(&args.model)?;
     let samples = samples(&model, &args.input)?;
     let ran = executor::run(args.backend, &model, &samples, args.firmware.clone())?;
-    if let Some(path) = &args.output {
-        array::write(path, &ran.outputs)?;
-    }
-    let outputs: Vec<Output<'_>> = ran
-        .outputs
-        .iter()
-        .map(|(name, array)| Output {
-            name,
-            shape: array.shape(),
-            dtype: array.dtype(),
-        })
-        .collect();
-    if json {
-        return report::json(&Json {
-            model: model.name(),
-            backend: args.backend.to_string(),
-            plan_hash: &hex(&model.plan.digest()),
-            samples: samples.len(),
-            latency_us: ran.latency_us,
-            outputs,
-        });
-    }
+    let (name, plan) = (model.name(), Some(model.plan.digest()));
+    Ok(Done {
+        model: name,
+        plan,
+        samples: samples.len(),
+        ran,
+    })
+}
+
+fn on_tract(args: &Args) -> Result<Done> {
+    let reference = Reference::load(&args.model)?;
+    let samples = read_samples(&args.input, &reference.input, &reference.dims)?;
+    let ran = reference.run(&samples)?;
+    let name = args.model.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(Done {
+        model: name.into_owned(),
+        plan: None,
+        samples: samples.len(),
+        ran,
+    })
+}
+
+fn to_json(args: &Args, done: &Done) -> Result<()> {
+    let outputs = done.ran.outputs.iter().map(|(name, array)| Output {
+        name,
+        shape: array.shape(),
+        dtype: array.dtype(),
+    });
+    report::json(&Json {
+        model: &done.model,
+        backend: args.backend.to_string(),
+        plan_hash: done.plan.map(|digest| hex(&digest)),
+        samples: done.samples,
+        latency_us: done.ran.latency_us,
+        outputs: outputs.collect(),
+    })
+}
+
+fn print(args: &Args, done: &Done) -> Result<()> {
+    let plan = done
+        .plan
+        .map_or_else(|| "none".to_owned(), |digest| short(&digest).to_string());
     report::facts(&[
-        ("model", model.name()),
-        ("plan", short(&model.plan.digest()).to_string()),
+        ("model", done.model.clone()),
+        ("plan", plan),
         ("backend", args.backend.to_string()),
-        ("samples", samples.len().to_string()),
-        ("time a sample", format!("{:.1} µs", ran.latency_us)),
+        ("samples", done.samples.to_string()),
+        ("time a sample", format!("{:.1} µs", done.ran.latency_us)),
     ]);
     let mut table = report::table(["output", "shape", "type", "first values"], 3);
-    for (name, array) in &ran.outputs {
+    for (name, array) in &done.ran.outputs {
         table.add_row([
             name,
             &format!("{:?}", array.shape()),
@@ -90,8 +135,8 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// The samples in the file at `path` for the model's first input.
-pub fn samples(model: &Model, path: &Path) -> Result<Vec<array::Array>> {
+/// The samples in the file at `path` for the model's only input.
+pub fn samples(model: &Model, path: &Path) -> Result<Vec<Array>> {
     let plan = model.plan.plan();
     let inputs = &plan.manifest().inputs;
     ensure!(
@@ -99,8 +144,13 @@ pub fn samples(model: &Model, path: &Path) -> Result<Vec<array::Array>> {
         "the model has {} inputs; --input gives one",
         inputs.len()
     );
-    let array = array::read(path, inputs[0].name)?;
-    array::samples(&array, &inputs[0].dims).with_context(|| path.display().to_string())
+    read_samples(path, inputs[0].name, &inputs[0].dims)
+}
+
+/// The samples in the file at `path` for an input with that name and those axes.
+fn read_samples(path: &Path, input: &str, dims: &[usize]) -> Result<Vec<Array>> {
+    let array = array::read(path, input)?;
+    array::samples(&array, dims).with_context(|| path.display().to_string())
 }
 
 /// A digest in hexadecimal.

@@ -52,6 +52,20 @@ impl TractModel {
         })
     }
 
+    /// Names of the inputs with the sizes of their axes, in the model's order. An axis that is not
+    /// fixed, such as the batch, is 1.
+    pub fn inputs(&self) -> Vec<(String, Vec<usize>)> {
+        let model = self.runnable.model();
+        let describe = |outlet: &OutletId| {
+            let fact = model.outlet_fact(*outlet).ok()?;
+            let size = |dim: &TDim| dim.as_i64().map_or(1, |size| size as usize);
+            let name = model.nodes()[outlet.node].name.clone();
+            Some((name, fact.shape.iter().map(size).collect()))
+        };
+        let outlets = model.input_outlets().unwrap_or_default();
+        outlets.iter().filter_map(describe).collect()
+    }
+
     /// Names of the outputs, in the model's order.
     pub fn output_names(&self) -> &[String] {
         &self.output_names
