@@ -117,6 +117,29 @@ fn a_compiled_plan_runs_as_its_model_does() {
 }
 
 #[test]
+fn tract_runs_a_float_model_that_has_no_plan() {
+    let model = text(&root().join("models/cells/cells.float.onnx"));
+    let input = text(&root().join("models/cells/golden.npz"));
+    let args = [
+        "run",
+        &model,
+        "--input",
+        &input,
+        "--backend",
+        "tract",
+        "--json",
+    ];
+    let json = microtome(&args).json();
+    assert_eq!(json["samples"], 4);
+    assert_eq!(
+        json["outputs"][0]["shape"],
+        serde_json::json!([4, 4, 15, 20])
+    );
+    let on_cpu = ["run", &model, "--input", &input, "--json"];
+    assert!(microtome(&on_cpu).error().contains("--backend tract"));
+}
+
+#[test]
 fn compare_finds_equal_executors_equal() {
     let model = text(&root().join("models/cells/cells.onnx"));
     let input = text(&root().join("models/cells/golden.npz"));
