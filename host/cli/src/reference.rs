@@ -1,0 +1,100 @@
+//! tract, in float: the reference, and the way to run a model that has no plan.
+
+use crate::array::Array;
+use crate::executor::Ran;
+use crate::model::{self, Model};
+use anyhow::{Context, Result, bail, ensure};
+use microtome_compiler::TractModel;
+use ndarray::{ArrayD, Axis, IxDyn};
+use std::path::Path;
+use std::time::Instant;
+
+/// A model that tract runs.
+pub struct Reference {
+    tract: TractModel,
+    /// Name of its input.
+    pub input: String,
+    /// Sizes of the input's axes.
+    pub dims: Vec<usize>,
+    /// Scale and zero point by which int8 samples become float, where the model has them.
+    quantization: Option<(f32, i8)>,
+}
+
+impl Reference {
+    /// Loads the model file at `path`, whether it can be compiled or not.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = model::read(path)?;
+        let of = || path.display().to_string();
+        ensure!(
+            !bytes.starts_with(b"MTPL"),
+            "{}: tract runs model files, not plans",
+            of()
+        );
+        let compiled = Model::load(path).ok();
+        Self::new(&bytes, compiled.as_ref()).with_context(of)
+    }
+
+    /// The reference for a model that was compiled here.
+    pub fn of(model: &Model) -> Result<Self> {
+        let source = model.source.as_ref();
+        let source = source.context("tract runs model files, not plans: give it one")?;
+        Self::new(&source.bytes, Some(model))
+    }
+
+    fn new(bytes: &[u8], compiled: Option<&Model>) -> Result<Self> {
+        let tract = TractModel::load(bytes)?;
+        let inputs = tract.inputs();
+        let Ok([(input, dims)]) = <[_; 1]>::try_from(inputs) else {
+            bail!("the model has not one input; --input gives one");
+        };
+        let quantization = compiled.map(|model| {
+            let plan = model.plan.plan();
+            let port = &plan.manifest().inputs[0];
+            (port.scale, port.zero)
+        });
+        Ok(Self {
+            tract,
+            input,
+            dims,
+            quantization,
+        })
+    }
+
+    /// Runs the samples one after another.
+    pub fn run(&self, samples: &[Array]) -> Result<Ran> {
+        let mut batch: Vec<Vec<ArrayD<f32>>> = Vec::new();
+        let begin = Instant::now();
+        for sample in samples {
+            let outputs = self.tract.run(&[(&self.dims, &self.floats(sample)?)])?;
+            let arrays = outputs.into_iter().map(|(dims, values)| {
+                let sample = dims.strip_prefix(&[1]).filter(|rest| !rest.is_empty());
+                Ok(ArrayD::from_shape_vec(
+                    IxDyn(sample.unwrap_or(&dims)),
+                    values,
+                )?)
+            });
+            batch.push(arrays.collect::<Result<_>>()?);
+        }
+        let latency_us = begin.elapsed().as_secs_f64() * 1e6 / samples.len() as f64;
+        let names = self.tract.output_names().iter().enumerate();
+        let outputs = names.map(|(index, name)| {
+            let views: Vec<_> = batch.iter().map(|outputs| outputs[index].view()).collect();
+            Ok((name.clone(), Array::F32(ndarray::stack(Axis(0), &views)?)))
+        });
+        Ok(Ran {
+            outputs: outputs.collect::<Result<_>>()?,
+            latency_us,
+        })
+    }
+
+    fn floats(&self, sample: &Array) -> Result<Vec<f32>> {
+        Ok(match (sample, self.quantization) {
+            (Array::F32(array), _) => array.iter().copied().collect(),
+            (Array::I8(array), Some((scale, zero))) => {
+                let real = |&value: &i8| scale * (i32::from(value) - i32::from(zero)) as f32;
+                array.iter().map(real).collect()
+            }
+            (Array::I8(_), None) => bail!("int8 samples for a model without a scale: give floats"),
+        })
+    }
+}
