@@ -8,8 +8,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::copy("memory.x", out.join("memory.x"))?;
     println!("cargo::rerun-if-changed=memory.x");
     println!("cargo::rustc-link-search={}", out.display());
-    for argument in ["--nmagic", "-Tlink.x", "-Tdefmt.x"] {
-        println!("cargo::rustc-link-arg-bins={argument}");
+    for argument in ["--nmagic", "-Tlink.x"] {
+        println!("cargo::rustc-link-arg={argument}");
     }
+    println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
     Ok(())
 }

@@ -2,12 +2,17 @@
 //!
 //! A set for an instruction set lives in `arch/<isa>/` and is `generic::SET` with the kernels
 //! that it is faster at; it is chosen here, by the target's features or by what the processor
-//! reports, and nowhere else. Each set invokes `contract!` in `tests/contract.rs`.
+//! reports, and nowhere else. Each set keeps the contract of `cases`: by `contract!` in
+//! `tests/contract.rs` where the host can run it, by an emulated board's `contract` image if not.
 
-use crate::generic;
 use crate::set::KernelSet;
+
+#[cfg(kernels_isa = "armv7em")]
+use crate::arch::armv7em as fastest;
+#[cfg(not(kernels_isa = "armv7em"))]
+use crate::generic as fastest;
 
 /// The fastest kernel set of this machine.
 pub fn best() -> &'static KernelSet {
-    &generic::SET
+    &fastest::SET
 }

@@ -8,14 +8,16 @@
 //!    code that defines its result. This is the executable form of `docs/numerics.md`.
 //! 3. [`set`]: a table with one kernel an operator, of which there is one for each of the next.
 //! 4. [`generic`]: the portable kernels that run where no faster ones exist.
-//! 5. [`dispatch`]: the one place that chooses a set.
-//! 6. `cases` (a feature): random cases that compare a set with the reference bit for bit.
+//! 5. [`arch`]: kernels for one instruction set each, which override the portable ones.
+//! 6. [`dispatch`]: the one place that chooses a set.
+//! 7. `cases` (a feature): random cases that compare a set with the reference bit for bit.
 //!
 //! Kernels are pure: no allocation, no globals, no operating system. They know no plan and no
 //! arena; slices of the right length are the caller's promise, checked with `debug_assert!`.
 #![no_std]
 #![deny(missing_docs)]
 
+pub mod arch;
 #[cfg(feature = "cases")]
 pub mod cases;
 pub mod dispatch;

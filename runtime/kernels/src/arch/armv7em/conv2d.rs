@@ -1,0 +1,209 @@
+//! Convolution: four output pixels at a time, whose inputs are widened once for all channels.
+//!
+//! What one output pixel reads is a patch: kernel rows, each a run of neighbouring bytes of the
+//! input, with the input's zero point where it lies outside. Groups, patches of fewer than four
+//! taps and patches too large for the scratch are left to [`generic`].
+
+use super::SCRATCH_BYTES;
+use super::dot::{self, PIXELS, TAPS};
+use super::finish::{Finish, Store};
+use crate::generic;
+use crate::reference::conv2d::{Conv2d, ConvConstants};
+
+/// Words of scratch.
+const WORDS: usize = SCRATCH_BYTES / size_of::<u32>();
+
+/// Most taps of a patch that is collected from several runs.
+const TAPS_MAX: usize = WORDS / (2 * PIXELS) * TAPS;
+
+/// As [`crate::reference::conv2d::conv2d`].
+pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
+    let (taps, channels) = (params.taps(), params.output.channels);
+    let pointwise = params.window.kernel == [1, 1] && params.window.pad == [0, 0];
+    let fits = if output.len() / channels < PIXELS && pointwise {
+        dot::words(taps, 1) <= WORDS
+    } else {
+        taps <= TAPS_MAX
+    };
+    if params.groups != 1 || taps < TAPS || !fits {
+        return generic::conv2d::conv2d(params, constants, input, output);
+    }
+    let mut scratch = [0; WORDS];
+    let patches = Patches {
+        params,
+        input,
+        pointwise,
+    };
+    let layer = Layer {
+        params,
+        constants,
+        taps,
+    };
+    let mut blocks = output.chunks_exact_mut(PIXELS * channels);
+    let mut pixel = 0;
+    for outputs in &mut blocks {
+        for lane in 0..PIXELS {
+            patches.widen(pixel + lane, &mut scratch, PIXELS, lane);
+        }
+        layer.four_pixels(&scratch, outputs);
+        pixel += PIXELS;
+    }
+    for outputs in blocks.into_remainder().chunks_exact_mut(channels) {
+        patches.widen(pixel, &mut scratch, 1, 0);
+        layer.one_pixel(&scratch, outputs);
+        pixel += 1;
+    }
+}
+
+/// The constants of all output channels.
+struct Layer<'a> {
+    params: &'a Conv2d,
+    constants: &'a ConvConstants<'a>,
+    taps: usize,
+}
+
+impl Layer<'_> {
+    fn four_pixels(&self, wide: &[u32], outputs: &mut [i8]) {
+        let channels = self.params.output.channels;
+        let rows = self.constants.weights.chunks_exact(self.taps);
+        for (channel, weights) in rows.enumerate() {
+            let finish = Finish::new(self.constants, self.params.store, channel);
+            let sums = dot::four_pixels(weights, wide, finish.bias);
+            let outputs = &mut outputs[channel..];
+            match finish.high_word() {
+                Some(finish) => store(finish, sums, channels, outputs),
+                None => store(finish, sums, channels, outputs),
+            }
+        }
+    }
+
+    fn one_pixel(&self, wide: &[u32], outputs: &mut [i8]) {
+        let mut blocks = outputs.chunks_exact_mut(4);
+        let mut channel = 0;
+        for outputs in &mut blocks {
+            let weights = &self.constants.weights[channel * self.taps..][..4 * self.taps];
+            let sums = dot::four_channels(weights, self.taps, wide, [0; 4]);
+            for (out, sum) in outputs.iter_mut().zip(sums) {
+                *out = self.output(channel, sum);
+                channel += 1;
+            }
+        }
+        for out in blocks.into_remainder() {
+            let weights = &self.constants.weights[channel * self.taps..][..self.taps];
+            *out = self.output(channel, dot::one_channel(weights, wide));
+            channel += 1;
+        }
+    }
+
+    /// The output of one channel for a sum without bias.
+    fn output(&self, channel: usize, sum: i32) -> i8 {
+        let finish = Finish::new(self.constants, self.params.store, channel);
+        let sum = finish.bias.wrapping_add(sum);
+        match finish.high_word() {
+            Some(finish) => finish.output(sum),
+            None => finish.output(sum),
+        }
+    }
+}
+
+/// Writes the outputs of one channel for four pixels, the first of which is the first element.
+#[inline(always)]
+fn store(finish: impl Store, sums: [i32; PIXELS], channels: usize, outputs: &mut [i8]) {
+    assert!(outputs.len() > (PIXELS - 1) * channels);
+    for (pixel, sum) in sums.into_iter().enumerate() {
+        outputs[pixel * channels] = finish.output(sum);
+    }
+}
+
+/// What output pixels read.
+struct Patches<'a> {
+    params: &'a Conv2d,
+    input: &'a [i8],
+    /// Whether a patch is one input pixel, and never padding.
+    pointwise: bool,
+}
+
+/// A part of a patch.
+enum Run<'a> {
+    Inside(&'a [i8]),
+    Padding(usize),
+}
+
+impl Run<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Inside(taps) => taps.len(),
+            Self::Padding(taps) => *taps,
+        }
+    }
+}
+
+impl Patches<'_> {
+    /// Widens the patch of output pixel `index` to its place among `pixels`.
+    fn widen(&self, index: usize, wide: &mut [u32], pixels: usize, pixel: usize) {
+        let Conv2d {
+            input,
+            output,
+            window,
+            ..
+        } = self.params;
+        let at = [index / output.width, index % output.width];
+        let depth = input.channels;
+        if self.pointwise {
+            let place = at[0] * window.stride[0] * input.width + at[1] * window.stride[1];
+            let taps = &self.input[place * depth..][..depth];
+            return dot::widen_all(taps, wide, pixels, pixel);
+        }
+        if depth % TAPS == 0 {
+            let mut from = 0;
+            return self.for_runs(at, |run| {
+                let wide = &mut wide[from..];
+                from += dot::words(run.len(), pixels);
+                match run {
+                    Run::Inside(taps) => dot::widen(taps, wide, pixels, pixel),
+                    Run::Padding(taps) => {
+                        dot::widen_padding(self.params.input_zero, taps, wide, pixels, pixel);
+                    }
+                }
+            });
+        }
+        let mut patch = [0; TAPS_MAX];
+        let mut filled = 0;
+        self.for_runs(at, |run| {
+            let to = &mut patch[filled..][..run.len()];
+            filled += run.len();
+            match run {
+                Run::Inside(taps) => to.copy_from_slice(taps),
+                Run::Padding(_) => to.fill(self.params.input_zero),
+            }
+        });
+        dot::widen_all(&patch[..filled], wide, pixels, pixel);
+    }
+
+    /// The runs of the patch of the output pixel at `at`, in the weights' order; some are empty.
+    fn for_runs<'a>(&'a self, at: [usize; 2], mut each: impl FnMut(Run<'a>)) {
+        let Conv2d { input, window, .. } = self.params;
+        let depth = input.channels;
+        let rows = window.inside(0, at[0], input.height);
+        let columns = window.inside(1, at[1], input.width);
+        let line = window.kernel[1] * depth;
+        // Neighbouring taps are neighbours in the input too, unless they are spread.
+        let taps = if window.dilation[1] == 1 {
+            columns.len()
+        } else {
+            1
+        };
+        each(Run::Padding(rows.start * line));
+        for row in 0..rows.len() {
+            let y = rows.origin + row * window.dilation[0];
+            each(Run::Padding(columns.start * depth));
+            for column in (0..columns.len()).step_by(taps.max(1)) {
+                let x = columns.origin + column * window.dilation[1];
+                let first = (y * input.width + x) * depth;
+                each(Run::Inside(&self.input[first..][..taps * depth]));
+            }
+            each(Run::Padding(line - columns.end * depth));
+        }
+        each(Run::Padding((window.kernel[0] - rows.end) * line));
+    }
+}

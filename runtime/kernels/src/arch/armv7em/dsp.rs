@@ -1,0 +1,58 @@
+//! The DSP instructions that the kernels use, by their names. They touch registers alone.
+
+use core::arch::asm;
+
+/// Bytes 0 and 2 of `word`, each widened to int16.
+#[inline(always)]
+pub fn sxtb16(word: u32) -> u32 {
+    let pair;
+    // SAFETY: reads and writes the named registers, nothing else.
+    unsafe {
+        asm!("sxtb16 {}, {}", out(reg) pair, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+    }
+    pair
+}
+
+/// Bytes 1 and 3 of `word`, each widened to int16.
+#[inline(always)]
+pub fn sxtb16_ror8(word: u32) -> u32 {
+    let pair;
+    // SAFETY: reads and writes the named registers, nothing else.
+    unsafe {
+        asm!("sxtb16 {}, {}, ror #8", out(reg) pair, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+    }
+    pair
+}
+
+/// `sum` plus both products of the int16 of `a` and `b`.
+#[inline(always)]
+pub fn smlad(a: u32, b: u32, sum: i32) -> i32 {
+    let total;
+    // SAFETY: reads and writes the named registers and the sticky Q flag, which nothing reads.
+    unsafe {
+        asm!("smlad {}, {}, {}, {}", out(reg) total, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack, preserves_flags));
+    }
+    total
+}
+
+/// `sum` plus the product of the low int16 of `a` and of `b`.
+#[inline(always)]
+pub fn smlabb(a: u32, b: u32, sum: i32) -> i32 {
+    let total;
+    // SAFETY: reads and writes the named registers and the sticky Q flag, which nothing reads.
+    unsafe {
+        asm!("smlabb {}, {}, {}, {}", out(reg) total, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack, preserves_flags));
+    }
+    total
+}
+
+/// `sum` plus the product of the high int16 of `a` and the low one of `b`.
+#[inline(always)]
+pub fn smlatb(a: u32, b: u32, sum: i32) -> i32 {
+    let total;
+    // SAFETY: reads and writes the named registers and the sticky Q flag, which nothing reads.
+    unsafe {
+        asm!("smlatb {}, {}, {}, {}", out(reg) total, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack, preserves_flags));
+    }
+    total
+}

@@ -1,0 +1,26 @@
+//! Armv7E-M: Cortex-M4 and M7, whose DSP extension multiplies two pairs of int16 at a time.
+//!
+//! Int8 becomes int16 by `SXTB16`, which takes bytes 0 and 2 of a word, or 1 and 3: both sides of
+//! a dot product are split the same way, so that nothing is ever put in order. Scratch is on the
+//! stack, [`SCRATCH_BYTES`] at most for an operator. Needed of the core: word loads at any address.
+
+use crate::generic;
+use crate::set::KernelSet;
+
+pub mod conv2d;
+pub mod depthwise;
+mod dot;
+mod dsp;
+mod finish;
+
+/// Stack that one kernel uses for scratch, besides its frame: widened inputs of a convolution,
+/// channel planes of a depthwise one.
+pub const SCRATCH_BYTES: usize = 4608;
+
+/// The kernel set of Armv7E-M.
+pub const SET: KernelSet = KernelSet {
+    name: "armv7em",
+    conv2d: conv2d::conv2d,
+    depthwise: depthwise::depthwise,
+    ..generic::SET
+};
