@@ -5,8 +5,9 @@
 //! taps and patches too large for the scratch are left to [`generic`].
 
 use super::SCRATCH_BYTES;
+use super::block::{self, Frame};
 use super::dot::{self, PIXELS, TAPS};
-use super::finish::{Finish, Store};
+use super::finish;
 use crate::generic;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
 
@@ -38,6 +39,10 @@ pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], outp
         params,
         constants,
         taps,
+        all_short: constants
+            .shifts
+            .iter()
+            .all(|&shift| finish::has_short_form(shift)),
     };
     let mut blocks = output.chunks_exact_mut(PIXELS * channels);
     let mut pixel = 0;
@@ -45,12 +50,12 @@ pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], outp
         for lane in 0..PIXELS {
             patches.widen(pixel + lane, &mut scratch, PIXELS, lane);
         }
-        layer.four_pixels(&scratch, outputs);
+        layer.convolve(&scratch, PIXELS, outputs);
         pixel += PIXELS;
     }
     for outputs in blocks.into_remainder().chunks_exact_mut(channels) {
         patches.widen(pixel, &mut scratch, 1, 0);
-        layer.one_pixel(&scratch, outputs);
+        layer.convolve(&scratch, 1, outputs);
         pixel += 1;
     }
 }
@@ -60,58 +65,72 @@ struct Layer<'a> {
     params: &'a Conv2d,
     constants: &'a ConvConstants<'a>,
     taps: usize,
+    /// Whether every channel has the short form of requantization.
+    all_short: bool,
 }
 
 impl Layer<'_> {
-    fn four_pixels(&self, wide: &[u32], outputs: &mut [i8]) {
+    /// Writes all channels of one pixel, or of [`PIXELS`].
+    fn convolve(&self, wide: &[u32], pixels: usize, outputs: &mut [i8]) {
+        let Self {
+            params,
+            constants,
+            taps,
+            ..
+        } = *self;
+        let channels = params.output.channels;
+        let ours = if pixels == 1 {
+            channels / 4 * 4
+        } else {
+            channels
+        };
+        assert!(wide.len() >= dot::words(taps, pixels) && outputs.len() == pixels * channels);
+        assert!(taps >= TAPS && constants.weights.len() == channels * taps);
+        let arguments = [
+            constants.bias.len(),
+            constants.mantissas.len(),
+            constants.shifts.len(),
+        ];
+        assert!(arguments == [channels; 3]);
+        let frame = Frame {
+            wide: wide.as_ptr(),
+            steps: taps / TAPS,
+            bias: constants.bias.as_ptr(),
+            mantissas: constants.mantissas.as_ptr(),
+            shifts: constants.shifts.as_ptr(),
+            channels: ours,
+            unit: finish::unit(params.store),
+            outputs: outputs.as_mut_ptr(),
+            back: (TAPS - taps % TAPS) % TAPS,
+            taps,
+        };
+        let weights = constants.weights.as_ptr();
+        // SAFETY: the lengths are as the assertions say; `ours` is not 0 where it is passed on.
+        unsafe {
+            if pixels == PIXELS {
+                block::four_pixels(&frame, weights);
+            } else if ours > 0 {
+                block::one_pixel(&frame, weights);
+            }
+        }
+        finish::clamp(params.store, outputs);
+        if !self.all_short || ours < channels {
+            for channel in 0..channels {
+                if channel >= ours || !finish::has_short_form(constants.shifts[channel]) {
+                    self.one_channel(channel, wide, pixels, outputs);
+                }
+            }
+        }
+    }
+
+    /// Writes one channel of the pixels without any of the short cuts.
+    fn one_channel(&self, channel: usize, wide: &[u32], pixels: usize, outputs: &mut [i8]) {
+        let weights = &self.constants.weights[channel * self.taps..][..self.taps];
         let channels = self.params.output.channels;
-        let rows = self.constants.weights.chunks_exact(self.taps);
-        for (channel, weights) in rows.enumerate() {
-            let finish = Finish::new(self.constants, self.params.store, channel);
-            let sums = dot::four_pixels(weights, wide, finish.bias);
-            let outputs = &mut outputs[channel..];
-            match finish.high_word() {
-                Some(finish) => store(finish, sums, channels, outputs),
-                None => store(finish, sums, channels, outputs),
-            }
+        for (pixel, outputs) in outputs.chunks_exact_mut(channels).enumerate() {
+            let sum = dot::one(weights, wide, pixels, pixel);
+            outputs[channel] = self.constants.output(channel, sum, self.params.store);
         }
-    }
-
-    fn one_pixel(&self, wide: &[u32], outputs: &mut [i8]) {
-        let mut blocks = outputs.chunks_exact_mut(4);
-        let mut channel = 0;
-        for outputs in &mut blocks {
-            let weights = &self.constants.weights[channel * self.taps..][..4 * self.taps];
-            let sums = dot::four_channels(weights, self.taps, wide, [0; 4]);
-            for (out, sum) in outputs.iter_mut().zip(sums) {
-                *out = self.output(channel, sum);
-                channel += 1;
-            }
-        }
-        for out in blocks.into_remainder() {
-            let weights = &self.constants.weights[channel * self.taps..][..self.taps];
-            *out = self.output(channel, dot::one_channel(weights, wide));
-            channel += 1;
-        }
-    }
-
-    /// The output of one channel for a sum without bias.
-    fn output(&self, channel: usize, sum: i32) -> i8 {
-        let finish = Finish::new(self.constants, self.params.store, channel);
-        let sum = finish.bias.wrapping_add(sum);
-        match finish.high_word() {
-            Some(finish) => finish.output(sum),
-            None => finish.output(sum),
-        }
-    }
-}
-
-/// Writes the outputs of one channel for four pixels, the first of which is the first element.
-#[inline(always)]
-fn store(finish: impl Store, sums: [i32; PIXELS], channels: usize, outputs: &mut [i8]) {
-    assert!(outputs.len() > (PIXELS - 1) * channels);
-    for (pixel, sum) in sums.into_iter().enumerate() {
-        outputs[pixel * channels] = finish.output(sum);
     }
 }
 

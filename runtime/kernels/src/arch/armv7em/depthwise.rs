@@ -1,15 +1,13 @@
 //! Depthwise convolution with a 3×3 window: one channel at a time, as a plane.
 //!
 //! Four neighbouring channels are copied out of the input, a band of rows at a time, into four
-//! planes with their padding. In a plane, the word at a column has what two neighbouring outputs
-//! read in that row: `SXTB16` makes (x0, x2) and (x1, x3) of it, and the outputs are
-//! x0·w0 + x1·w1 + x2·w2 and x1·w0 + x2·w1 + x3·w2. The outer two products are one `SMLAD`.
+//! planes with their padding, and `plane` makes all outputs of each.
 //! Other windows, channel multipliers and channels that are no multiple of four are left to
 //! [`generic`].
 
 use super::SCRATCH_BYTES;
-use super::dsp::{smlabb, smlad, smlatb, sxtb16, sxtb16_ror8};
-use super::finish::{Finish, Store};
+use super::finish::{self, Short};
+use super::plane;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
 use crate::reference::depthwise::Depthwise;
@@ -38,37 +36,85 @@ pub fn depthwise(
             let rows = band.rows.min(rows - first);
             band.fill(params, input, [first, rows], channel, &mut scratch);
             let outputs = &mut output[first * row_len..][..rows * row_len];
-            for plane in 0..PLANES {
-                let channel = channel + plane;
-                let taps = Taps::new(constants.weights, channels, channel);
-                let plane = &scratch[plane * band.plane_len()..][..band.plane_len()];
-                let outputs = &mut outputs[channel..];
-                let finish = Finish::new(constants, params.store, channel);
-                match finish.high_word() {
-                    Some(short) => band.convolve(params, plane, &taps, finish.bias, short, outputs),
-                    None => band.convolve(params, plane, &taps, finish.bias, finish, outputs),
+            for lane in 0..PLANES {
+                let plane = &scratch[lane * band.plane_len()..][..band.plane_len()];
+                let outputs = &mut outputs[channel + lane..];
+                let layer = Layer {
+                    params,
+                    constants,
+                    channel: channel + lane,
+                };
+                if finish::has_short_form(constants.shifts[channel + lane]) {
+                    layer.convolve(plane, band.pitch, rows, outputs);
+                } else {
+                    layer.convolve_slowly(plane, band.pitch, outputs);
                 }
             }
         }
     }
+    finish::clamp(params.store, output);
 }
 
-/// The weights of one channel, as the instructions want them: of each row the outer two, and the
-/// middle one.
-struct Taps {
-    outer: [u32; TAPS],
-    middle: [u32; TAPS],
+/// One output channel.
+struct Layer<'a> {
+    params: &'a Depthwise,
+    constants: &'a ConvConstants<'a>,
+    channel: usize,
 }
 
-impl Taps {
-    fn new(weights: &[i8], channels: usize, channel: usize) -> Self {
-        let weight = |row: usize, column: usize| {
-            i32::from(weights[(row * TAPS + column) * channels + channel]) as u32
+impl Layer<'_> {
+    fn weight(&self, row: usize, column: usize) -> i32 {
+        let at = (row * TAPS + column) * self.params.output.channels + self.channel;
+        i32::from(self.constants.weights[at])
+    }
+
+    /// Writes `rows` rows, the first element of which is the first output, from their plane.
+    fn convolve(&self, plane: &[i8], pitch: usize, rows: usize, outputs: &mut [i8]) {
+        let Depthwise { output, window, .. } = self.params;
+        let [step, column_step] = window.stride;
+        let (pairs, singles) = match column_step {
+            1 => (output.width / 2, output.width % 2),
+            _ => (0, output.width),
         };
-        let rows = [0, 1, 2];
-        Self {
-            outer: rows.map(|row| weight(row, 0) & 0xffff | weight(row, 2) << 16),
-            middle: rows.map(|row| weight(row, 1)),
+        let columns = 2 * (pairs + singles);
+        let row_last = (rows - 1) * step * pitch;
+        assert!(row_last + (TAPS - 1) * pitch + columns + 2 <= plane.len());
+        assert!((rows * output.width - 1) * output.channels < outputs.len());
+        let short = Short::new(self.constants.shifts[self.channel], self.params.store);
+        let halves = |low: i32, high: i32| low as u32 & 0xffff | (high as u32) << 16;
+        let frame = plane::Frame {
+            bias: self.constants.bias[self.channel],
+            mantissa: self.constants.mantissas[self.channel],
+            offset: short.offset,
+            pairs,
+            rows,
+            skip: (step * pitch).wrapping_sub(columns),
+            singles,
+            outer: [0, 1, 2].map(|row| halves(self.weight(row, 0), self.weight(row, 2))),
+            middle: halves(self.weight(0, 1), self.weight(1, 1)),
+            last: halves(short.shift as i32, self.weight(2, 1)),
+            pitch,
+            channels: output.channels,
+            plane: plane.as_ptr(),
+            outputs: outputs.as_mut_ptr(),
+        };
+        // SAFETY: rows, columns and outputs are there, as the assertions say.
+        unsafe { plane::convolve(&frame) };
+    }
+
+    /// As `convolve`, for any shift.
+    fn convolve_slowly(&self, plane: &[i8], pitch: usize, outputs: &mut [i8]) {
+        let Depthwise { output, window, .. } = self.params;
+        for (index, out) in outputs.iter_mut().step_by(output.channels).enumerate() {
+            let [y, x] = [index / output.width, index % output.width];
+            let first = y * window.stride[0] * pitch + x * window.stride[1];
+            let mut sum = 0;
+            for tap in 0..TAPS * TAPS {
+                let (row, column) = (tap / TAPS, tap % TAPS);
+                let value = plane[first + row * pitch + column];
+                sum += i32::from(value) * self.weight(row, column);
+            }
+            *out = self.constants.output(self.channel, sum, self.params.store);
         }
     }
 }
@@ -154,35 +200,6 @@ impl Band {
             );
         }
     }
-
-    /// Writes the outputs of one channel, the first of which is the first element.
-    #[inline(always)]
-    fn convolve(
-        &self,
-        params: &Depthwise,
-        plane: &[i8],
-        taps: &Taps,
-        bias: i32,
-        finish: impl Store,
-        outputs: &mut [i8],
-    ) {
-        let Depthwise { output, window, .. } = params;
-        let row_len = output.width * output.channels;
-        let step = window.stride[0] * self.pitch;
-        for (row, outputs) in outputs.chunks_mut(row_len).enumerate() {
-            let line = Line {
-                plane: &plane[row * step..],
-                pitch: self.pitch,
-                taps,
-                bias,
-            };
-            if window.stride[1] == 1 {
-                line.convolve(finish, output.width, output.channels, outputs);
-            } else {
-                line.convolve_strided(finish, output.width, output.channels, outputs);
-            }
-        }
-    }
 }
 
 /// Copies four channels of `columns` pixels, of `channels` each, to planes `plane_len` apart.
@@ -204,78 +221,5 @@ fn split(input: &[i8], channels: usize, columns: usize, planes: &mut [i8], plane
             to.wrapping_add(3 * plane_len).write((word >> 24) as i8);
         }
         (from, to) = (from.wrapping_add(channels), to.wrapping_add(1));
-    }
-}
-
-/// The rows of a plane that one row of outputs reads.
-struct Line<'a> {
-    plane: &'a [i8],
-    pitch: usize,
-    taps: &'a Taps,
-    bias: i32,
-}
-
-impl Line<'_> {
-    /// Outputs of neighbouring columns, two at a time.
-    #[inline(always)]
-    fn convolve(&self, finish: impl Store, width: usize, channels: usize, outputs: &mut [i8]) {
-        self.check(width.div_ceil(2) * 2 + 2, width, channels, outputs);
-        let (mut from, mut to) = (self.plane.as_ptr(), outputs.as_mut_ptr());
-        for _ in 0..width / 2 {
-            let [first, second] = self.pair(from);
-            // SAFETY: `check` found room for every output.
-            unsafe {
-                to.write(finish.output(first));
-                to.wrapping_add(channels).write(finish.output(second));
-            }
-            (from, to) = (from.wrapping_add(2), to.wrapping_add(2 * channels));
-        }
-        if width % 2 == 1 {
-            // SAFETY: as above.
-            unsafe { to.write(finish.output(self.pair(from)[0])) };
-        }
-    }
-
-    /// Outputs that read every second column.
-    #[inline(always)]
-    fn convolve_strided(
-        &self,
-        finish: impl Store,
-        width: usize,
-        channels: usize,
-        outputs: &mut [i8],
-    ) {
-        self.check(width * 2 + 2, width, channels, outputs);
-        let (mut from, mut to) = (self.plane.as_ptr(), outputs.as_mut_ptr());
-        for _ in 0..width {
-            // SAFETY: `check` found room for every output.
-            unsafe { to.write(finish.output(self.pair(from)[0])) };
-            (from, to) = (from.wrapping_add(2), to.wrapping_add(channels));
-        }
-    }
-
-    /// That three rows of `columns` columns are there, and room for `width` outputs.
-    #[inline(always)]
-    fn check(&self, columns: usize, width: usize, channels: usize, outputs: &[i8]) {
-        assert!((TAPS - 1) * self.pitch + columns <= self.plane.len());
-        assert!((width - 1) * channels < outputs.len());
-    }
-
-    /// The sums of the output whose first column is `from`, and of its neighbour.
-    #[inline(always)]
-    fn pair(&self, from: *const i8) -> [i32; 2] {
-        let (mut first, mut second) = (self.bias, self.bias);
-        for row in 0..TAPS {
-            // SAFETY: both callers checked that the row has four columns from here.
-            let word = unsafe {
-                let at = from.wrapping_add(row * self.pitch);
-                at.cast::<u32>().read_unaligned()
-            };
-            let (even, odd) = (sxtb16(word), sxtb16_ror8(word));
-            let (outer, middle) = (self.taps.outer[row], self.taps.middle[row]);
-            first = smlabb(odd, middle, smlad(even, outer, first));
-            second = smlatb(even, middle, smlad(odd, outer, second));
-        }
-        [first, second]
     }
 }

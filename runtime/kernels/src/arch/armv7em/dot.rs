@@ -1,16 +1,15 @@
-//! Dot products of int8 weights with widened inputs.
+//! Widened inputs, and dot products of int8 weights with them.
 //!
 //! Inputs are widened once and used for every output channel. In [`widen`]'s layout the taps of
 //! `PIXELS` pixels lie side by side: for each four taps first the even pairs of every pixel, then
 //! the odd ones, so that one `LDM` fetches what one pair of weights is multiplied with.
 
 use super::dsp::{smlad, sxtb16, sxtb16_ror8};
-use core::arch::asm;
 
 /// Taps in a word of weights.
 pub const TAPS: usize = 4;
 
-/// Pixels that [`four_pixels`] computes together.
+/// Pixels that are computed together where there are as many.
 pub const PIXELS: usize = 4;
 
 /// Words that `taps` taps of `pixels` pixels take once widened; a last word of fewer taps counts
@@ -59,190 +58,15 @@ pub fn widen_padding(value: i8, taps: usize, wide: &mut [u32], pixels: usize, pi
     }
 }
 
-/// `start` plus the dot products of `weights` with each of four pixels.
-#[inline(always)]
-pub fn four_pixels(weights: &[i8], wide: &[u32], start: i32) -> [i32; PIXELS] {
-    let whole = weights.len() / TAPS;
-    debug_assert!(weights.len() >= TAPS && wide.len() >= words(weights.len(), PIXELS));
-    // SAFETY: `whole` words of weights and as many times `2·PIXELS` of `wide` are there.
-    let sums = unsafe { four_pixels_of(weights.as_ptr(), wide.as_ptr(), whole, [start; 4]) };
-    if weights.len().is_multiple_of(TAPS) {
-        return sums;
-    }
-    let wide = wide.as_ptr().wrapping_add(whole * 2 * PIXELS);
-    let last = weights.as_ptr().wrapping_add(weights.len() - TAPS);
-    // SAFETY: the last four weights, and the last word of the taps.
-    unsafe { four_pixels_of(last, wide, 1, sums) }
-}
-
-/// `start` plus the dot products of one pixel with each of four rows of `taps` weights.
-#[inline(always)]
-pub fn four_channels(weights: &[i8], taps: usize, wide: &[u32], start: [i32; 4]) -> [i32; 4] {
-    let whole = taps / TAPS;
-    debug_assert!(taps >= TAPS && weights.len() >= 4 * taps && wide.len() >= words(taps, 1));
-    // SAFETY: `whole` words of weights in each of the rows, and twice as many of `wide`, are there.
-    let sums = unsafe { four_channels_of(weights.as_ptr(), taps, wide.as_ptr(), whole, start) };
-    if taps.is_multiple_of(TAPS) {
-        return sums;
-    }
-    let wide = wide.as_ptr().wrapping_add(2 * whole);
-    let last = weights.as_ptr().wrapping_add(taps - TAPS);
-    // SAFETY: the last four weights of each row, and the last word of the taps.
-    unsafe { four_channels_of(last, taps, wide, 1, sums) }
-}
-
-/// The dot product of `weights` with one pixel.
-pub fn one_channel(weights: &[i8], wide: &[u32]) -> i32 {
+/// The dot product of `weights` with pixel `pixel` among `pixels`.
+pub fn one(weights: &[i8], wide: &[u32], pixels: usize, pixel: usize) -> i32 {
     let (words, rest) = weights.as_chunks::<TAPS>();
     let last = weights.last_chunk().filter(|_| !rest.is_empty());
     let mut sum = 0;
-    for (weights, wide) in words.iter().chain(last).zip(wide.as_chunks::<2>().0) {
+    for (weights, wide) in words.iter().chain(last).zip(wide.chunks_exact(2 * pixels)) {
         let word = u32::from_le_bytes(weights.map(|weight| weight as u8));
-        sum = smlad(sxtb16(word), wide[0], sum);
-        sum = smlad(sxtb16_ror8(word), wide[1], sum);
+        sum = smlad(sxtb16(word), wide[pixel], sum);
+        sum = smlad(sxtb16_ror8(word), wide[pixel + pixels], sum);
     }
     sum
-}
-
-/// Four taps of one channel for four pixels: 16 products in 13 instructions.
-macro_rules! four_pixels_step {
-    () => {
-        "ldr r12, [r0], #4
-        ldm r1!, {{r2-r5}}
-        sxtb16 lr, r12
-        sxtb16 r12, r12, ror #8
-        smlad r8, lr, r2, r8
-        smlad r9, lr, r3, r9
-        smlad r10, lr, r4, r10
-        smlad r11, lr, r5, r11
-        ldm r1!, {{r2-r5}}
-        smlad r8, r12, r2, r8
-        smlad r9, r12, r3, r9
-        smlad r10, r12, r4, r10
-        smlad r11, r12, r5, r11"
-    };
-}
-
-/// # Safety
-/// `steps` words from `weights` and `8·steps` from `wide` must be readable.
-#[inline(always)]
-unsafe fn four_pixels_of(
-    weights: *const i8,
-    wide: *const u32,
-    steps: usize,
-    start: [i32; 4],
-) -> [i32; 4] {
-    let [mut a, mut b, mut c, mut d] = start;
-    // SAFETY: reads what the caller promises; r6, which Rust keeps, is put back.
-    unsafe {
-        asm!(
-            "push {{r6, r7}}",
-            "subs r6, r2, #4",
-            "blt 3f",
-            "2:",
-            four_pixels_step!(),
-            four_pixels_step!(),
-            four_pixels_step!(),
-            four_pixels_step!(),
-            "subs r6, #4",
-            "bge 2b",
-            "3:",
-            "adds r6, #4",
-            "beq 5f",
-            "4:",
-            four_pixels_step!(),
-            "subs r6, #1",
-            "bne 4b",
-            "5:",
-            "pop {{r6, r7}}",
-            inout("r0") weights => _,
-            inout("r1") wide => _,
-            inout("r2") steps => _,
-            out("r3") _, out("r4") _, out("r5") _, out("r12") _, out("lr") _,
-            inout("r8") a, inout("r9") b, inout("r10") c, inout("r11") d,
-            options(readonly),
-        );
-    }
-    [a, b, c, d]
-}
-
-/// Four taps of one pixel for the channel that `$weights` points to and `$sum` adds up.
-macro_rules! one_channel_step {
-    ($weights:literal, $sum:literal) => {
-        concat!(
-            "ldr r12, [",
-            $weights,
-            "], #4\n",
-            "sxtb16 lr, r12\n",
-            "sxtb16 r12, r12, ror #8\n",
-            "smlad ",
-            $sum,
-            ", lr, r5, ",
-            $sum,
-            "\n",
-            "smlad ",
-            $sum,
-            ", r12, r6, ",
-            $sum,
-            "\n",
-        )
-    };
-}
-
-/// Four taps of one pixel for four channels: 16 products in 21 instructions.
-macro_rules! four_channels_step {
-    () => {
-        concat!(
-            "ldm r4!, {{r5, r6}}\n",
-            one_channel_step!("r0", "r8"),
-            one_channel_step!("r1", "r9"),
-            one_channel_step!("r2", "r10"),
-            one_channel_step!("r3", "r11"),
-        )
-    };
-}
-
-/// # Safety
-/// `steps` words from `weights`, and from `pitch`, `2·pitch` and `3·pitch` bytes after it, and
-/// `2·steps` words from `wide` must be readable.
-#[inline(always)]
-unsafe fn four_channels_of(
-    weights: *const i8,
-    pitch: usize,
-    wide: *const u32,
-    steps: usize,
-    start: [i32; 4],
-) -> [i32; 4] {
-    let [mut a, mut b, mut c, mut d] = start;
-    // SAFETY: reads what the caller promises; r6 and r7, which Rust keeps, are put back.
-    unsafe {
-        asm!(
-            "push {{r6, r7}}",
-            "add r2, r0, r1, lsl #1",
-            "add r3, r2, r1",
-            "add r1, r0, r1",
-            "subs r7, r5, #2",
-            "blt 3f",
-            "2:",
-            four_channels_step!(),
-            four_channels_step!(),
-            "subs r7, #2",
-            "bge 2b",
-            "3:",
-            "adds r7, #1",
-            "bne 4f",
-            four_channels_step!(),
-            "4:",
-            "pop {{r6, r7}}",
-            inout("r0") weights => _,
-            inout("r1") pitch => _,
-            out("r2") _, out("r3") _,
-            inout("r4") wide => _,
-            inout("r5") steps => _,
-            out("r12") _, out("lr") _,
-            inout("r8") a, inout("r9") b, inout("r10") c, inout("r11") d,
-            options(readonly),
-        );
-    }
-    [a, b, c, d]
 }

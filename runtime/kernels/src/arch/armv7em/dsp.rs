@@ -34,25 +34,3 @@ pub fn smlad(a: u32, b: u32, sum: i32) -> i32 {
     }
     total
 }
-
-/// `sum` plus the product of the low int16 of `a` and of `b`.
-#[inline(always)]
-pub fn smlabb(a: u32, b: u32, sum: i32) -> i32 {
-    let total;
-    // SAFETY: reads and writes the named registers and the sticky Q flag, which nothing reads.
-    unsafe {
-        asm!("smlabb {}, {}, {}, {}", out(reg) total, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack, preserves_flags));
-    }
-    total
-}
-
-/// `sum` plus the product of the high int16 of `a` and the low one of `b`.
-#[inline(always)]
-pub fn smlatb(a: u32, b: u32, sum: i32) -> i32 {
-    let total;
-    // SAFETY: reads and writes the named registers and the sticky Q flag, which nothing reads.
-    unsafe {
-        asm!("smlatb {}, {}, {}, {}", out(reg) total, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack, preserves_flags));
-    }
-    total
-}

@@ -1,80 +1,48 @@
-//! From sums to int8 outputs: the requantization of one output channel.
+//! From sums to int8 outputs in few instructions.
 //!
 //! `(sum·m + 2^(s−1)) >> s` with `s > 32` needs only the high word of the product: `2^(s−1)` has
 //! no bit in the low one. `SMMLA` adds it, and the output's zero point shifted left, as it
-//! multiplies. Channels whose `s` lies elsewhere take [`ConvConstants::output`]'s arithmetic.
+//! multiplies; `SSAT` clamps to int8. What is left: clamps that are narrower ([`clamp`]), and
+//! the rare channels whose `s` lies elsewhere ([`has_short_form`]), which Rust computes.
 
-use crate::num::{Multiplier, Output};
-use crate::reference::conv2d::ConvConstants;
+use crate::num::Output;
 
-/// How the sums of one output channel, bias included, become outputs.
+/// What the instructions take for one output channel.
 #[derive(Clone, Copy)]
-pub struct Finish {
-    /// The channel's bias: where a sum starts.
-    pub bias: i32,
-    multiplier: Multiplier,
-    store: Output,
-}
-
-/// [`Finish`] for a shift that the high word suffices for.
-#[derive(Clone, Copy)]
-pub struct HighWord {
-    mantissa: i32,
+pub struct Short {
     /// Half of the last place, and the zero point, in the place that the shift leaves them.
-    offset: i32,
-    shift: u32,
-    clamp: Option<[i32; 2]>,
+    pub offset: i32,
+    /// Bits that the high word is shifted right by.
+    pub shift: u32,
 }
 
-/// What makes an output of a sum.
-pub trait Store: Copy {
-    /// The output for `sum`, which has the bias.
-    fn output(self, sum: i32) -> i8;
+/// Whether a channel with this shift needs only the high word, and that has room for the zero
+/// point: with 22 bits or less to go, product, half and zero point are at most 2^30, 2^21, 2^29.
+pub fn has_short_form(shift: i8) -> bool {
+    (-23..=-2).contains(&shift)
 }
 
-impl Finish {
-    /// Of output channel `channel`.
-    #[inline(always)]
-    pub fn new(constants: &ConvConstants<'_>, store: Output, channel: usize) -> Self {
+/// Twice the zero point plus one: shifted left by one less than the shift it is the offset.
+pub fn unit(store: Output) -> i32 {
+    2 * i32::from(store.zero) + 1
+}
+
+impl Short {
+    /// For a channel that has the short form.
+    pub fn new(shift: i8, store: Output) -> Self {
+        let shift = !i32::from(shift) as u32;
         Self {
-            bias: constants.bias[channel],
-            multiplier: constants.multiplier(channel),
-            store,
+            offset: unit(store) << (shift - 1),
+            shift,
         }
     }
-
-    /// The short form, where there is one.
-    #[inline(always)]
-    pub fn high_word(self) -> Option<HighWord> {
-        // With a shift of 22 or less, product, half and zero point together fit a word: they are
-        // less than 2^30, 2^21 and 2^29.
-        let shift = -1 - i32::from(self.multiplier.shift);
-        (1..=22).contains(&shift).then(|| {
-            let Output { zero, min, max } = self.store;
-            HighWord {
-                mantissa: self.multiplier.mantissa,
-                offset: (1 << (shift - 1)) + (i32::from(zero) << shift),
-                shift: shift as u32,
-                clamp: ([min, max] != [i8::MIN, i8::MAX]).then(|| [min, max].map(i32::from)),
-            }
-        })
-    }
 }
 
-impl Store for Finish {
-    fn output(self, sum: i32) -> i8 {
-        self.store.store(self.multiplier.apply(sum))
-    }
-}
-
-impl Store for HighWord {
-    #[inline(always)]
-    fn output(self, sum: i32) -> i8 {
-        let high = ((i64::from(sum) * i64::from(self.mantissa)) >> 32) as i32;
-        let value = (high + self.offset) >> self.shift;
-        match self.clamp {
-            Some([min, max]) => value.max(min).min(max) as i8,
-            None => value.clamp(-128, 127) as i8,
+/// Clamps outputs that were clamped to int8 so far.
+pub fn clamp(store: Output, outputs: &mut [i8]) {
+    if [store.min, store.max] != [i8::MIN, i8::MAX] {
+        for out in outputs {
+            *out = (*out).max(store.min).min(store.max);
         }
     }
 }

@@ -7,11 +7,13 @@
 use crate::generic;
 use crate::set::KernelSet;
 
+mod block;
 pub mod conv2d;
 pub mod depthwise;
 mod dot;
 mod dsp;
 mod finish;
+mod plane;
 
 /// Stack that one kernel uses for scratch, besides its frame: widened inputs of a convolution,
 /// channel planes of a depthwise one.
