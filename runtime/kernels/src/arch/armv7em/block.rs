@@ -21,8 +21,8 @@ pub struct Frame {
     pub shifts: *const i8,
     /// Output channels, not 0.
     pub channels: usize,
-    /// `finish::unit` of the layer.
-    pub unit: i32,
+    /// Zero point of the outputs.
+    pub zero: i32,
     /// Where the first channel of the first pixel goes.
     pub outputs: *mut i8,
     /// Taps that the last word, of which not all are new, has in common with the one before it;
@@ -102,7 +102,8 @@ pub unsafe extern "C" fn four_pixels(frame: &Frame, weights: *const i8) {
         // Requantization: mantissa in r2, shift in r3, offset in r4.
         "6:",
         "ldrd r2, r3, [sp, #12]",
-        "ldr r5, [sp, #24]",
+        "movs r5, #1",
+        "ldr r6, [sp, #24]",
         "ldr r2, [r2, r7, lsl #2]",
         "ldrsb r3, [r3, r7]",
         "mvns r3, r3",
@@ -118,6 +119,10 @@ pub unsafe extern "C" fn four_pixels(frame: &Frame, weights: *const i8) {
         "asr r9, r9, r3",
         "asr r10, r10, r3",
         "asr r11, r11, r3",
+        "add r8, r8, r6",
+        "add r9, r9, r6",
+        "add r10, r10, r6",
+        "add r11, r11, r6",
         "ssat r8, #8, r8",
         "ssat r9, #8, r9",
         "ssat r10, #8, r10",
@@ -137,24 +142,15 @@ pub unsafe extern "C" fn four_pixels(frame: &Frame, weights: *const i8) {
 }
 
 /// Four taps of one pixel for the channel that `$weights` points to and `$sum` adds up.
+#[rustfmt::skip]
 macro_rules! one_channel_step {
     ($weights:literal, $sum:literal) => {
         concat!(
-            "ldr r12, [",
-            $weights,
-            "], #4\n",
+            "ldr r12, [", $weights, "], #4\n",
             "sxtb16 lr, r12\n",
             "sxtb16 r12, r12, ror #8\n",
-            "smlad ",
-            $sum,
-            ", lr, r5, ",
-            $sum,
-            "\n",
-            "smlad ",
-            $sum,
-            ", r12, r6, ",
-            $sum,
-            "\n",
+            "smlad ", $sum, ", lr, r5, ", $sum, "\n",
+            "smlad ", $sum, ", r12, r6, ", $sum, "\n",
         )
     };
 }
@@ -172,7 +168,9 @@ macro_rules! one_pixel_step {
     };
 }
 
-/// The output of one channel: mantissas from r5, shifts from r6, the unit in r7, outputs from r2.
+/// The output of one channel: mantissas from r5, shifts from r6, 1 in r4, the zero point in r7,
+/// outputs from r2.
+#[rustfmt::skip]
 macro_rules! one_output {
     ($sum:literal) => {
         concat!(
@@ -180,25 +178,12 @@ macro_rules! one_output {
             "ldrsb lr, [r6], #1\n",
             "mvn lr, lr\n",
             "sub r1, lr, #1\n",
-            "lsl r1, r7, r1\n",
-            "smmla ",
-            $sum,
-            ", ",
-            $sum,
-            ", r12, r1\n",
-            "asr ",
-            $sum,
-            ", ",
-            $sum,
-            ", lr\n",
-            "ssat ",
-            $sum,
-            ", #8, ",
-            $sum,
-            "\n",
-            "strb ",
-            $sum,
-            ", [r2], #1\n",
+            "lsl r1, r4, r1\n",
+            "smmla ", $sum, ", ", $sum, ", r12, r1\n",
+            "asr ", $sum, ", ", $sum, ", lr\n",
+            "add ", $sum, ", ", $sum, ", r7\n",
+            "ssat ", $sum, ", #8, ", $sum, "\n",
+            "strb ", $sum, ", [r2], #1\n",
         )
     };
 }
@@ -250,6 +235,7 @@ pub unsafe extern "C" fn one_pixel(frame: &Frame, weights: *const i8) {
         "5:",
         "ldrd r5, r6, [sp, #12]",
         "ldrd r7, r2, [sp, #24]",
+        "movs r4, #1",
         one_output!("r8"),
         one_output!("r9"),
         one_output!("r10"),

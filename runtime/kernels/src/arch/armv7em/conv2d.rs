@@ -20,8 +20,8 @@ const TAPS_MAX: usize = WORDS / (2 * PIXELS) * TAPS;
 /// As [`crate::reference::conv2d::conv2d`].
 pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
     let (taps, channels) = (params.taps(), params.output.channels);
-    let pointwise = params.window.kernel == [1, 1] && params.window.pad == [0, 0];
-    let fits = if output.len() / channels < PIXELS && pointwise {
+    let patches = Patches::new(params, input);
+    let fits = if patches.direct && output.len() / channels < PIXELS {
         dot::words(taps, 1) <= WORDS
     } else {
         taps <= TAPS_MAX
@@ -29,33 +29,23 @@ pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], outp
     if params.groups != 1 || taps < TAPS || !fits {
         return generic::conv2d::conv2d(params, constants, input, output);
     }
-    let mut scratch = [0; WORDS];
-    let patches = Patches {
-        params,
-        input,
-        pointwise,
-    };
     let layer = Layer {
         params,
         constants,
         taps,
-        all_short: constants
-            .shifts
-            .iter()
-            .all(|&shift| finish::has_short_form(shift)),
+        all_short: (0..channels).all(|channel| finish::is_short(constants.multiplier(channel))),
     };
+    let (mut wide, mut collected) = ([0; WORDS], [0; PIXELS * TAPS_MAX]);
     let mut blocks = output.chunks_exact_mut(PIXELS * channels);
     let mut pixel = 0;
     for outputs in &mut blocks {
-        for lane in 0..PIXELS {
-            patches.widen(pixel + lane, &mut scratch, PIXELS, lane);
-        }
-        layer.convolve(&scratch, PIXELS, outputs);
+        patches.widen(pixel, PIXELS, &mut collected, &mut wide);
+        layer.convolve(&wide, PIXELS, outputs);
         pixel += PIXELS;
     }
     for outputs in blocks.into_remainder().chunks_exact_mut(channels) {
-        patches.widen(pixel, &mut scratch, 1, 0);
-        layer.convolve(&scratch, 1, outputs);
+        patches.widen(pixel, 1, &mut collected, &mut wide);
+        layer.convolve(&wide, 1, outputs);
         pixel += 1;
     }
 }
@@ -99,7 +89,7 @@ impl Layer<'_> {
             mantissas: constants.mantissas.as_ptr(),
             shifts: constants.shifts.as_ptr(),
             channels: ours,
-            unit: finish::unit(params.store),
+            zero: i32::from(params.store.zero),
             outputs: outputs.as_mut_ptr(),
             back: (TAPS - taps % TAPS) % TAPS,
             taps,
@@ -116,7 +106,7 @@ impl Layer<'_> {
         finish::clamp(params.store, outputs);
         if !self.all_short || ours < channels {
             for channel in 0..channels {
-                if channel >= ours || !finish::has_short_form(constants.shifts[channel]) {
+                if channel >= ours || !finish::is_short(constants.multiplier(channel)) {
                     self.one_channel(channel, wide, pixels, outputs);
                 }
             }
@@ -138,8 +128,8 @@ impl Layer<'_> {
 struct Patches<'a> {
     params: &'a Conv2d,
     input: &'a [i8],
-    /// Whether a patch is one input pixel, and never padding.
-    pointwise: bool,
+    /// Whether each output pixel reads the input pixel of its own number, in whole words.
+    direct: bool,
 }
 
 /// A part of a patch.
@@ -157,50 +147,74 @@ impl Run<'_> {
     }
 }
 
-impl Patches<'_> {
-    /// Widens the patch of output pixel `index` to its place among `pixels`.
-    fn widen(&self, index: usize, wide: &mut [u32], pixels: usize, pixel: usize) {
+impl<'a> Patches<'a> {
+    fn new(params: &'a Conv2d, input: &'a [i8]) -> Self {
         let Conv2d {
-            input,
+            input: from,
             output,
             window,
             ..
-        } = self.params;
-        let at = [index / output.width, index % output.width];
-        let depth = input.channels;
-        if self.pointwise {
-            let place = at[0] * window.stride[0] * input.width + at[1] * window.stride[1];
-            let taps = &self.input[place * depth..][..depth];
-            return dot::widen_all(taps, wide, pixels, pixel);
+        } = params;
+        let pointwise = window.kernel == [1, 1] && window.stride == [1, 1];
+        let direct = pointwise && from.width == output.width && from.channels % TAPS == 0;
+        Self {
+            params,
+            input,
+            direct,
         }
-        if depth % TAPS == 0 {
-            let mut from = 0;
-            return self.for_runs(at, |run| {
-                let wide = &mut wide[from..];
-                from += dot::words(run.len(), pixels);
-                match run {
-                    Run::Inside(taps) => dot::widen(taps, wide, pixels, pixel),
-                    Run::Padding(taps) => {
-                        dot::widen_padding(self.params.input_zero, taps, wide, pixels, pixel);
-                    }
-                }
-            });
+    }
+
+    /// Widens the patches of `pixels` output pixels from `first`.
+    fn widen(&self, first: usize, pixels: usize, collected: &mut [i8], wide: &mut [u32]) {
+        let taps = self.params.taps();
+        if self.direct {
+            return dot::widen(&self.input[first * taps..][..pixels * taps], pixels, wide);
         }
-        let mut patch = [0; TAPS_MAX];
+        let (width, pitch) = (self.params.output.width, taps.next_multiple_of(TAPS));
+        let [mut y, mut x] = [first / width, first % width];
+        let collected = &mut collected[..pixels * pitch];
+        for patch in collected.chunks_exact_mut(pitch) {
+            self.collect([y, x], patch);
+            dot::split_last(patch, taps);
+            x += 1;
+            if x == width {
+                (y, x) = (y + 1, 0);
+            }
+        }
+        dot::widen(collected, pixels, wide);
+    }
+
+    /// Copies the patch of the output pixel at `at`, in the weights' order.
+    fn collect(&self, at: [usize; 2], patch: &mut [i8]) {
+        let Conv2d { input, window, .. } = self.params;
+        // Wraps around where it is padding.
+        let first = |axis: usize| (at[axis] * window.stride[axis]).wrapping_sub(window.pad[axis]);
+        let [y, x] = [first(0), first(1)];
+        let [rows, columns] = window.kernel;
+        let inside =
+            |first: usize, taps: usize, extent: usize| taps <= extent && first <= extent - taps;
+        let whole = inside(y, rows, input.height) && inside(x, columns, input.width);
+        if whole && window.dilation == [1, 1] {
+            let (pitch, run) = (input.width * input.channels, columns * input.channels);
+            let from = &self.input[(y * input.width + x) * input.channels..];
+            for (row, to) in patch.chunks_exact_mut(run).take(rows).enumerate() {
+                dot::copy(&from[row * pitch..][..run], to);
+            }
+            return;
+        }
         let mut filled = 0;
         self.for_runs(at, |run| {
             let to = &mut patch[filled..][..run.len()];
             filled += run.len();
             match run {
-                Run::Inside(taps) => to.copy_from_slice(taps),
+                Run::Inside(taps) => dot::copy(taps, to),
                 Run::Padding(_) => to.fill(self.params.input_zero),
             }
         });
-        dot::widen_all(&patch[..filled], wide, pixels, pixel);
     }
 
     /// The runs of the patch of the output pixel at `at`, in the weights' order; some are empty.
-    fn for_runs<'a>(&'a self, at: [usize; 2], mut each: impl FnMut(Run<'a>)) {
+    fn for_runs(&self, at: [usize; 2], mut each: impl FnMut(Run<'a>)) {
         let Conv2d { input, window, .. } = self.params;
         let depth = input.channels;
         let rows = window.inside(0, at[0], input.height);

@@ -6,7 +6,7 @@
 //! [`generic`].
 
 use super::SCRATCH_BYTES;
-use super::finish::{self, Short};
+use super::finish::{self, Folded};
 use super::plane;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
@@ -44,10 +44,10 @@ pub fn depthwise(
                     constants,
                     channel: channel + lane,
                 };
-                if finish::has_short_form(constants.shifts[channel + lane]) {
-                    layer.convolve(plane, band.pitch, rows, outputs);
-                } else {
-                    layer.convolve_slowly(plane, band.pitch, outputs);
+                let factor = constants.multiplier(channel + lane);
+                match Folded::new(factor, params.store) {
+                    Some(folded) => layer.convolve(folded, plane, band.pitch, rows, outputs),
+                    None => layer.convolve_slowly(plane, band.pitch, outputs),
                 }
             }
         }
@@ -69,7 +69,14 @@ impl Layer<'_> {
     }
 
     /// Writes `rows` rows, the first element of which is the first output, from their plane.
-    fn convolve(&self, plane: &[i8], pitch: usize, rows: usize, outputs: &mut [i8]) {
+    fn convolve(
+        &self,
+        folded: Folded,
+        plane: &[i8],
+        pitch: usize,
+        rows: usize,
+        outputs: &mut [i8],
+    ) {
         let Depthwise { output, window, .. } = self.params;
         let [step, column_step] = window.stride;
         let (pairs, singles) = match column_step {
@@ -80,19 +87,18 @@ impl Layer<'_> {
         let row_last = (rows - 1) * step * pitch;
         assert!(row_last + (TAPS - 1) * pitch + columns + 2 <= plane.len());
         assert!((rows * output.width - 1) * output.channels < outputs.len());
-        let short = Short::new(self.constants.shifts[self.channel], self.params.store);
         let halves = |low: i32, high: i32| low as u32 & 0xffff | (high as u32) << 16;
         let frame = plane::Frame {
             bias: self.constants.bias[self.channel],
             mantissa: self.constants.mantissas[self.channel],
-            offset: short.offset,
+            offset: folded.offset,
             pairs,
             rows,
             skip: (step * pitch).wrapping_sub(columns),
             singles,
             outer: [0, 1, 2].map(|row| halves(self.weight(row, 0), self.weight(row, 2))),
             middle: halves(self.weight(0, 1), self.weight(1, 1)),
-            last: halves(short.shift as i32, self.weight(2, 1)),
+            last: halves(folded.shift as i32, self.weight(2, 1)),
             pitch,
             channels: output.channels,
             plane: plane.as_ptr(),

@@ -5,6 +5,7 @@
 //! the odd ones, so that one `LDM` fetches what one pair of weights is multiplied with.
 
 use super::dsp::{smlad, sxtb16, sxtb16_ror8};
+use core::arch::{asm, naked_asm};
 
 /// Taps in a word of weights.
 pub const TAPS: usize = 4;
@@ -18,44 +19,98 @@ pub const fn words(taps: usize, pixels: usize) -> usize {
     taps.div_ceil(TAPS) * 2 * pixels
 }
 
-/// Widens the taps of pixel `pixel` among `pixels`, which are whole words of four.
+/// Copies `from` to `to`, which is as long: short runs at any address, for which `memcpy` is slow.
 #[inline(always)]
-pub fn widen(taps: &[i8], wide: &mut [u32], pixels: usize, pixel: usize) {
-    assert!(taps.len() / TAPS * 2 * pixels <= wide.len() && pixel < pixels);
-    let mut at = wide.as_mut_ptr().wrapping_add(pixel);
-    for word in taps.as_chunks::<TAPS>().0 {
-        let word = u32::from_le_bytes(word.map(|tap| tap as u8));
-        // SAFETY: word `n` of the taps writes to `2·pixels·n + pixel` and `pixels` after that,
-        // and `wide` has `2·pixels` for each of them.
-        unsafe {
-            at.write(sxtb16(word));
-            at.wrapping_add(pixels).write(sxtb16_ror8(word));
+pub fn copy(from: &[i8], to: &mut [i8]) {
+    assert!(from.len() == to.len());
+    let len = from.len();
+    if len < TAPS {
+        for (to, &from) in to.iter_mut().zip(from) {
+            *to = from;
         }
-        at = at.wrapping_add(2 * pixels);
+        return;
+    }
+    // SAFETY: copies `len` bytes, a word at a time; the last word, which ends where they do, may
+    // overlap the one before it.
+    unsafe {
+        asm!(
+            "subs {len}, #4",
+            "2:",
+            "ldr {word}, [{from}], #4",
+            "str {word}, [{to}], #4",
+            "subs {len}, #4",
+            "bge 2b",
+            "ldr {word}, [{from}, {len}]",
+            "str {word}, [{to}, {len}]",
+            len = inout(reg) len => _,
+            from = inout(reg) from.as_ptr() => _,
+            to = inout(reg) to.as_mut_ptr() => _,
+            word = out(reg) _,
+            options(nostack),
+        );
     }
 }
 
-/// As [`widen`] for any number of taps from four. Where they are no multiple of four, the last
-/// word has the last four taps, with those that the word before it had already set to zero.
+/// Makes whole words of `taps` taps in a patch that has room for them: where the last word would
+/// not be full it becomes that of the last four taps, those that the word before has set to zero.
 #[inline(always)]
-pub fn widen_all(taps: &[i8], wide: &mut [u32], pixels: usize, pixel: usize) {
-    widen(taps, wide, pixels, pixel);
-    let (rest, whole) = (taps.len() % TAPS, taps.len() / TAPS);
-    if let (1.., Some(last)) = (rest, taps.last_chunk::<TAPS>()) {
-        let word =
-            u32::from_le_bytes(last.map(|tap| tap as u8)) & (u32::MAX << (8 * (TAPS - rest)));
-        let wide = &mut wide[whole * 2 * pixels..];
-        wide[pixel] = sxtb16(word);
-        wide[pixel + pixels] = sxtb16_ror8(word);
+pub fn split_last(patch: &mut [i8], taps: usize) {
+    let back = patch.len() - taps;
+    if back > 0 {
+        let last = &mut patch[taps + back - TAPS..];
+        last.copy_within(..TAPS - back, back);
+        last[..back].fill(0);
     }
 }
 
-/// As [`widen`] for `taps` taps of padding, a multiple of four, all of which have one value.
-pub fn widen_padding(value: i8, taps: usize, wide: &mut [u32], pixels: usize, pixel: usize) {
-    let pair = sxtb16(u32::from_le_bytes([value as u8; 4]));
-    for wide in wide[..words(taps, pixels)].chunks_exact_mut(pixels) {
-        wide[pixel] = pair;
+/// Widens the taps of `pixels` pixels, one or [`PIXELS`], one after the other in whole words.
+#[inline(always)]
+pub fn widen(taps: &[i8], pixels: usize, wide: &mut [u32]) {
+    let pitch = taps.len() / pixels;
+    assert!(wide.len() >= words(pitch, pixels) && pitch.is_multiple_of(TAPS) && pitch > 0);
+    if pixels == PIXELS {
+        // SAFETY: four times `pitch` taps are there, and two words for each four of them.
+        return unsafe { widen_four(taps.as_ptr(), pitch, wide.as_mut_ptr()) };
     }
+    for (word, wide) in taps
+        .as_chunks::<TAPS>()
+        .0
+        .iter()
+        .zip(wide.as_chunks_mut().0)
+    {
+        let word = u32::from_le_bytes(word.map(|tap| tap as u8));
+        *wide = [sxtb16(word), sxtb16_ror8(word)];
+    }
+}
+
+/// # Safety
+/// `pitch`, a multiple of four and not 0, times four bytes from `taps` must be readable, and twice
+/// as many from `wide` writable.
+#[unsafe(naked)]
+unsafe extern "C" fn widen_four(taps: *const i8, pitch: usize, wide: *mut u32) {
+    naked_asm!(
+        "push {{r4-r11, lr}}",
+        "add r3, r1, r1, lsl #1",
+        "mov lr, r1",
+        "2:",
+        "ldr r5, [r0, r1]",
+        "ldr r6, [r0, r1, lsl #1]",
+        "ldr r7, [r0, r3]",
+        "ldr r4, [r0], #4",
+        "sxtb16 r8, r4",
+        "sxtb16 r9, r5",
+        "sxtb16 r10, r6",
+        "sxtb16 r11, r7",
+        "stm r2!, {{r8-r11}}",
+        "sxtb16 r4, r4, ror #8",
+        "sxtb16 r5, r5, ror #8",
+        "sxtb16 r6, r6, ror #8",
+        "sxtb16 r7, r7, ror #8",
+        "stm r2!, {{r4-r7}}",
+        "subs lr, #4",
+        "bne 2b",
+        "pop {{r4-r11, pc}}",
+    )
 }
 
 /// The dot product of `weights` with pixel `pixel` among `pixels`.

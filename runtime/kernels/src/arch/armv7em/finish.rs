@@ -1,40 +1,42 @@
 //! From sums to int8 outputs in few instructions.
 //!
 //! `(sum·m + 2^(s−1)) >> s` with `s > 32` needs only the high word of the product: `2^(s−1)` has
-//! no bit in the low one. `SMMLA` adds it, and the output's zero point shifted left, as it
+//! no bit in the low one. `SMMLA` adds it as it
 //! multiplies; `SSAT` clamps to int8. What is left: clamps that are narrower ([`clamp`]), and
-//! the rare channels whose `s` lies elsewhere ([`has_short_form`]), which Rust computes.
+//! the rare channels whose `s` is smaller ([`is_short`]), which Rust computes.
 
-use crate::num::Output;
+use crate::num::{Multiplier, Output};
 
-/// What the instructions take for one output channel.
+/// What the instructions take for one output channel, where the zero point goes with the half.
 #[derive(Clone, Copy)]
-pub struct Short {
+pub struct Folded {
     /// Half of the last place, and the zero point, in the place that the shift leaves them.
     pub offset: i32,
     /// Bits that the high word is shifted right by.
     pub shift: u32,
 }
 
-/// Whether a channel with this shift needs only the high word, and that has room for the zero
-/// point: with 22 bits or less to go, product, half and zero point are at most 2^30, 2^21, 2^29.
-pub fn has_short_form(shift: i8) -> bool {
-    (-23..=-2).contains(&shift)
+/// Whether a channel needs only the high word. A factor of zero does with any shift: shifted by
+/// more than a register has, half of the last place is 0 too.
+pub fn is_short(factor: Multiplier) -> bool {
+    factor.shift <= -2 || factor.mantissa == 0
 }
 
-/// Twice the zero point plus one: shifted left by one less than the shift it is the offset.
-pub fn unit(store: Output) -> i32 {
-    2 * i32::from(store.zero) + 1
-}
-
-impl Short {
-    /// For a channel that has the short form.
-    pub fn new(shift: i8, store: Output) -> Self {
-        let shift = !i32::from(shift) as u32;
-        Self {
-            offset: unit(store) << (shift - 1),
-            shift,
+impl Folded {
+    /// `None` for a channel that needs more than the high word, or more than its 32 bits: with 22
+    /// bits or less to go, product, half and zero point are at most 2^30, 2^21 and 2^29.
+    pub fn new(factor: Multiplier, store: Output) -> Option<Self> {
+        let (shift, zero) = (-1 - i32::from(factor.shift), i32::from(store.zero));
+        if factor.mantissa == 0 {
+            return Some(Self {
+                offset: zero,
+                shift: 0,
+            });
         }
+        (1..=22).contains(&shift).then(|| Self {
+            offset: (1 << (shift - 1)) + (zero << shift),
+            shift: shift as u32,
+        })
     }
 }
 

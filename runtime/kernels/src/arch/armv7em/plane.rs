@@ -14,7 +14,7 @@ pub struct Frame {
     pub bias: i32,
     /// The channel's mantissa.
     pub mantissa: i32,
-    /// The channel's offset in `finish::Short`.
+    /// The channel's offset in `finish::Folded`.
     pub offset: i32,
     /// Pairs of outputs in a row, which are neighbours in the plane.
     pub pairs: usize,
@@ -28,7 +28,7 @@ pub struct Frame {
     pub outer: [u32; 3],
     /// w1 of the first row and of the second.
     pub middle: u32,
-    /// The shift in `finish::Short`, and w1 of the last row in the high half.
+    /// The shift in `finish::Folded`, and w1 of the last row in the high half.
     pub last: u32,
     /// Bytes from one row of the plane to the next.
     pub pitch: usize,
@@ -42,51 +42,31 @@ pub struct Frame {
 
 /// One row for two outputs: the word at `$from`, w0 and w2 in `$outer`, w1 in half `$half` of
 /// `$middle`.
+#[rustfmt::skip]
 macro_rules! pair_row {
     ($from:literal, $outer:literal, $middle:literal, $half:literal) => {
         concat!(
-            "ldr r0, ",
-            $from,
-            "\n",
+            "ldr r0, ", $from, "\n",
             "sxtb16 r1, r0, ror #8\n",
             "sxtb16 r0, r0\n",
-            "smlad r11, r0, ",
-            $outer,
-            ", r11\n",
-            "smlad r12, r1, ",
-            $outer,
-            ", r12\n",
-            "smlab",
-            $half,
-            " r11, r1, ",
-            $middle,
-            ", r11\n",
-            "smlat",
-            $half,
-            " r12, r0, ",
-            $middle,
-            ", r12\n",
+            "smlad r11, r0, ", $outer, ", r11\n",
+            "smlad r12, r1, ", $outer, ", r12\n",
+            "smlab", $half, " r11, r1, ", $middle, ", r11\n",
+            "smlat", $half, " r12, r0, ", $middle, ", r12\n",
         )
     };
 }
 
 /// As `pair_row` for the first of the two.
+#[rustfmt::skip]
 macro_rules! single_row {
     ($from:literal, $outer:literal, $middle:literal, $half:literal) => {
         concat!(
-            "ldr r0, ",
-            $from,
-            "\n",
+            "ldr r0, ", $from, "\n",
             "sxtb16 r1, r0, ror #8\n",
             "sxtb16 r0, r0\n",
-            "smlad r11, r0, ",
-            $outer,
-            ", r11\n",
-            "smlab",
-            $half,
-            " r11, r1, ",
-            $middle,
-            ", r11\n",
+            "smlad r11, r0, ", $outer, ", r11\n",
+            "smlab", $half, " r11, r1, ", $middle, ", r11\n",
         )
     };
 }
