@@ -2,7 +2,7 @@
 //!
 //! Whole functions in assembly, so that sums, pointers and widened inputs stay in all of the
 //! fourteen registers: between its registers and its frame on the stack nothing is moved twice.
-//! Both write int8, by the short form of [`super::finish`] whatever a channel's shift is.
+//! Both requantize as [`super::finish`] says, with the low word of the product where it matters.
 
 use core::arch::naked_asm;
 
@@ -49,6 +49,22 @@ macro_rules! four_pixels_step {
         smlad r10, r12, r4, r10
         smlad r11, r12, r5, r11
         "
+    };
+}
+
+/// Half added and shifted right by r12, at most 32: a product of which the low word matters. r2 has
+/// the mantissa, r4 the half, lr what r12 lacks to 32.
+#[rustfmt::skip]
+macro_rules! wide_product {
+    ($sum:literal) => {
+        concat!(
+            "smull r1, ", $sum, ", ", $sum, ", r2\n",
+            "adds r1, r1, r4\n",
+            "adc ", $sum, ", ", $sum, ", #0\n",
+            "lsr r1, r1, r12\n",
+            "lsl ", $sum, ", ", $sum, ", lr\n",
+            "orr ", $sum, ", ", $sum, ", r1\n",
+        )
     };
 }
 
@@ -108,6 +124,7 @@ pub unsafe extern "C" fn four_pixels(frame: &Frame, weights: *const i8) {
         "ldrsb r3, [r3, r7]",
         "mvns r3, r3",
         "subs r4, r3, #1",
+        "bmi 8f",
         "lsl r4, r5, r4",
         "smmla r8, r8, r2, r4",
         "smmla r9, r9, r2, r4",
@@ -119,6 +136,7 @@ pub unsafe extern "C" fn four_pixels(frame: &Frame, weights: *const i8) {
         "asr r9, r9, r3",
         "asr r10, r10, r3",
         "asr r11, r11, r3",
+        "7:",
         "add r8, r8, r6",
         "add r9, r9, r6",
         "add r10, r10, r6",
@@ -138,6 +156,19 @@ pub unsafe extern "C" fn four_pixels(frame: &Frame, weights: *const i8) {
         "bne 1b",
         "add sp, #44",
         "pop {{r4-r11, pc}}",
+        // The shift is 32 or less in all: r12 to the right, or lr to the left in the high word.
+        "8:",
+        "add r12, r3, #32",
+        "rsb lr, r3, #0",
+        "sub r4, r12, #1",
+        "lsl r4, r5, r4",
+        wide_product!("r8"),
+        wide_product!("r9"),
+        wide_product!("r10"),
+        wide_product!("r11"),
+        "ldr r1, [sp, #28]",
+        "ldr r2, [sp, #20]",
+        "b 7b",
     )
 }
 
@@ -177,10 +208,24 @@ macro_rules! one_output {
             "ldr r12, [r5], #4\n",
             "ldrsb lr, [r6], #1\n",
             "mvn lr, lr\n",
-            "sub r1, lr, #1\n",
+            "subs r1, lr, #1\n",
+            "bmi 8f\n",
             "lsl r1, r4, r1\n",
             "smmla ", $sum, ", ", $sum, ", r12, r1\n",
             "asr ", $sum, ", ", $sum, ", lr\n",
+            "b 9f\n",
+            // As in `wide_product`.
+            "8: smull r0, ", $sum, ", ", $sum, ", r12\n",
+            "add r12, lr, #32\n",
+            "sub r1, r12, #1\n",
+            "lsl r1, r4, r1\n",
+            "adds r0, r0, r1\n",
+            "adc ", $sum, ", ", $sum, ", #0\n",
+            "rsb lr, lr, #0\n",
+            "lsr r0, r0, r12\n",
+            "lsl ", $sum, ", ", $sum, ", lr\n",
+            "orr ", $sum, ", ", $sum, ", r0\n",
+            "9:\n",
             "add ", $sum, ", ", $sum, ", r7\n",
             "ssat ", $sum, ", #8, ", $sum, "\n",
             "strb ", $sum, ", [r2], #1\n",

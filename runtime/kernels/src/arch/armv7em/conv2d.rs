@@ -33,7 +33,6 @@ pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], outp
         params,
         constants,
         taps,
-        all_short: (0..channels).all(|channel| finish::is_short(constants.multiplier(channel))),
     };
     let (mut wide, mut collected) = ([0; WORDS], [0; PIXELS * TAPS_MAX]);
     let mut blocks = output.chunks_exact_mut(PIXELS * channels);
@@ -55,8 +54,6 @@ struct Layer<'a> {
     params: &'a Conv2d,
     constants: &'a ConvConstants<'a>,
     taps: usize,
-    /// Whether every channel has the short form of requantization.
-    all_short: bool,
 }
 
 impl Layer<'_> {
@@ -104,22 +101,11 @@ impl Layer<'_> {
             }
         }
         finish::clamp(params.store, outputs);
-        if !self.all_short || ours < channels {
-            for channel in 0..channels {
-                if channel >= ours || !finish::is_short(constants.multiplier(channel)) {
-                    self.one_channel(channel, wide, pixels, outputs);
-                }
-            }
-        }
-    }
-
-    /// Writes one channel of the pixels without any of the short cuts.
-    fn one_channel(&self, channel: usize, wide: &[u32], pixels: usize, outputs: &mut [i8]) {
-        let weights = &self.constants.weights[channel * self.taps..][..self.taps];
-        let channels = self.params.output.channels;
-        for (pixel, outputs) in outputs.chunks_exact_mut(channels).enumerate() {
-            let sum = dot::one(weights, wide, pixels, pixel);
-            outputs[channel] = self.constants.output(channel, sum, self.params.store);
+        // Only one pixel has channels left.
+        let left = if pixels == 1 { ours } else { outputs.len() };
+        for (channel, out) in outputs.iter_mut().enumerate().skip(left) {
+            let sum = dot::one_pixel(&constants.weights[channel * taps..][..taps], wide);
+            *out = constants.output(channel, sum, params.store);
         }
     }
 }

@@ -113,15 +113,15 @@ unsafe extern "C" fn widen_four(taps: *const i8, pitch: usize, wide: *mut u32) {
     )
 }
 
-/// The dot product of `weights` with pixel `pixel` among `pixels`.
-pub fn one(weights: &[i8], wide: &[u32], pixels: usize, pixel: usize) -> i32 {
+/// The dot product of `weights` with the one pixel of `wide`.
+pub fn one_pixel(weights: &[i8], wide: &[u32]) -> i32 {
     let (words, rest) = weights.as_chunks::<TAPS>();
     let last = weights.last_chunk().filter(|_| !rest.is_empty());
     let mut sum = 0;
-    for (weights, wide) in words.iter().chain(last).zip(wide.chunks_exact(2 * pixels)) {
+    for (weights, wide) in words.iter().chain(last).zip(wide.as_chunks::<2>().0) {
         let word = u32::from_le_bytes(weights.map(|weight| weight as u8));
-        sum = smlad(sxtb16(word), wide[pixel], sum);
-        sum = smlad(sxtb16_ror8(word), wide[pixel + pixels], sum);
+        sum = smlad(sxtb16(word), wide[0], sum);
+        sum = smlad(sxtb16_ror8(word), wide[1], sum);
     }
     sum
 }

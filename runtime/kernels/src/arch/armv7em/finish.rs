@@ -3,7 +3,7 @@
 //! `(sum·m + 2^(s−1)) >> s` with `s > 32` needs only the high word of the product: `2^(s−1)` has
 //! no bit in the low one. `SMMLA` adds it as it
 //! multiplies; `SSAT` clamps to int8. What is left: clamps that are narrower ([`clamp`]), and
-//! the rare channels whose `s` is smaller ([`is_short`]), which Rust computes.
+//! the rare channels whose `s` is smaller.
 
 use crate::num::{Multiplier, Output};
 
@@ -14,12 +14,6 @@ pub struct Folded {
     pub offset: i32,
     /// Bits that the high word is shifted right by.
     pub shift: u32,
-}
-
-/// Whether a channel needs only the high word. A factor of zero does with any shift: shifted by
-/// more than a register has, half of the last place is 0 too.
-pub fn is_short(factor: Multiplier) -> bool {
-    factor.shift <= -2 || factor.mantissa == 0
 }
 
 impl Folded {
