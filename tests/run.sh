@@ -45,6 +45,19 @@ for board in "${boards[@]}"; do
         --target thumbv7em-none-eabihf --target-dir target/firmware -- -D warnings
 done
 
+say "the contract of kernels on the emulated processors"
+for board in "${boards[@]}"; do
+    cargo build --release --locked --manifest-path "$board/Cargo.toml" --example contract \
+        --target thumbv7em-none-eabihf --target-dir target/firmware
+done
+if command -v qemu-system-arm >/dev/null; then
+    qemu-system-arm -machine mps2-an386 -cpu cortex-m4 -display none -monitor none -serial none \
+        -semihosting-config enable=on,target=native \
+        -kernel target/firmware/thumbv7em-none-eabihf/release/examples/contract
+else
+    echo "skipped: the contract on mps2-an386: qemu-system-arm is not installed" >&2
+fi
+
 say "Miri on the no_std crates"
 if rustup component add miri rust-src --toolchain nightly 2>/dev/null; then
     cargo +nightly miri test --locked -p microtome-kernels

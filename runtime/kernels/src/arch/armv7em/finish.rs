@@ -1,9 +1,9 @@
 //! From sums to int8 outputs in few instructions.
 //!
 //! `(sum·m + 2^(s−1)) >> s` with `s > 32` needs only the high word of the product: `2^(s−1)` has
-//! no bit in the low one. `SMMLA` adds it as it
-//! multiplies; `SSAT` clamps to int8. What is left: clamps that are narrower ([`clamp`]), and
-//! the rare channels whose `s` is smaller.
+//! no bit in the low one. `SMMLA` adds it as it multiplies, and `SSAT` clamps to int8. With a
+//! smaller `s` the low word is shifted too. A depthwise channel adds the zero point with the half
+//! ([`Folded`]); clamps that are narrower come last ([`clamp`]).
 
 use crate::num::{Multiplier, Output};
 

@@ -1,8 +1,13 @@
 //! Armv7E-M: Cortex-M4 and M7, whose DSP extension multiplies two pairs of int16 at a time.
 //!
 //! Int8 becomes int16 by `SXTB16`, which takes bytes 0 and 2 of a word, or 1 and 3: both sides of
-//! a dot product are split the same way, so that nothing is ever put in order. Scratch is on the
-//! stack, [`SCRATCH_BYTES`] at most for an operator. Needed of the core: word loads at any address.
+//! a dot product are split the same way, so that nothing is ever put in order. Needed of the core:
+//! word loads at any address. Scratch is on the stack: [`SCRATCH_BYTES`], and half as much for the
+//! patches of a convolution.
+//!
+//! In reading order: [`conv2d`] collects what output pixels read, `dot` widens it, `block` has the
+//! inner loops; [`depthwise`] cuts channels into planes, `plane` has the inner loop; `finish` says
+//! how both requantize.
 
 use crate::generic;
 use crate::set::KernelSet;
