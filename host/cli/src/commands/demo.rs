@@ -22,9 +22,9 @@ use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The board to emulate
-    #[arg(long, default_value = "sim", value_parser = board)]
-    board: &'static Board,
+    /// The board to emulate, instead of the one that is a process of this computer
+    #[arg(long, value_parser = board)]
+    board: Option<&'static Board>,
     /// The board's image, instead of one that is built from the checkout
     #[arg(long)]
     firmware: Option<PathBuf>,
@@ -35,6 +35,14 @@ pub struct Args {
 
 fn board(name: &str) -> Result<&'static Board, String> {
     microtome_board::find(name).map_err(|error| error.to_string())
+}
+
+/// The board that needs no emulator.
+fn process() -> Result<&'static Board> {
+    let boards = microtome_board::boards().iter();
+    let mut here = boards.filter(|board| board.is_emulated() && board.firmware.target.is_none());
+    here.next()
+        .context("no board is a process of this computer: give --board")
 }
 
 /// A model that the command carries.
@@ -91,15 +99,17 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
             .keep(),
     };
     let narrator = Narrator { quiet: json };
+    let board = args.board.map_or_else(process, Ok)?;
     let model = compile(&ON_BOARD, &folder, &narrator)?;
     compile(&ON_HOST, &folder, &narrator)?;
     let executors = Executors::choose(GpuPolicy::Auto);
     let adapter = executors.name();
     narrator.leg("offload", &format!("{} on {adapter}", ON_HOST.name));
     let services = Arc::new(services(&folder, &executors)?);
-    let summary = serve(args, &model, &services, &narrator)?;
+    let image = board_run::locate(board, args.firmware.as_deref())?;
+    let summary = serve(board, &image, &model, &services, &narrator)?;
     services.journal.sync()?;
-    let board = args.board.name.clone();
+    let board = board.name.clone();
     if json {
         return report::json(&Json {
             board,
@@ -128,15 +138,15 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
 
 /// Starts the board with the plan of `model` and the shipped samples, and acquires them all.
 fn serve(
-    args: &Args,
+    board: &'static Board,
+    image: &Path,
     model: &Model,
     services: &Arc<Services>,
     narrator: &Narrator,
 ) -> Result<Summary> {
-    let image = board_run::locate(args.board, args.firmware.as_deref())?;
     let Board {
         name, description, ..
-    } = args.board;
+    } = board;
     narrator.leg("board", &format!("{name}: {description}"));
     let frames = frames(model)?;
     let store = replay::encode(&frames)?;
@@ -144,9 +154,9 @@ fn serve(
         plan: Some(model.plan.bytes()),
         replay: Some(&store),
     };
-    let running = launch(args.board, &image, &options)?;
+    let running = launch(board, image, &options)?;
     tokio::runtime::Runtime::new()?.block_on(async {
-        let connected = Connected::new(running, &image).await?;
+        let connected = Connected::new(running, image).await?;
         connected.must_run(&model.plan)?;
         narrator.connected(&connected);
         acquire(
