@@ -1,5 +1,7 @@
 //! The whole path through the command: model files to plans, plans on every executor, the demo.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

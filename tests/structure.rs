@@ -1,5 +1,7 @@
 //! The structure that `docs/architecture.md` draws is the one that the code has.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
