@@ -1,5 +1,7 @@
 //! Bad input gives one clear line and exit status 1: never a panic, never a wrong answer.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+
 mod support;
 
 use std::path::Path;
