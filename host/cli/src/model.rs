@@ -30,7 +30,7 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = read(path)?;
         let of = || format!("{}", path.display());
-        if path.extension().is_some_and(|extension| extension == "mtp") {
+        if is_plan(path) {
             let plan = PlanBuf::new(&bytes).with_context(of)?;
             return Ok(Self { plan, source: None });
         }
@@ -66,6 +66,11 @@ impl Model {
     pub fn macs(&self) -> usize {
         self.plan.plan().steps().map(|step| step.op.macs()).sum()
     }
+}
+
+/// Whether `path` names a plan and not a model file.
+pub fn is_plan(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "mtp")
 }
 
 /// The bytes of the model file at `path`.

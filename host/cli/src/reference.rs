@@ -26,7 +26,7 @@ impl Reference {
         let bytes = model::read(path)?;
         let of = || path.display().to_string();
         ensure!(
-            !bytes.starts_with(b"MTPL"),
+            !model::is_plan(path),
             "{}: tract runs model files, not plans",
             of()
         );

@@ -23,7 +23,7 @@ use std::sync::Arc;
 #[derive(clap::Args)]
 pub struct Args {
     /// The board to emulate, instead of the one that is a process of this computer
-    #[arg(long, value_parser = board)]
+    #[arg(long, value_parser = microtome_board::find)]
     board: Option<&'static Board>,
     /// The board's image, instead of one that is built from the checkout
     #[arg(long)]
@@ -31,10 +31,6 @@ pub struct Args {
     /// Folder for the plans and the journal, instead of a temporary one
     #[arg(long)]
     folder: Option<PathBuf>,
-}
-
-fn board(name: &str) -> Result<&'static Board, String> {
-    microtome_board::find(name).map_err(|error| error.to_string())
 }
 
 /// The board that needs no emulator.

@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(clap::Args)]
 pub struct Args {
     /// The board
-    #[arg(long, value_parser = board)]
+    #[arg(long, value_parser = microtome_board::find)]
     board: &'static Board,
     /// The plan (.mtp) or model (.onnx) that it runs
     #[arg(long)]
@@ -24,10 +24,6 @@ pub struct Args {
     /// The board's image, instead of one that is built from the checkout
     #[arg(long)]
     firmware: Option<PathBuf>,
-}
-
-fn board(name: &str) -> Result<&'static Board, String> {
-    microtome_board::find(name).map_err(|error| error.to_string())
 }
 
 /// How often the board is looked after.
