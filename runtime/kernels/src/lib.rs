@@ -24,7 +24,10 @@ pub mod dispatch;
 pub mod fixed;
 pub mod generic;
 pub mod num;
+pub mod operator;
 pub mod reference;
 pub mod set;
+pub mod view;
 
+pub use operator::{Args, Constants, Element, Extent, Extents, Fault, Operator};
 pub use set::KernelSet;
