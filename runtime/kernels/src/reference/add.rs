@@ -1,6 +1,9 @@
 //! Addition of two activations of one shape (the residual of a ResNet).
 
 use crate::num::{Multiplier, Output};
+use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, extents, one};
+use crate::rules;
+use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of an addition, as TFLite's int8 `ADD` defines them.
@@ -27,6 +30,41 @@ impl Add {
         let a = self.factors[0].apply((a as i32 - self.zeros[0] as i32) << LEFT_SHIFT);
         let b = self.factors[1].apply((b as i32 - self.zeros[1] as i32) << LEFT_SHIFT);
         self.store.store(self.factor.apply(a.wrapping_add(b)))
+    }
+}
+
+impl Operator for Add {
+    fn kind(&self) -> &'static str {
+        "add"
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        checked_len(&[self.len])?;
+        self.factors.into_iter().try_for_each(rules::factor)?;
+        rules::factor(self.factor)?;
+        rules::store(&self.store)
+    }
+
+    fn inputs(&self) -> Extents {
+        extents(&[Extent::new(Element::I8, self.len); 2])
+    }
+
+    fn outputs(&self) -> Extents {
+        one(Element::I8, self.len)
+    }
+
+    fn in_place(&self) -> bool {
+        true
+    }
+
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        if args.in_place {
+            let b = args.input(1);
+            (set.add_in_place)(self, args.output(0), b);
+        } else {
+            let (a, b) = (args.input(0), args.input(1));
+            (set.add)(self, a, b, args.output(0));
+        }
     }
 }
 
