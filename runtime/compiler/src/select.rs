@@ -113,9 +113,9 @@ fn extent(edge: &Edge) -> Extent {
 }
 
 fn edge(edge: &Edge) -> KernelEdge {
-    let (scale, zero) = edge
-        .quantization
-        .map_or((1.0, 0), |quantization| (quantization.scale, quantization.zero));
+    let (scale, zero) = edge.quantization.map_or((1.0, 0), |quantization| {
+        (quantization.scale, quantization.zero)
+    });
     KernelEdge {
         extent: extent(edge),
         scale,

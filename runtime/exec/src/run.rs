@@ -3,10 +3,10 @@
 
 use core::ops::Range;
 use heapless::Vec;
-use microtome_kernels::operator::{Args, OPERANDS_MAX};
 use microtome_kernels::KernelSet;
+use microtome_kernels::operator::Args;
 use microtome_plan::op::{OUTPUTS_MAX, STATE_MAX};
-use microtome_plan::{Plan, Step};
+use microtome_plan::{OperandAt, Plan, Step};
 
 /// Most spans that a step writes: results, state, scratch.
 const WRITTEN_MAX: usize = OUTPUTS_MAX + STATE_MAX + 1;
@@ -20,13 +20,14 @@ pub(crate) fn run(step: &Step<'_>, plan: &Plan<'_>, kernels: &KernelSet, arena: 
     let _ = written.push(step.scratch());
     let (mut pieces, kept) = cut(arena, &written);
     let in_place = step.is_in_place();
-    let inputs = step.reads().into_iter().enumerate().map(|(operand, span)| {
-        if in_place && operand == 0 {
-            &[]
-        } else {
-            find(&kept, span)
-        }
-    });
+    let inputs = step
+        .operands()
+        .enumerate()
+        .map(|(operand, (at, extent))| match at {
+            OperandAt::Arena(_) if in_place && operand == 0 => &[],
+            OperandAt::Arena(at) => find(&kept, at.span(extent.bytes())),
+            OperandAt::Constant(at) => plan.constant(at, extent),
+        });
     let scratch = pieces.pop().unwrap_or_default();
     let mut pieces = pieces.into_iter();
     let args = Args {

@@ -38,6 +38,15 @@ impl ConstAt {
     pub const ALIGN: usize = 16;
 }
 
+/// Where an operand lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperandAt {
+    /// In the arena: an activation.
+    Arena(ArenaAt),
+    /// Among the constants.
+    Constant(ConstAt),
+}
+
 /// Most results of a step.
 pub const OUTPUTS_MAX: usize = 4;
 /// Most pieces of state that a step keeps.
@@ -59,7 +68,7 @@ pub struct Step<'a> {
     /// The operator.
     pub op: Op,
     /// Its operands.
-    pub inputs: Vec<ArenaAt, OPERANDS_MAX>,
+    pub inputs: Vec<OperandAt, OPERANDS_MAX>,
     /// Its results.
     pub outputs: Vec<ArenaAt, OUTPUTS_MAX>,
     /// What it keeps from run to run.
@@ -71,9 +80,19 @@ pub struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// The arena spans of the operands.
+    /// Each operand, and what it is.
+    pub fn operands(&self) -> impl Iterator<Item = (OperandAt, Extent)> {
+        let extents = self.op.operator().inputs();
+        self.inputs.clone().into_iter().zip(extents)
+    }
+
+    /// The arena spans of the operands that are no constants.
     pub fn reads(&self) -> Spans {
-        spans(&self.inputs, &self.op.operator().inputs())
+        let span = |(at, extent): (OperandAt, Extent)| match at {
+            OperandAt::Arena(at) => Some(at.span(extent.bytes())),
+            OperandAt::Constant(_) => None,
+        };
+        self.operands().filter_map(span).collect()
     }
 
     /// The arena spans of the results.
@@ -98,8 +117,12 @@ impl Step<'_> {
 
     /// Whether the first output lies on the first input.
     pub fn is_in_place(&self) -> bool {
-        let reads = self.reads();
-        !reads.is_empty() && reads.first() == self.writes().first()
+        match (self.operands().next(), self.writes().first()) {
+            (Some((OperandAt::Arena(at), extent)), Some(output)) => {
+                at.span(extent.bytes()) == *output
+            }
+            _ => false,
+        }
     }
 
     /// What each constant is, and where.
@@ -111,9 +134,7 @@ impl Step<'_> {
 
 fn spans(places: &[ArenaAt], extents: &Extents) -> Spans {
     let spans = places.iter().zip(extents);
-    spans
-        .map(|(at, extent)| at.span(extent.bytes()))
-        .collect()
+    spans.map(|(at, extent)| at.span(extent.bytes())).collect()
 }
 
 /// Makes [`Op`]: one variant an operator, named as its parameters are.

@@ -174,7 +174,7 @@ impl Session {
         }
     }
 
-    async fn send_values(&mut self, values: &[i8]) -> Result<(), SessionError> {
+    async fn send_values(&mut self, values: &[u8]) -> Result<(), SessionError> {
         let mut data = [0; PIECE_LEN_MAX];
         let mut offset = 0;
         for piece in values.chunks(PIECE_LEN_MAX) {
