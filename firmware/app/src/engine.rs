@@ -79,8 +79,7 @@ impl<'p, 'm> Engine<'p, 'm> {
         let manifest = self.plan.manifest();
         // A valid plan has at least one output.
         let port = &manifest.outputs[0];
-        let output = bytemuck::cast_slice(self.executor.output(0));
-        microtome_answer::read(&manifest.task, port, output)
+        microtome_answer::read(&manifest.task, port, self.executor.output(0))
     }
 }
 

@@ -245,6 +245,6 @@ fn extend(values: &mut Vec<u8>, piece: &Piece<'_>, len_max: usize) -> Result<(),
     if piece.offset as usize != values.len() || values.len() + piece.data.len() > len_max {
         return Err(Fault::Violation("a piece of a tensor is out of place"));
     }
-    values.extend(piece.data.iter().map(|byte| byte.cast_signed()));
+    values.extend_from_slice(piece.data);
     Ok(())
 }

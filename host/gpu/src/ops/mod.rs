@@ -141,13 +141,16 @@ fn dispatch(
     Some(match &step.op {
         Op::Conv2d(params) => conv2d::dispatch(job, params, input, &conv(), packed),
         Op::Depthwise(params) => depthwise::dispatch(job, params, input, &conv(), packed),
-        Op::Add(params) => add::dispatch(job, params, input, operand(1)?),
+        Op::Add(params) if params.broadcast.is_flat() && !params.subtract => {
+            add::dispatch(job, params, input, operand(1)?)
+        }
         Op::AveragePool(params) => average_pool::dispatch(job, params, input),
         Op::MaxPool(params) => max_pool::dispatch(job, params, input),
         Op::Softmax(params) => softmax::dispatch(job, params, input),
         Op::Rescale(params) => rescale::dispatch(job, params, input),
         Op::Pad(params) => pad::dispatch(job, params, input),
         Op::Clamp(params) => clamp::dispatch(job, params, input),
+        Op::Add(_) => return None,
     })
 }
 

@@ -4,6 +4,7 @@ use super::factor::multiplier;
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
 use microtome_kernels::reference::add::{self, LEFT_SHIFT};
+use microtome_kernels::view::Broadcast;
 
 /// Largest difference of two int8 values.
 const SPAN: f64 = 255.0;
@@ -22,7 +23,8 @@ impl GraphOp for Add {
         let operand = |scale: f64| multiplier(scale / twice_max, SPAN * shift);
         let sum = twice_max / (shift * f64::from(edges.output().scale));
         let params = add::Add {
-            len: edges.len(),
+            subtract: false,
+            broadcast: Broadcast::flat(edges.len()),
             zeros: inputs.map(|input| input.zero),
             factors: [operand(scales[0])?, operand(scales[1])?],
             factor: multiplier(sum, SPAN * shift)?,
