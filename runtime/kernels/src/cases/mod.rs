@@ -3,8 +3,11 @@
 //! Nothing here needs `std` or an allocator, so that an emulated board runs the same cases as
 //! the host ([`check_all`]). On a host, [`contract!`](crate::contract) makes one test an operator.
 
+mod broadcast;
 mod convolution;
+mod data;
 mod elementwise;
+mod matrix;
 mod operate;
 mod pool;
 mod rng;
@@ -30,6 +33,20 @@ macro_rules! for_each_case {
             rescale: $crate::reference::rescale::Rescale;
             pad: $crate::reference::pad::Pad;
             clamp: $crate::reference::clamp::Clamp;
+            lookup: $crate::reference::lookup::Lookup;
+            mul: $crate::reference::mul::Mul;
+            div: $crate::reference::div::Div;
+            extremum: $crate::reference::extremum::Extremum;
+            prelu: $crate::reference::prelu::PRelu;
+            mat_mul: $crate::reference::mat_mul::MatMul;
+            reduce: $crate::reference::reduce::Reduce;
+            arg_max: $crate::reference::arg_max::ArgMax;
+            copy: $crate::data::copy::Copy;
+            concat: $crate::data::concat::Concat;
+            gather: $crate::data::gather::Gather;
+            pad_by: $crate::data::pad_by::PadBy;
+            delay: $crate::data::delay::Delay;
+            select: $crate::data::select::Select;
         }
     };
 }

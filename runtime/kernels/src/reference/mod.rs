@@ -7,12 +7,20 @@
 use crate::set::KernelSet;
 
 pub mod add;
+pub mod arg_max;
 pub mod average_pool;
 pub mod clamp;
 pub mod conv2d;
 pub mod depthwise;
+pub mod div;
+pub mod extremum;
+pub mod lookup;
+pub mod mat_mul;
 pub mod max_pool;
+pub mod mul;
 pub mod pad;
+pub mod prelu;
+pub mod reduce;
 pub mod rescale;
 pub mod softmax;
 
@@ -31,4 +39,9 @@ pub const SET: KernelSet = KernelSet {
     pad: pad::pad,
     clamp: clamp::clamp,
     clamp_in_place: clamp::clamp_in_place,
+    lookup: lookup::lookup,
+    lookup_in_place: lookup::lookup_in_place,
+    mul: mul::mul,
+    mul_in_place: mul::mul_in_place,
+    mat_mul: mat_mul::mat_mul,
 };
