@@ -7,6 +7,7 @@ use crate::reference::{
     add::Add,
     average_pool::AveragePool,
     clamp::Clamp,
+    conv_transpose::ConvTranspose,
     conv2d::{Conv2d, ConvConstants},
     depthwise::Depthwise,
     lookup::Table,
@@ -26,6 +27,9 @@ pub type UnaryInPlace<P> = fn(&P, &mut [i8]);
 
 /// A kernel that reads two operands.
 pub type Binary<P> = fn(&P, &[i8], &[i8], &mut [i8]);
+
+/// The products of a matrix's rows, which lie one after another, with a vector; no sum overflows.
+pub type MatVec = fn(&[i8], &[i8], &mut [i32]);
 
 /// A kernel that reads one operand and the constants of a convolution.
 pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [i8]);
@@ -69,4 +73,8 @@ pub struct KernelSet {
     pub mul_in_place: fn(&Mul, &mut [i8], &[i8]),
     /// See [`crate::reference::mat_mul`].
     pub mat_mul: Binary<MatMul>,
+    /// See [`crate::reference::recurrent::mat_vec`].
+    pub mat_vec: MatVec,
+    /// See [`crate::reference::conv_transpose`].
+    pub conv_transpose: Convolution<ConvTranspose>,
 }

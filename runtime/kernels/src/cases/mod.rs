@@ -10,6 +10,7 @@ mod elementwise;
 mod matrix;
 mod operate;
 mod pool;
+mod recurrent;
 mod rng;
 
 pub use operate::{Buffers, Case, Operand, Outcome, operate};
@@ -39,6 +40,12 @@ macro_rules! for_each_case {
             extremum: $crate::reference::extremum::Extremum;
             prelu: $crate::reference::prelu::PRelu;
             mat_mul: $crate::reference::mat_mul::MatMul;
+            conv_transpose: $crate::reference::conv_transpose::ConvTranspose;
+            resize_linear: $crate::reference::resize::ResizeLinear;
+            layer_norm: $crate::reference::layer_norm::LayerNorm;
+            lstm: $crate::reference::recurrent::lstm::Lstm;
+            gru: $crate::reference::recurrent::gru::Gru;
+            rnn: $crate::reference::recurrent::rnn::Rnn;
             reduce: $crate::reference::reduce::Reduce;
             arg_max: $crate::reference::arg_max::ArgMax;
             copy: $crate::data::copy::Copy;

@@ -10,6 +10,7 @@ use crate::set::KernelSet;
 pub mod conv2d;
 pub mod depthwise;
 pub mod mat_mul;
+pub mod mat_vec;
 pub mod pad;
 pub mod pool;
 
@@ -25,5 +26,6 @@ pub const SET: KernelSet = KernelSet {
     max_pool: pool::max_pool,
     pad: pad::pad,
     mat_mul: mat_mul::mat_mul,
+    mat_vec: mat_vec::mat_vec,
     ..reference::SET
 };

@@ -11,17 +11,21 @@ pub mod arg_max;
 pub mod average_pool;
 pub mod clamp;
 pub mod conv2d;
+pub mod conv_transpose;
 pub mod depthwise;
 pub mod div;
 pub mod extremum;
+pub mod layer_norm;
 pub mod lookup;
 pub mod mat_mul;
 pub mod max_pool;
 pub mod mul;
 pub mod pad;
 pub mod prelu;
+pub mod recurrent;
 pub mod reduce;
 pub mod rescale;
+pub mod resize;
 pub mod softmax;
 
 /// The reference as a kernel set: what every other set is compared with.
@@ -44,4 +48,6 @@ pub const SET: KernelSet = KernelSet {
     mul: mul::mul,
     mul_in_place: mul::mul_in_place,
     mat_mul: mat_mul::mat_mul,
+    mat_vec: recurrent::mat_vec,
+    conv_transpose: conv_transpose::conv_transpose,
 };
