@@ -222,6 +222,9 @@ fn small_input(rng: &mut Rng) -> Vec<i8> {
     input
 }
 
+/// Makes a cell of a shape.
+type Maker = fn(Recurrent) -> Box<dyn Operator>;
+
 #[test]
 fn a_stream_in_parts_is_the_sequence() {
     let mut rng = Rng::new(9);
@@ -238,7 +241,7 @@ fn a_stream_in_parts_is_the_sequence() {
             reset_after: true,
         })
     };
-    let makers: [(usize, &dyn Fn(Recurrent) -> Box<dyn Operator>); 2] = [(4, &lstm), (3, &gru)];
+    let makers: [(usize, Maker); 2] = [(4, lstm), (3, gru)];
     for (gates, op) in makers {
         let constants = small_constants(&mut rng, gates, 1);
         let whole = run(&*op(SMALL), &[Tensor::new(&input)], &constants);
