@@ -6,7 +6,7 @@ use microtome_kernels::cases::Rng;
 use microtome_kernels::num::{Shape, Window};
 use microtome_kernels::reference::conv_transpose::ConvTranspose;
 use microtome_kernels::reference::resize::{ONE, ResizeLinear};
-use microtome_kernels::{Args, Constants, Fault, Operator};
+use microtome_kernels::{Constants, Fault, Operator};
 use support::{Tensor, error, multiplier, real, run, store};
 
 const fn shape(height: usize, width: usize, channels: usize) -> Shape {
@@ -84,9 +84,7 @@ fn indices_outside_of_the_input_are_refused() {
             bytemuck::cast_slice(&indices),
             bytemuck::cast_slice(&weight),
         ];
-        let mut args = Args::default();
-        args.constants = Constants(pair.into_iter().chain(pair).collect());
-        op.check_constants(&args.constants)
+        op.check_constants(&Constants(pair.into_iter().chain(pair).collect()))
     };
     assert_eq!(check([0, 1], ONE), Ok(()));
     assert_eq!(check([0, 2], ONE), Err(Fault::Number));
