@@ -104,17 +104,17 @@ fn the_inverse_root_is_close() {
     let mut x = 1_u64;
     while x < u64::MAX / 3 * 2 {
         check(x);
-        x += x / 101 + 1;
+        x += x / if cfg!(miri) { 3 } else { 101 } + 1;
     }
     check(u64::MAX);
-    (1..20_000).for_each(check);
+    (1..if cfg!(miri) { 200 } else { 20_000 }).for_each(check);
     assert!(worst < 2_f64.powi(-28), "{worst}");
 }
 
 #[test]
 fn gates_are_close() {
     let (mut tanh_worst, mut sigmoid_worst) = (0_f64, 0_f64);
-    for x in (-(12 << 16)..=12 << 16).step_by(7) {
+    for x in (-(12 << 16)..=12 << 16).step_by(if cfg!(miri) { 997 } else { 7 }) {
         let real = f64::from(x) / 65536.0;
         let one = f64::from(fixed::ONE_Q15);
         tanh_worst = tanh_worst.max((f64::from(fixed::tanh(x)) / one - real.tanh()).abs());

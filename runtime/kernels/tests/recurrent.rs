@@ -128,7 +128,7 @@ fn difference(
     let (mut squares, mut count, mut worst) = (0.0, 0.0, 0_f64);
     for _ in 0..if cfg!(miri) { 1 } else { 20 } {
         let shape = Recurrent {
-            time: 50,
+            time: if cfg!(miri) { 2 } else { 50 },
             features: 20,
             hidden: 32,
             direction: Direction::Forward,
