@@ -175,3 +175,42 @@ pub const fn tanh(x: i32) -> i32 {
 pub const fn sigmoid(x: i32) -> i32 {
     (ONE_Q15 + tanh(x >> 1) + 1) >> 1
 }
+
+/// Steps of [`LN`] from 1 to 2.
+const LN_STEPS: usize = 64;
+/// ln 2 in Q15.16.
+const LN_2: i32 = 45_426;
+
+/// The natural logarithm in Q15.16 of each step.
+pub const LN: [i32; LN_STEPS + 1] = ln_table();
+
+const fn ln_table() -> [i32; LN_STEPS + 1] {
+    let mut table = [0; LN_STEPS + 1];
+    let mut step = 0;
+    while step < table.len() {
+        // ln x = 2 artanh((x − 1) / (x + 1)), by its series.
+        let x = step as f64 / LN_STEPS as f64;
+        let ratio = x / (2.0 + x);
+        let (mut sum, mut power, mut degree) = (0.0, ratio, 1);
+        while degree < 40 {
+            sum += power / degree as f64;
+            power *= ratio * ratio;
+            degree += 2;
+        }
+        table[step] = (2.0 * sum * 65536.0 + 0.5) as i32;
+        step += 1;
+    }
+    table
+}
+
+/// The natural logarithm in Q15.16 of `x` in Q12.19: linear between the steps of [`LN`]. That of
+/// 0 is that of 2^−19.
+pub const fn ln(x: u32) -> i32 {
+    let x = if x == 0 { 1 } else { x };
+    let zeros = x.leading_zeros();
+    let normal = x << zeros;
+    let step = ((normal >> 25) % LN_STEPS as u32) as usize;
+    let fraction = ((normal >> 9) & 0xffff) as i32;
+    let slope = LN[step + 1] - LN[step];
+    (12 - zeros as i32) * LN_2 + LN[step] + ((slope * fraction + (1 << 15)) >> 16)
+}

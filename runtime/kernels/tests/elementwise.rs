@@ -3,11 +3,14 @@
 mod support;
 
 use microtome_kernels::reference::add::{Add, LEFT_SHIFT};
+use microtome_kernels::reference::compare::{Compare, Relation};
 use microtome_kernels::reference::div::Div;
 use microtome_kernels::reference::extremum::Extremum;
+use microtome_kernels::reference::log_softmax::LogSoftmax;
 use microtome_kernels::reference::lookup::Lookup;
 use microtome_kernels::reference::mul::Mul;
 use microtome_kernels::reference::prelu::PRelu;
+use microtome_kernels::reference::softmax::Softmax;
 use microtome_kernels::view::Broadcast;
 use support::{Tensor, dims, error, multiplier, real, run, store};
 
@@ -168,4 +171,60 @@ fn slopes_below_zero_are_each_channels_own() {
     let error = error(&got, scales[1], zeros[1], &exact);
     // Half an output, and half a slope's step times the input.
     assert!(error < 0.505, "{error}");
+}
+
+#[test]
+fn comparisons_are_those_of_real_numbers() {
+    type Holds = fn(&f64, &f64) -> bool;
+    let relations: [(Relation, Holds); 6] = [
+        (Relation::Equal, f64::eq),
+        (Relation::NotEqual, f64::ne),
+        (Relation::Less, f64::lt),
+        (Relation::LessOrEqual, f64::le),
+        (Relation::Greater, f64::gt),
+        (Relation::GreaterOrEqual, f64::ge),
+    ];
+    // Binary fractions, so that equals are equal in float, too.
+    let (scales, zeros) = ([0.5, 0.375], [3, -100]);
+    for (relation, holds) in relations {
+        let op = Compare {
+            broadcast: Broadcast::flat(FLAT),
+            relation,
+            zeros,
+            factors: [multiplier(0.5), multiplier(0.375)],
+        };
+        let got = run_pairs(&op, &[]);
+        let expected = real_pairs(scales, zeros).map(|(a, b)| i8::from(holds(&a, &b)));
+        assert!(got.into_iter().eq(expected), "{relation:?}");
+    }
+}
+
+#[test]
+fn logarithms_of_softmax_are_close() {
+    const DEPTH: usize = 40;
+    let (scale, out) = (0.07, (16.0 / 256.0, 127));
+    let mut rng = microtome_kernels::cases::Rng::new(12);
+    let mut values = vec![0; 50 * DEPTH];
+    rng.fill(&mut values);
+    let argument = multiplier(scale * f64::from(1 << 26));
+    let op = LogSoftmax {
+        softmax: Softmax {
+            rows: 50,
+            depth: DEPTH,
+            mantissa: argument.mantissa,
+            shift: argument.shift as u8,
+            diff_min: -255,
+        },
+        argument: multiplier(scale * 65536.0),
+        factor: multiplier(1.0 / 65536.0 / out.0),
+        store: store(out.1),
+    };
+    let got = run(&op, &[Tensor::new(&values)], &[])[0].get();
+    let mut exact = Vec::new();
+    for row in real(&values, scale, 0).chunks_exact(DEPTH) {
+        let sum: f64 = row.iter().map(|x| x.exp()).sum();
+        exact.extend(row.iter().map(|x| x - sum.ln()));
+    }
+    let error = error(&got, out.0, out.1, &exact);
+    assert!(error < 0.502, "{error}");
 }

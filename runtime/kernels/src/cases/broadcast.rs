@@ -1,6 +1,7 @@
 //! Cases of the operators that read one or two operands element by element.
 
 use super::{Case, Operand, Rng};
+use crate::reference::compare::{Compare, Relation};
 use crate::reference::div::Div;
 use crate::reference::extremum::Extremum;
 use crate::reference::lookup::Lookup;
@@ -32,6 +33,25 @@ impl Case for Extremum {
         Self {
             maximum: rng.once_in(2),
             broadcast: rng.broadcast(),
+        }
+    }
+}
+
+impl Case for Compare {
+    fn random(rng: &mut Rng) -> Self {
+        let relation = match rng.size(0..=5) {
+            0 => Relation::Equal,
+            1 => Relation::NotEqual,
+            2 => Relation::Less,
+            3 => Relation::LessOrEqual,
+            4 => Relation::Greater,
+            _ => Relation::GreaterOrEqual,
+        };
+        Self {
+            broadcast: rng.broadcast(),
+            relation,
+            zeros: [rng.int8(), rng.int8()],
+            factors: [rng.multiplier(-2..=0), rng.multiplier(-2..=0)],
         }
     }
 }

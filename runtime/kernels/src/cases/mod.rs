@@ -38,6 +38,8 @@ macro_rules! for_each_case {
             mul: $crate::reference::mul::Mul;
             div: $crate::reference::div::Div;
             extremum: $crate::reference::extremum::Extremum;
+            compare: $crate::reference::compare::Compare;
+            log_softmax: $crate::reference::log_softmax::LogSoftmax;
             prelu: $crate::reference::prelu::PRelu;
             mat_mul: $crate::reference::mat_mul::MatMul;
             conv_transpose: $crate::reference::conv_transpose::ConvTranspose;
