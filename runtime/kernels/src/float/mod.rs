@@ -17,6 +17,8 @@ pub mod pair;
 pub mod source;
 #[cfg(test)]
 mod testing;
+pub mod tile;
+pub mod window;
 
 pub mod binary;
 pub mod binary_int;
@@ -26,3 +28,8 @@ pub mod logic;
 pub mod predicate;
 pub mod quantize;
 pub mod unary;
+
+pub mod conv2d;
+pub mod conv_transpose;
+pub mod depthwise;
+pub mod matmul;

@@ -31,4 +31,10 @@ pub const SET: KernelSet = KernelSet {
     pad: pad::pad,
     clamp: clamp::clamp,
     clamp_in_place: clamp::clamp_in_place,
+    #[cfg(feature = "float")]
+    conv2d_f32: crate::float::conv2d::conv2d,
+    #[cfg(feature = "float")]
+    depthwise_f32: crate::float::depthwise::depthwise,
+    #[cfg(feature = "float")]
+    matmul_f32: crate::float::matmul::matmul,
 };
