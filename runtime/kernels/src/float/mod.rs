@@ -33,3 +33,7 @@ pub mod conv2d;
 pub mod conv_transpose;
 pub mod depthwise;
 pub mod matmul;
+
+pub mod pool;
+pub mod reduce;
+pub mod softmax;
