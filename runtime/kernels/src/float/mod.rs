@@ -34,6 +34,12 @@ pub mod conv_transpose;
 pub mod depthwise;
 pub mod matmul;
 
+pub mod arg;
+pub mod channel_norm;
+pub mod lrn;
+pub mod norm;
 pub mod pool;
 pub mod reduce;
+pub mod resample;
 pub mod softmax;
+pub mod top_k;
