@@ -12,6 +12,7 @@
 //! 5. Movement by index.
 //! 6. Decision trees.
 
+pub mod index;
 pub mod math;
 pub mod pair;
 pub mod source;
@@ -43,3 +44,9 @@ pub mod reduce;
 pub mod resample;
 pub mod softmax;
 pub mod top_k;
+
+pub mod cum_sum;
+pub mod gather;
+pub mod one_hot;
+pub mod scatter;
+pub mod trilu;
