@@ -34,6 +34,7 @@ pub mod conv2d;
 pub mod conv_transpose;
 pub mod depthwise;
 pub mod matmul;
+pub mod recurrent;
 
 pub mod arg;
 pub mod channel_norm;
@@ -50,3 +51,5 @@ pub mod gather;
 pub mod one_hot;
 pub mod scatter;
 pub mod trilu;
+
+pub mod tree_ensemble;

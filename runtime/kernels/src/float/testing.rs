@@ -21,7 +21,7 @@ pub enum Data {
 }
 
 impl Data {
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Self::F32(values) => bytemuck::cast_slice(values),
             Self::I32(values) => bytemuck::cast_slice(values),
@@ -248,6 +248,55 @@ fn deterministic() -> proptest::test_runner::TestRng {
     proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha)
 }
 
+/// Whatever the `constants`, with some bytes replaced, [`Operator::check_constants`] fails or
+/// [`Operator::run`] does no harm.
+///
+/// # Panics
+/// When a run does.
+pub fn hostile_constants(op: &dyn Operator, constants: &[Data]) {
+    let original = memories(&op.constants(), constants);
+    let mut rng = Rng::new(7);
+    let mut ran = 0;
+    for case in 0..if cfg!(miri) { 8 } else { 2000 } {
+        let mut edited: Vec<_> = original
+            .iter()
+            .map(|memory| Memory::of(memory.get()))
+            .collect();
+        for _ in 0..case % 4 {
+            let bytes = edited[rng.size(0..=constants.len() - 1)].get_mut();
+            let at = rng.size(0..=bytes.len() - 1);
+            bytes[at] = if rng.once_in(2) {
+                rng.size(0..=9) as u8
+            } else {
+                rng.int8() as u8
+            };
+        }
+        let inputs = random(&op.inputs(), &mut rng);
+        ran += usize::from(survives_on(op, &inputs, &edited, Vec::new(), false));
+    }
+    assert!(ran > 0, "none ran");
+}
+
+/// Random operands: any bytes, or small integers, so that valid indices are likely.
+fn random(extents: &Extents, rng: &mut Rng) -> Vec<Memory> {
+    let wild = rng.once_in(2);
+    let mut fill = |extent: &crate::Extent| {
+        let mut values = vec![0_i8; extent.bytes()];
+        if wild {
+            rng.fill(&mut values);
+        } else {
+            // Little endian.
+            let step = extent.element.bytes();
+            values
+                .iter_mut()
+                .step_by(step)
+                .for_each(|value| *value = rng.size(0..=3) as i8);
+        }
+        Memory::of(bytemuck::cast_slice(&values))
+    };
+    extents.iter().map(&mut fill).collect()
+}
+
 /// Runs a hostile operator on random bytes; whether it ran.
 fn survives(op: &dyn Operator, seed: u64) -> bool {
     if op.check().is_err() {
@@ -261,38 +310,23 @@ fn survives(op: &dyn Operator, seed: u64) -> bool {
         return false;
     }
     let mut rng = Rng::new(seed);
-    let mut random = |extents: &Extents| -> Vec<Memory> {
-        let wild = rng.once_in(2);
-        extents
-            .iter()
-            .map(|extent| {
-                let mut values = vec![0_i8; extent.bytes()];
-                if wild {
-                    rng.fill(&mut values);
-                } else {
-                    // Small integers, little endian: valid indices are likely.
-                    let step = extent.element.bytes();
-                    values
-                        .iter_mut()
-                        .step_by(step)
-                        .for_each(|value| *value = rng.size(0..=3) as i8);
-                }
-                Memory::of(bytemuck::cast_slice(&values))
-            })
-            .collect()
-    };
-    let (inputs, constants) = (random(&op.inputs()), random(&op.constants()));
+    let [inputs, constants, state] =
+        [op.inputs(), op.constants(), op.state()].map(|extents| random(&extents, &mut rng));
+    let in_place = op.in_place() && seed % 2 == 0;
+    survives_on(op, &inputs, &constants, state, in_place)
+}
+
+fn survives_on(
+    op: &dyn Operator,
+    inputs: &[Memory],
+    constants: &[Memory],
+    state: Vec<Memory>,
+    in_place: bool,
+) -> bool {
     let checked = Constants(constants.iter().map(Memory::get).collect());
-    if op.check_constants(&checked).is_err() {
-        return false;
+    let valid = op.check_constants(&checked).is_ok();
+    if valid {
+        execute(op, inputs, constants, state, in_place);
     }
-    let state = random(&op.state());
-    execute(
-        op,
-        &inputs,
-        &constants,
-        state,
-        op.in_place() && seed % 2 == 0,
-    );
-    true
+    valid
 }
