@@ -3,6 +3,12 @@
 //! Sets are plain tables of functions, so that an instruction set overrides what it is faster at
 //! and inherits the rest: `KernelSet { name: "…", conv2d: …, ..generic::SET }`.
 
+#[cfg(feature = "float")]
+use crate::float::{
+    conv2d::{ConvF32, ConvReads},
+    depthwise::DepthwiseF32,
+    matmul::MatMulF32,
+};
 use crate::reference::{
     add::Add,
     average_pool::AveragePool,
@@ -77,4 +83,13 @@ pub struct KernelSet {
     pub mat_vec: MatVec,
     /// See [`crate::reference::conv_transpose`].
     pub conv_transpose: Convolution<ConvTranspose>,
+    /// See [`crate::float::conv2d`]; the slice before the output is scratch.
+    #[cfg(feature = "float")]
+    pub conv2d_f32: fn(&ConvF32, &ConvReads<'_>, &mut [f32], &mut [f32]),
+    /// See [`crate::float::depthwise`].
+    #[cfg(feature = "float")]
+    pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
+    /// See [`crate::float::matmul`]; the slice before the output is scratch.
+    #[cfg(feature = "float")]
+    pub matmul_f32: fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]),
 }
