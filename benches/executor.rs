@@ -114,9 +114,8 @@ fn steps() -> Vec<Step<'static>> {
         step(depthwise, PLACES, &constants),
         step(pointwise, [PLACES[1], PLACES[0]], &constants),
     ];
-    let mut steps = separable.repeat(4);
-    steps.push(step(pool, PLACES, &[]));
-    steps
+    let separable = std::iter::repeat_n(separable, 4).flatten();
+    separable.chain([step(pool, PLACES, &[])]).collect()
 }
 
 fn step(op: impl Into<Op>, [input, output]: [ArenaAt; 2], constants: &[ConstAt]) -> Step<'static> {

@@ -7,7 +7,8 @@ use bytemuck::{cast_slice, cast_slice_mut};
 use microtome_backend::Backend as _;
 use microtome_gpu::{Gpu, GpuBackend, GpuError};
 use microtome_kernels::cases;
-use microtome_kernels::reference::add::{self, Add};
+use microtome_kernels::reference;
+use microtome_kernels::reference::add::Add;
 use microtome_kernels::reference::conv2d::ConvConstants;
 use microtome_kernels::set::KernelSet;
 use microtome_plan::{ArenaAt, Op};
@@ -64,7 +65,7 @@ fn add(params: &Add, a: &[i8], b: &[i8], output: &mut [i8]) {
     plan.step(*params, &[at_a, at_b], result, &[]);
     let ran = run(&plan, &[(at_a, a), (at_b, b)], (result, output));
     if !has_program(params, ran) {
-        add::add(params, a, b, output);
+        reference::add::add(params, a, b, output);
     }
 }
 
@@ -75,7 +76,7 @@ fn add_in_place(params: &Add, a: &mut [i8], b: &[i8]) {
     plan.step(*params, &[at_a, at_b], at_a, &[]);
     let ran = run(&plan, &[(at_a, &before), (at_b, b)], (at_a, &mut *a));
     if !has_program(params, ran) {
-        add::add_in_place(params, a, b);
+        reference::add::add_in_place(params, a, b);
     }
 }
 
