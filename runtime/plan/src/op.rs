@@ -2,7 +2,6 @@
 
 use core::ops::Range;
 use heapless::Vec;
-use microtome_kernels::operator::{Extent, Extents, OPERANDS_MAX, Operator};
 use microtome_kernels::data::{
     concat::Concat, copy::Copy, delay::Delay, gather::Gather, pad_by::PadBy, select::Select,
 };
@@ -37,6 +36,7 @@ use microtome_kernels::float::{
     trilu::Trilu,
     unary::Unary,
 };
+use microtome_kernels::operator::{Extent, Extents, OPERANDS_MAX, Operator};
 use microtome_kernels::reference::{
     add::Add,
     arg_max::ArgMax,
