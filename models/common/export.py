@@ -34,7 +34,7 @@ OPS = {"Conv", "Relu", "Add", "Softmax", "QuantizeLinear", "DequantizeLinear"}
 def fold(net: nn.Module) -> nn.Module:
     """Folds each Conv, BatchNorm pair of a trained net, in place."""
     for name, child in net.named_children():
-        if isinstance(child, nn.Sequential) and isinstance(child[-1], nn.BatchNorm2d):
+        if isinstance(child, nn.Sequential) and isinstance(child[-1], (nn.BatchNorm1d, nn.BatchNorm2d)):
             setattr(net, name, fuse_conv_bn_eval(child[0], child[1]))
         else:
             fold(child)
