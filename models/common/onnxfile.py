@@ -8,24 +8,21 @@ import onnxruntime as ort
 from onnx.reference import ReferenceEvaluator
 
 
-def session(path: Path, optimized: bool = False) -> ort.InferenceSession:
+def session(path: Path) -> ort.InferenceSession:
     """A one-thread session.
 
     Without graph optimizations a QDQ file runs as written, in float between its roundings.
     """
     options = ort.SessionOptions()
-    level = ort.GraphOptimizationLevel
-    options.graph_optimization_level = (
-        level.ORT_ENABLE_ALL if optimized else level.ORT_DISABLE_ALL
-    )
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     return ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
 
-def run(path: Path, inputs: np.ndarray, optimized: bool = False) -> np.ndarray:
+def run(path: Path, inputs: np.ndarray) -> np.ndarray:
     """The file's first output [N, ...] for `inputs` [N, ...], one sample at a time."""
-    running = session(path, optimized)
+    running = session(path)
     name = running.get_inputs()[0].name
     return np.concatenate([running.run(None, {name: sample[None]})[0] for sample in inputs])
 

@@ -27,7 +27,14 @@ def by_class(labels: np.ndarray, each: int, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(drawn))
 
 
-def by_value(values: np.ndarray, count: int) -> np.ndarray:
-    """Indices of `count` samples, evenly spaced in the order of `values`, both ends among them."""
+def by_value(values: np.ndarray, count: int, ends: bool) -> np.ndarray:
+    """Indices of `count` samples, evenly spaced in the order of `values`.
+
+    With `ends` least and greatest are among them, without it they are not.
+    """
     order = np.argsort(values, kind="stable")
-    return np.sort(order[np.linspace(0, len(values) - 1, count).round().astype(int)])
+    if ends:
+        places = np.linspace(0, len(values) - 1, count).round()
+    else:
+        places = np.floor((np.arange(count) + 0.5) * len(values) / count)
+    return np.sort(order[places.astype(int)])

@@ -62,7 +62,5 @@ def finish(folder: Path, data: Path):
     spread = np.linspace(0, len(test) - 1, GOLDEN_COUNT).round().astype(int)
     golden = test.inputs[spread]
     outputs = onnxfile.run(entry.float_path, golden)
-    np.savez_compressed(
-        folder / "golden.npz", **{suite.INPUT: golden, suite.OUTPUT: outputs}
-    )
+    np.savez_compressed(folder / "golden.npz", **{suite.INPUT: golden, suite.OUTPUT: outputs})
     print(entry.score(onnxfile.run(entry.float_path, test.inputs), test))

@@ -4,13 +4,15 @@ What a tool makes of a model is judged by its raw outputs over the whole test se
 knows how they came about, so every tool is scored by the same lines.
 """
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from . import peptides, spectra, vowels
+from . import data as bccd
+from . import decode, peptides, spectra, vowels
 from .samples import Samples, by_class, by_value
 
 MODELS = Path(__file__).resolve().parents[1]
@@ -88,8 +90,8 @@ def fractions(found: np.ndarray, samples: Samples) -> dict[str, float]:
     """Root mean square error over all fractions, and the largest error."""
     error = found.reshape(samples.truth.shape) - samples.truth
     return {
-        "rmse": _rounded(np.sqrt(np.square(error).mean())),
-        "error_max": _rounded(np.abs(error).max()),
+        "rmse": round(float(np.sqrt(np.square(error).mean())), 5),
+        "error_max": round(float(np.abs(error).max()), 5),
     }
 
 
@@ -105,10 +107,6 @@ def frames(probabilities: np.ndarray, samples: Samples) -> dict[str, float]:
 
 def cells(grids: np.ndarray, samples: Samples) -> dict[str, float]:
     """Detection scores as `score.py` has them. Truth is BCCD's frames."""
-    import tomllib
-
-    from . import decode
-
     manifest = tomllib.loads((MODELS / "cells" / "manifest.toml").read_text())
     q = np.clip(np.rint(grids * 256) - 128, -128, 127).astype(np.int8)
     least = manifest["task"]["score_min"]
@@ -127,16 +125,12 @@ def _cells_test(data: Path) -> Samples:
 
 def _cells_calibration(data: Path) -> Samples:
     """Training frames, evenly spaced in the list."""
-    from . import data as bccd
-
     count = len(bccd.read_frames(data, "train"))
     spread = np.linspace(0, count - 1, CELLS_CALIBRATION).round().astype(int)
     return _cell_samples(data, "train", spread)
 
 
 def _cell_samples(data: Path, split: str, which) -> Samples:
-    from . import data as bccd
-
     read = bccd.read_frames(data, split)
     truth = np.empty(len(read), object)
     truth[:] = read
@@ -164,7 +158,7 @@ def _raman_test(data: Path) -> Samples:
 
 def _raman_calibration(data: Path) -> Samples:
     train = spectra.samples(spectra.read(data)[0])
-    return train.part(by_value(train.truth[:, 0], 32))
+    return train.part(by_value(train.truth[:, 0], 32, ends=True))
 
 
 def _peptides_test(data: Path) -> Samples:

@@ -63,7 +63,7 @@ def loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
 
 
 def epoch(utterances: list[vowels.Utterance], rng: np.random.Generator) -> Samples:
-    """Every utterance once, varied, as windows of one stream."""
+    """The utterances, varied, as one stream; its first windows, always as many."""
     whole = vowels.stream(recurrent.varied(utterances, rng), rng)
     return vowels.windows(whole).part(slice(EPOCH_WINDOWS))
 
