@@ -65,7 +65,7 @@ def judge(entry: suite.Entry, outputs: np.ndarray, data: Path) -> dict:
         report[kind] = {
             "quantizer": how,
             "scores": scores,
-            "advantage": round(gain if entry.rising else -gain, 4),
+            "advantage": round(gain if entry.rising else -gain, 5) + 0.0,
             "advantage_95": suite.advantage_95(entry, outputs, theirs, test),
         }
     return report

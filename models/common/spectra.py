@@ -1,8 +1,9 @@
 """Raman spectra of mixtures of three minerals, and their fractions.
 
 303 spectra of 1500 points, every one of another mixture. A quarter is held out, evenly
-spread over the albite fraction; the pure minerals are left to train. A spectrum becomes `sqrt(max(x, 0) / max x)`: shot noise
-then has about the same size everywhere, and weak bands keep some of int8's steps.
+spread over the albite fraction; the pure minerals are left to train. A spectrum becomes
+`sqrt(max(x, 0) / max x)`: shot noise then has about the same size everywhere, and weak bands
+keep some of int8's steps.
 """
 
 import csv

@@ -61,7 +61,7 @@ def advantage_95(entry: Entry, ours: np.ndarray, theirs: np.ndarray, test: Sampl
         gain = entry.score(ours[drawn], part)[entry.headline]
         gain -= entry.score(theirs[drawn], part)[entry.headline]
         gains.append(gain if entry.rising else -gain)
-    return [_rounded(value) for value in np.percentile(gains, (2.5, 97.5))]
+    return [round(float(value), 5) + 0.0 for value in np.percentile(gains, (2.5, 97.5))]
 
 
 def accuracy(probabilities: np.ndarray, samples: Samples) -> dict[str, float]:
