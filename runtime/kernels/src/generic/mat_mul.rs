@@ -102,6 +102,12 @@ impl Row<'_> {
         sum
     }
 
+    /// `a` less its zero point: at most 255 either way, so that int16 holds its product with any
+    /// int8.
+    fn above_zero(&self, a: i8) -> i16 {
+        i16::from(a) - i16::from(self.params.zeros[0])
+    }
+
     fn column(&self, column: usize) -> usize {
         let offset = (column as isize).wrapping_mul(self.params.b.strides[COLUMN]);
         self.b.at.wrapping_add_signed(offset)
@@ -113,12 +119,11 @@ impl Row<'_> {
             let at = self.column(first + column);
             &self.b.values[at..][..self.inner]
         });
-        let zero = i32::from(self.params.zeros[0]);
         let mut sums = [0; N];
         for (index, &a) in a.iter().enumerate() {
-            let a = i32::from(a) - zero;
+            let a = self.above_zero(a);
             for (sum, b) in sums.iter_mut().zip(&b) {
-                *sum += a * i32::from(b[index]);
+                *sum += i32::from(a * i16::from(b[index]));
             }
         }
         sums
@@ -126,12 +131,11 @@ impl Row<'_> {
 
     fn lanes<const N: usize>(&self, first: usize) -> [i32; N] {
         let (mut a, mut b) = (self.a.at, self.column(first));
-        let zero = i32::from(self.params.zeros[0]);
         let mut sums = [0; N];
         for _ in 0..self.inner {
-            let value = i32::from(self.a.values[a]) - zero;
+            let value = self.above_zero(self.a.values[a]);
             for (sum, &b) in sums.iter_mut().zip(&self.b.values[b..b + N]) {
-                *sum += value * i32::from(b);
+                *sum += i32::from(value * i16::from(b));
             }
             a = a.wrapping_add_signed(self.a.step);
             b = b.wrapping_add_signed(self.b.step);
