@@ -40,6 +40,10 @@ pub type MatVec = fn(&[i8], &[i8], &mut [i32]);
 /// A kernel that reads one operand and the constants of a convolution.
 pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [i8]);
 
+/// A kernel that multiplies two matrices: operands, scratch, output.
+#[cfg(feature = "float")]
+pub type MatMul = fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]);
+
 /// One kernel an operator. All sets compute the same bits; `contract!` is their common test.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelSet {
@@ -89,7 +93,7 @@ pub struct KernelSet {
     /// See [`crate::float::depthwise`].
     #[cfg(feature = "float")]
     pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
-    /// See [`crate::float::matmul`]; the slice before the output is scratch.
+    /// See [`crate::float::matmul`].
     #[cfg(feature = "float")]
-    pub matmul_f32: fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]),
+    pub matmul_f32: MatMul,
 }

@@ -93,7 +93,10 @@ mod tests {
                 maximum,
                 last,
             };
-            assert_eq!(run(&arg, &[input.clone()], &[])[0], ints(&expected));
+            assert_eq!(
+                run(&arg, core::slice::from_ref(&input), &[])[0],
+                ints(&expected)
+            );
         }
     }
 

@@ -4,20 +4,24 @@
 //! precision; results have tolerances, stated by those tests. Spatial activations lie channels
 //! last; all else is row major, or strided through [`crate::view`]. In the order of reading:
 //!
-//! 1. What several share: where operands come from, functions that vectorise, broadcasting, and
-//!    the tile of a matrix product.
-//! 2. Element by element.
-//! 3. Products: convolutions, matrices, recurrent cells.
-//! 4. Along axes: pools, reductions, norms.
-//! 5. Movement by index.
-//! 6. Decision trees.
+//! 1. What several share: [`source`], where operands come from; [`pair`], broadcasting; [`math`],
+//!    functions that vectorise; [`tile`], the innermost loops of products; [`window`] and
+//!    [`index`], what is checked of windows and of indices.
+//! 2. Element by element: [`unary`], [`predicate`], [`binary`], [`binary_int`], [`compare`],
+//!    [`logic`], [`cast`], [`quantize`].
+//! 3. Products: [`conv2d`], [`depthwise`], [`conv_transpose`], [`matmul`], [`recurrent`].
+//! 4. Along axes: [`pool`], [`softmax`], [`reduce`], [`arg`], [`top_k`], [`norm`],
+//!    [`channel_norm`], [`lrn`], [`resample`], [`cum_sum`].
+//! 5. By index: [`gather`], [`scatter`], [`one_hot`], [`trilu`].
+//! 6. [`tree_ensemble`]: decision trees.
+//!
+//! A convolution, a depthwise one and a matrix product are fields of the kernel set, for faster
+//! ones to replace; the others are functions of their files.
 
 pub mod index;
 pub mod math;
 pub mod pair;
 pub mod source;
-#[cfg(test)]
-mod testing;
 pub mod tile;
 pub mod window;
 
@@ -38,6 +42,7 @@ pub mod recurrent;
 
 pub mod arg;
 pub mod channel_norm;
+pub mod cum_sum;
 pub mod lrn;
 pub mod norm;
 pub mod pool;
@@ -46,10 +51,12 @@ pub mod resample;
 pub mod softmax;
 pub mod top_k;
 
-pub mod cum_sum;
 pub mod gather;
 pub mod one_hot;
 pub mod scatter;
 pub mod trilu;
 
 pub mod tree_ensemble;
+
+#[cfg(test)]
+mod testing;

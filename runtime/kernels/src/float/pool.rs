@@ -145,7 +145,7 @@ impl Operator for PoolF32 {
                     |sum, place| sum / place.count(params, padding) as f32,
                 );
             }
-            PoolKind::Lp { p } if p == 2.0 => {
+            PoolKind::Lp { p: 2.0 } => {
                 pool(
                     params,
                     input,

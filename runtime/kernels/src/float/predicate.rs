@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn every_question() {
-        let values = floats(&[1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        let values = [floats(&[1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY])];
         let inf = |positive, negative| PredicateKind::IsInf { positive, negative };
         let questions = [
             (PredicateKind::IsNan, [0, 1, 0, 0]),
@@ -79,7 +79,7 @@ mod tests {
             (inf(false, true), [0, 0, 0, 1]),
         ];
         for (kind, expected) in questions {
-            let got = run(&Predicate { kind, len: 4 }, &[values.clone()], &[]);
+            let got = run(&Predicate { kind, len: 4 }, &values, &[]);
             assert_eq!(got[0], bytes(&expected));
         }
     }

@@ -99,7 +99,7 @@ mod tests {
             k: 3,
             largest: true,
         };
-        let got = run(&top, &[input.clone()], &[]);
+        let got = run(&top, core::slice::from_ref(&input), &[]);
         assert_eq!(got[0], floats(&[3.0, 4.0, 3.0, 4.0, 2.0, -0.0]));
         assert_eq!(got[1], ints(&[1, 0, 2, 1, 3, 2]));
         let smallest = TopK {

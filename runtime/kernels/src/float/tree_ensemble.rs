@@ -239,7 +239,7 @@ mod tests {
     fn constants() -> [Data; 8] {
         [
             ints(&[0, 1, 0, 0, 0, 0]),
-            bytes(&[0 + TreeEnsemble::NAN_IS_TRUE, 3, 6, 6, 6, 6]),
+            bytes(&[TreeEnsemble::NAN_IS_TRUE, 3, 6, 6, 6, 6]),
             floats(&[0.5, 2.0, 0.0, 0.0, 0.0, 0.0]),
             ints(&[1, 2, 0, 1, 2, 3]),
             ints(&[4, 3, 1, 2, 3, 5]),
@@ -274,7 +274,7 @@ mod tests {
                 aggregate,
                 ..ENSEMBLE
             };
-            let got = run(&params, &[rows.clone()], &constants());
+            let got = run(&params, core::slice::from_ref(&rows), &constants());
             let bases = [0.25, 0.5].into_iter().cycle();
             let expected = scores.iter().zip(bases).map(|(score, base)| score + base);
             close(&got[0], expected, 0.0);

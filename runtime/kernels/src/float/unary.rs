@@ -131,7 +131,7 @@ impl Function {
             Kind::Round => each(values, libm::rintf),
             Kind::Sign => each(values, sign),
             Kind::Sigmoid => each(values, math::sigmoid),
-            Kind::Erf => each(values, libm::erff),
+            Kind::Erf => each(values, math::erf),
             Kind::Relu => each(values, |x| if x < 0.0 { 0.0 } else { x }),
             Kind::LeakyRelu => each(values, |x| if x < 0.0 { alpha * x } else { x }),
             Kind::Elu => each(values, |x| elu(x, alpha)),
@@ -210,7 +210,7 @@ fn celu(x: f32, alpha: f32) -> f32 {
 }
 
 fn gelu(x: f32) -> f32 {
-    0.5 * x * (1.0 + libm::erff(x * core::f32::consts::FRAC_1_SQRT_2))
+    0.5 * x * (1.0 + math::erf(x * core::f32::consts::FRAC_1_SQRT_2))
 }
 
 fn gelu_tanh(x: f32) -> f32 {
