@@ -1,11 +1,11 @@
 //! What Arm's MPS2 and MPS3 boards have in common, as QEMU emulates them: the program around the
 //! firmware application.
 //!
-//! A board is one static [`Machine`], which [`machine!`] makes known: its name, addresses and
-//! interrupts. All else is here, in the order of the hardware: `register` (memory-mapped
-//! peripherals), [`region`] (memory that the linker leaves alone), [`cmsdk`] and [`sse`] (the two
-//! kinds of timers), [`time`] (`embassy-time` over either), [`uart`] (the line to the host), `log`
-//! (defmt), `executor` (sleep) and `program` (entry, interrupts, panics).
+//! A board is one static [`Machine`], which [`machine!`] makes known: its name, and where its memory
+//! is. All else is here, in the order of the hardware: `register` (memory-mapped peripherals),
+//! `region` (memory that the linker leaves alone), `cmsdk` and `sse` (the two kinds of timers),
+//! `time` (`embassy-time` over either), `uart` (the line to the host), `peripherals` (which of them
+//! a board has), `log` (defmt), `executor` (sleep) and `program` (entry, interrupts, panics).
 //!
 //! `shared/` has what the boards' packages build beside it: their build script, and the contract of
 //! kernels as a program for the emulator. On a host this crate is empty.
@@ -14,19 +14,19 @@
 #![deny(missing_docs)]
 #![allow(unsafe_code, reason = "these are the peripherals")]
 
-pub mod cmsdk;
+mod cmsdk;
 mod executor;
 mod log;
+mod peripherals;
 mod program;
-pub mod region;
+mod region;
 mod register;
-pub mod sse;
-pub mod time;
-pub mod uart;
+mod sse;
+mod time;
+mod uart;
 
-use region::Region;
-use time::Timebase;
-use uart::Uart;
+pub use peripherals::Peripherals;
+pub use region::Region;
 
 /// A board.
 pub struct Machine {
@@ -34,16 +34,8 @@ pub struct Machine {
     pub name: &'static str,
     /// Version of its firmware.
     pub firmware: &'static str,
-    /// The line to the host.
-    pub uart: Uart,
-    /// The interrupts of that line.
-    pub uart_interrupts: &'static [u16],
-    /// Its clock and alarm.
-    pub timebase: &'static dyn Timebase,
-    /// The interrupts of these.
-    pub timebase_interrupts: &'static [u16],
-    /// Ticks of the clock in a second; a whole number of them make a microsecond.
-    pub ticks_hz: u32,
+    /// What it has beside processor and memory.
+    pub peripherals: Peripherals,
     /// Where plans are put.
     pub plan: Region,
     /// Where replay stores are put.

@@ -12,9 +12,12 @@ use microtome_app::{Board, Clock};
 
 #[entry]
 fn main() -> ! {
-    MACHINE.timebase.start();
+    MACHINE.peripherals.timebase.start();
     uart::start();
-    for interrupts in [MACHINE.uart_interrupts, MACHINE.timebase_interrupts] {
+    for interrupts in [
+        MACHINE.peripherals.uart_interrupts,
+        MACHINE.peripherals.timebase_interrupts,
+    ] {
         for &interrupt in interrupts {
             // SAFETY: no critical section is under way, and all that the handlers use is ready.
             unsafe { NVIC::unmask(Interrupt(interrupt)) };
@@ -43,7 +46,7 @@ async fn application(memory: &'static mut [u8]) {
         firmware: MACHINE.firmware,
         clock: Clock {
             now: time::ticks,
-            ticks_hz: MACHINE.ticks_hz,
+            ticks_hz: MACHINE.peripherals.ticks_hz,
         },
         plan,
         replay,
@@ -71,9 +74,9 @@ unsafe impl cortex_m::interrupt::InterruptNumber for Interrupt {
 unsafe fn DefaultHandler(number: i16) {
     // Negative numbers are exceptions, which none of the machine's interrupts is then.
     let number = number.cast_unsigned();
-    if MACHINE.timebase_interrupts.contains(&number) {
+    if MACHINE.peripherals.timebase_interrupts.contains(&number) {
         time::on_interrupt();
-    } else if MACHINE.uart_interrupts.contains(&number) {
+    } else if MACHINE.peripherals.uart_interrupts.contains(&number) {
         uart::on_interrupt();
     } else {
         defmt::panic!("interrupt {} is not used", number);

@@ -26,13 +26,13 @@ pub trait Timebase: Sync {
 
 /// Ticks since the clock was started.
 pub(crate) fn ticks() -> u64 {
-    MACHINE.timebase.ticks()
+    MACHINE.peripherals.timebase.ticks()
 }
 
 /// An interrupt of the clock or the alarm came.
 pub(crate) fn on_interrupt() {
     critical_section::with(|cs| {
-        if MACHINE.timebase.acknowledge() {
+        if MACHINE.peripherals.timebase.acknowledge() {
             DRIVER.arm(cs, &mut DRIVER.queue.borrow_ref_mut(cs));
         }
     });
@@ -56,7 +56,7 @@ impl TimeDriver {
             }
             let at = next_us.saturating_mul(ticks_per_us());
             if at > ticks() {
-                MACHINE.timebase.set_alarm(at);
+                MACHINE.peripherals.timebase.set_alarm(at);
                 return;
             }
         }
@@ -79,5 +79,5 @@ impl Driver for TimeDriver {
 }
 
 fn ticks_per_us() -> u64 {
-    u64::from(MACHINE.ticks_hz) / embassy_time_driver::TICK_HZ
+    u64::from(MACHINE.peripherals.ticks_hz) / embassy_time_driver::TICK_HZ
 }

@@ -66,7 +66,7 @@ impl Uart {
 
 /// Readies the line.
 pub(crate) fn start() {
-    let uart = &MACHINE.uart;
+    let uart = &MACHINE.peripherals.uart;
     uart.baud_divider.write(DIVIDER);
     uart.control
         .write(CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT);
@@ -74,7 +74,7 @@ pub(crate) fn start() {
 
 /// Bytes came, or there is room to transmit.
 pub(crate) fn on_interrupt() {
-    let uart = &MACHINE.uart;
+    let uart = &MACHINE.peripherals.uart;
     let pending = uart.interrupt.read();
     uart.interrupt.write(pending);
     while uart.is(STATE_RX_FULL) {
@@ -135,10 +135,10 @@ impl Write for Tx {
 fn transmit(bytes: &[u8]) -> usize {
     let mut sent = 0;
     for &byte in bytes {
-        if MACHINE.uart.is(STATE_TX_FULL) {
+        if MACHINE.peripherals.uart.is(STATE_TX_FULL) {
             break;
         }
-        MACHINE.uart.data.write(byte.into());
+        MACHINE.peripherals.uart.data.write(byte.into());
         sent += 1;
     }
     sent
@@ -147,7 +147,7 @@ fn transmit(bytes: &[u8]) -> usize {
 fn wake_when_there_is_room(waker: &Waker) {
     critical_section::with(|cs| {
         *SENDER.borrow_ref_mut(cs) = Some(waker.clone());
-        let uart = &MACHINE.uart;
+        let uart = &MACHINE.peripherals.uart;
         uart.control
             .write(uart.control.read() | CONTROL_TX_INTERRUPT);
         if !uart.is(STATE_TX_FULL) {
