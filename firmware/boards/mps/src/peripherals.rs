@@ -23,7 +23,7 @@ impl Peripherals {
     /// Those of an MPS2 with one processor: AN385, AN386, AN500, AN511.
     ///
     /// # Safety
-    /// The board is one of these. It calls no constructor here twice.
+    /// The board is one of these, and calls this once.
     pub const unsafe fn mps2() -> Self {
         // SAFETY: the caller vouches for the board, which has timers 0 and 1 there.
         static TIMERS: CmsdkTimers = unsafe { CmsdkTimers::at(0x4000_0000, 0x4000_1000) };
