@@ -42,7 +42,7 @@ pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [i8]);
 
 /// A kernel that multiplies two matrices: operands, scratch, output.
 #[cfg(feature = "float")]
-pub type MatMul = fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]);
+pub type ProductF32 = fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]);
 
 /// One kernel an operator. All sets compute the same bits; `contract!` is their common test.
 #[derive(Clone, Copy, Debug)]
@@ -95,5 +95,5 @@ pub struct KernelSet {
     pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
     /// See [`crate::float::matmul`].
     #[cfg(feature = "float")]
-    pub matmul_f32: MatMul,
+    pub matmul_f32: ProductF32,
 }
