@@ -6,6 +6,7 @@
 
 use crate::error::CompileError;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Kind, Node, NodeId};
+use crate::ops::Op;
 use crate::ops::requantize::Requantize;
 use crate::report::{Fate, NodeReport};
 use std::collections::HashMap;
@@ -50,9 +51,11 @@ impl Settling {
         let count = |edges: &[EdgeId]| edges.iter().filter(is_real).count();
         let all = count(&node.inputs) + count(&node.outputs);
         let quantized = quantized.count();
-        let is_requantize = matches!(node.op, crate::ops::Op::Requantize(_));
-        if (quantized == all && node.op.get().has_integer()) || is_requantize {
+        if quantized == all && node.op.get().has_integer() {
             return self.graph.add_node(node);
+        }
+        if let (Op::Requantize(_), &[from], &[to]) = (&node.op, &*node.inputs, &*node.outputs) {
+            return self.requantize(&node.name, from, to);
         }
         for input in &mut node.inputs {
             *input = self.float(*input, &node.name);
@@ -110,13 +113,40 @@ impl Settling {
         EdgeId(self.graph.edges.len() - 1)
     }
 
-    fn requantize(&mut self, name: &str, from: EdgeId, to: EdgeId) {
+    /// Puts the real numbers of `from` into `to`, one of which is quantized and one float: a clamp
+    /// on the way is one of its own, in float.
+    fn requantize(&mut self, name: &str, from: EdgeId, to: EdgeId) -> NodeId {
+        let bounds = self.graph.edge(to).bounds;
+        if bounds == Bounds::NONE || self.is_float(from) == self.is_float(to) {
+            return self.convert(name, from, to);
+        }
+        let float = if self.is_float(to) { to } else { from };
+        let between = self.like(
+            float,
+            if self.is_float(from) {
+                bounds
+            } else {
+                Bounds::NONE
+            },
+        );
+        if self.is_float(from) {
+            self.graph.edge_mut(to).bounds = Bounds::NONE;
+        }
+        self.convert(name, from, between);
+        self.convert(name, between, to)
+    }
+
+    fn is_float(&self, edge: EdgeId) -> bool {
+        self.graph.edge(edge).is_float()
+    }
+
+    fn convert(&mut self, name: &str, from: EdgeId, to: EdgeId) -> NodeId {
         self.graph.add_node(Node {
             name: name.into(),
             source_op: "QuantizeLinear".into(),
             op: Requantize.into(),
             inputs: vec![from],
             outputs: vec![to],
-        });
+        })
     }
 }

@@ -5,6 +5,7 @@ use crate::error::Refusal;
 use crate::graph::{Constant, EdgeId, Kind, Layout, Quantization};
 use crate::import::source::{Elements, SourceNode, SourceValue, ValueId};
 use crate::ops::convolution::Weights;
+use crate::ops::copy::{Copy, View};
 use microtome_kernels::num::Shape;
 
 /// What a source value has become.
@@ -235,9 +236,41 @@ impl Lowering<'_> {
                 ..activation
             });
         }
-        Err(Refusal::Layout {
-            value: node.name.clone(),
-        })
+        // Memory whose axes are not the model's is first put into the model's order, over its own
+        // axes: that is the model's order over any axes.
+        let activation = match activation.layout.on(&layout.dims) {
+            Some(layout) => Activation {
+                layout,
+                ..activation
+            },
+            None => {
+                let own = Layout::row_major(&activation.layout.dims);
+                let copied = self.copied(node, &activation, &own)?;
+                let layout = Layout::row_major(&layout.dims);
+                Activation { layout, ..copied }
+            }
+        };
+        if activation.layout.same_memory(layout) {
+            return Ok(activation);
+        }
+        self.copied(node, &activation, layout)
+    }
+
+    /// A copy of `activation` in the order of `layout`, which has its axes.
+    fn copied(
+        &mut self,
+        node: &SourceNode,
+        activation: &Activation,
+        layout: &Layout,
+    ) -> Result<Activation, Refusal> {
+        let strides = activation.layout.strides();
+        let axes = layout.order.iter();
+        let axes: Vec<_> = axes
+            .map(|&axis| (layout.dims[axis], strides[axis]))
+            .collect();
+        let kind = self.graph.edge(activation.edge).kind;
+        let view = View::new(0, &axes)?;
+        self.add_step(node, kind, Copy(view), &[activation], layout.clone())
     }
 
     /// Operand `operand` row major in the model's own order.

@@ -3,6 +3,8 @@
 use super::factor::multiplier;
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
+use microtome_kernels::float::binary::{Binary, BinaryKind};
+use microtome_kernels::float::pair::Pair;
 use microtome_kernels::reference::add::{self, LEFT_SHIFT};
 use microtome_kernels::view::Broadcast;
 
@@ -33,8 +35,12 @@ impl GraphOp for Add {
         Ok(Kernel::new(params, edges))
     }
 
-    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        Err(Refusal::Operator)
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let params = Binary {
+            kind: BinaryKind::Add,
+            operands: Pair::flat(edges.len()),
+        };
+        Ok(Kernel::new(params, edges))
     }
 
     fn takes_bounds(&self) -> bool {
