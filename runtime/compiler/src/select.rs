@@ -89,23 +89,27 @@ fn kernel(graph: &Graph, node: &Node) -> Result<KernelNode, Refusal> {
     Ok(selected)
 }
 
-/// Checks that the kernel's operands are as long as the edges that hold them.
+/// Checks that the kernel's operands and results are those that the edges hold. A view may end
+/// before its operand does.
 fn fits(graph: &Graph, node: &KernelNode) -> Result<(), Refusal> {
     let operator = node.op.operator();
-    let lists = [
-        (&node.inputs, operator.inputs()),
-        (&node.outputs, operator.outputs()),
-    ];
-    for (edges, wanted) in lists {
-        let extent = |&id: &EdgeId| extent(graph.edge(id));
-        if !edges.iter().map(extent).eq(wanted.iter().copied()) {
-            let len = |&id: &EdgeId| vec![graph.edge(id).len];
-            return Err(Refusal::Shape {
-                found: edges.iter().map(len).collect(),
-            });
-        }
+    let (reads, writes) = (operator.inputs(), operator.outputs());
+    let have = |edges: &[EdgeId]| -> Vec<Extent> {
+        edges.iter().map(|&id| extent(graph.edge(id))).collect()
+    };
+    let (inputs, outputs) = (have(&node.inputs), have(&node.outputs));
+    let holds =
+        |(have, want): (&Extent, &Extent)| have.element == want.element && have.len >= want.len;
+    let fits = inputs.len() == reads.len()
+        && inputs.iter().zip(&reads).all(holds)
+        && outputs[..] == writes[..];
+    if fits {
+        return Ok(());
     }
-    Ok(())
+    let lens = inputs.iter().chain(&outputs).map(|extent| vec![extent.len]);
+    Err(Refusal::Shape {
+        found: lens.collect(),
+    })
 }
 
 fn extent(edge: &Edge) -> Extent {
@@ -113,9 +117,9 @@ fn extent(edge: &Edge) -> Extent {
 }
 
 fn edge(edge: &Edge) -> KernelEdge {
-    let (scale, zero) = edge
-        .quantization
-        .map_or((1.0, 0), |quantization| (quantization.scale, quantization.zero));
+    let (scale, zero) = edge.quantization.map_or((1.0, 0), |quantization| {
+        (quantization.scale, quantization.zero)
+    });
     KernelEdge {
         extent: extent(edge),
         scale,

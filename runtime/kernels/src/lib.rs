@@ -7,6 +7,7 @@
 //!    itself, and [`rules`], what several check; [`view`]: strided operands.
 //! 2. [`mod@reference`]: one file an operator, with its parameters, its shape rule and the slow scalar
 //!    code that defines its result. This is the executable form of `docs/numerics.md`.
+//!    [`data`] has the operators that only move elements.
 //! 3. [`set`]: a table with one kernel an operator, of which there is one for each of the next.
 //! 4. [`generic`]: the portable kernels that run where no faster ones exist.
 //! 5. [`arch`]: kernels for one instruction set each, which override the portable ones.
@@ -22,6 +23,7 @@
 pub mod arch;
 #[cfg(feature = "cases")]
 pub mod cases;
+pub mod data;
 pub mod dispatch;
 pub mod fixed;
 #[cfg(feature = "float")]

@@ -83,8 +83,13 @@ impl<'a> Plan<'a> {
 
     /// The constants of a step of this plan.
     pub fn step_constants(&self, step: &Step<'_>) -> Constants<'a> {
-        let bytes = |(at, extent): (ConstAt, Extent)| &self.constants[at.0..at.0 + extent.bytes()];
+        let bytes = |(at, extent)| self.constant(at, extent);
         Constants(step.constants().map(bytes).collect())
+    }
+
+    /// The bytes of a constant of that extent.
+    pub fn constant(&self, at: ConstAt, extent: Extent) -> &'a [u8] {
+        &self.constants[at.0..at.0 + extent.bytes()]
     }
 
     pub(crate) fn steps_encoded(&self) -> &'a [u8] {

@@ -1,15 +1,18 @@
 //! The rules of a plan that executors rely on, checked once for every step.
 //!
 //! What an operator's parameters and constants must be, the operator itself checks
-//! ([`Operator::check`]); here is what holds for every step: operands, results and constants lie
+//! ([`Operator::check`](microtome_kernels::Operator::check)); here is what holds for every step: operands, results and constants lie
 //! where there is room for them, aligned, and what is written lies apart from all else.
 
 use crate::error::{Fault, PlanError};
 use crate::manifest::{Manifest, Port};
-use crate::op::{ArenaAt, ConstAt, Spans, Step};
+use crate::op::{ArenaAt, ConstAt, OUTPUTS_MAX, OperandAt, STATE_MAX, Spans, Step};
 use crate::plan::Plan;
 use core::ops::Range;
-use microtome_kernels::operator::{Extents, LEN_MAX, Operator, checked_len};
+use microtome_kernels::operator::{Extents, LEN_MAX, checked_len};
+
+/// Most spans that a step writes: results, state, scratch.
+const WRITTEN_MAX: usize = OUTPUTS_MAX + STATE_MAX + 1;
 
 /// Checks every rule of `plan`.
 pub(crate) fn validate(plan: &Plan<'_>) -> Result<(), PlanError> {
@@ -57,7 +60,7 @@ fn validate_step(step: &Step<'_>, plan: &Plan<'_>) -> Result<(), Fault> {
     let operator = step.op.operator();
     operator.check()?;
     // From here on no length overflows: the parameters have bounded every one.
-    validate_operands(step, operator, plan.manifest().arena_bytes)?;
+    validate_operands(step, plan)?;
     let constants = operator.constants();
     require(step.constants.len() == constants.len(), Fault::Constant)?;
     for (&at, extent) in step.constants.iter().zip(&constants) {
@@ -66,13 +69,19 @@ fn validate_step(step: &Step<'_>, plan: &Plan<'_>) -> Result<(), Fault> {
     Ok(operator.check_constants(&plan.step_constants(step))?)
 }
 
-fn validate_operands(
-    step: &Step<'_>,
-    operator: &dyn Operator,
-    arena_bytes: usize,
-) -> Result<(), Fault> {
-    let lists: [(&[ArenaAt], Extents); 3] = [
-        (&step.inputs, operator.inputs()),
+fn validate_operands(step: &Step<'_>, plan: &Plan<'_>) -> Result<(), Fault> {
+    let operator = step.op.operator();
+    let arena_bytes = plan.manifest().arena_bytes;
+    require(step.inputs.len() == operator.inputs().len(), Fault::Arena)?;
+    for (at, extent) in step.operands() {
+        match at {
+            OperandAt::Arena(at) => within_arena(at, extent.bytes(), arena_bytes)?,
+            OperandAt::Constant(at) => {
+                within_constants(at, extent.bytes(), plan.constants().len())?;
+            }
+        }
+    }
+    let lists: [(&[ArenaAt], Extents); 2] = [
         (&step.outputs, operator.outputs()),
         (&step.state, operator.state()),
     ];
@@ -83,16 +92,20 @@ fn validate_operands(
         }
     }
     within_arena(step.scratch, operator.scratch_bytes(), arena_bytes)?;
+    validate_apart(step)
+}
+
+/// All that a step writes lies apart, and apart from all that it reads, but for a result in place.
+fn validate_apart(step: &Step<'_>) -> Result<(), Fault> {
+    let replaces = step.op.operator().in_place() && step.is_in_place();
     let reads = step.reads();
-    let mut written: heapless::Vec<Range<usize>, 12> = heapless::Vec::new();
+    let mut written: heapless::Vec<Range<usize>, WRITTEN_MAX> = heapless::Vec::new();
     let spans: [Spans; 2] = [step.writes(), step.kept()];
     for span in spans.into_iter().flatten().chain([step.scratch()]) {
-        let replaces = |operand: usize| operand == 0 && written.is_empty() && operator.in_place();
-        let mut operands = reads.iter().enumerate();
-        let apart = operands.all(|(operand, read)| {
-            (replaces(operand) && *read == span) || !overlap(read, &span)
-        });
-        require(apart, Fault::Overlap)?;
+        // The first result may replace the first operand, and no other.
+        let replaced = usize::from(replaces && written.is_empty());
+        let mut others = reads.iter().skip(replaced);
+        require(others.all(|read| !overlap(read, &span)), Fault::Overlap)?;
         require(written.iter().all(|it| !overlap(it, &span)), Fault::Overlap)?;
         // There is room for every result, every piece of state and the scratch.
         let _ = written.push(span);
@@ -116,8 +129,9 @@ fn within_constants(at: ConstAt, len: usize, constants_len: usize) -> Result<(),
     )
 }
 
+/// Empty spans overlap nothing.
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end
+    a.start.max(b.start) < a.end.min(b.end)
 }
 
 fn require(holds: bool, fault: Fault) -> Result<(), Fault> {

@@ -3,7 +3,10 @@
 use super::factor::multiplier;
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
+use microtome_kernels::float::binary::{Binary, BinaryKind};
+use microtome_kernels::float::pair::Pair;
 use microtome_kernels::reference::add::{self, LEFT_SHIFT};
+use microtome_kernels::view::Broadcast;
 
 /// Largest difference of two int8 values.
 const SPAN: f64 = 255.0;
@@ -22,7 +25,8 @@ impl GraphOp for Add {
         let operand = |scale: f64| multiplier(scale / twice_max, SPAN * shift);
         let sum = twice_max / (shift * f64::from(edges.output().scale));
         let params = add::Add {
-            len: edges.len(),
+            subtract: false,
+            broadcast: Broadcast::flat(edges.len()),
             zeros: inputs.map(|input| input.zero),
             factors: [operand(scales[0])?, operand(scales[1])?],
             factor: multiplier(sum, SPAN * shift)?,
@@ -31,8 +35,12 @@ impl GraphOp for Add {
         Ok(Kernel::new(params, edges))
     }
 
-    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        Err(Refusal::Operator)
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let params = Binary {
+            kind: BinaryKind::Add,
+            operands: Pair::flat(edges.len()),
+        };
+        Ok(Kernel::new(params, edges))
     }
 
     fn takes_bounds(&self) -> bool {

@@ -3,6 +3,7 @@
 use super::factor::multiplier;
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
+use microtome_kernels::float::pool::{PoolF32, PoolKind};
 use microtome_kernels::num::{Shape, Window};
 use microtome_kernels::reference::average_pool::{self, Divide};
 
@@ -45,8 +46,16 @@ impl GraphOp for AveragePool {
         Ok(Kernel::new(params, edges))
     }
 
-    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        Err(Refusal::Operator)
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let params = PoolF32 {
+            kind: PoolKind::Average {
+                padding: self.counts_padding.then_some([0, 0]),
+            },
+            input: self.input,
+            output: self.output,
+            window: self.window,
+        };
+        Ok(Kernel::new(params, edges))
     }
 
     fn takes_bounds(&self) -> bool {

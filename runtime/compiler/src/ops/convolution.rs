@@ -6,6 +6,9 @@ use super::factor::multiplier;
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
 use crate::graph::Quantization;
+use microtome_kernels::float::conv2d::ConvF32;
+use microtome_kernels::float::depthwise::DepthwiseF32;
+use microtome_kernels::float::source::Source;
 use microtome_kernels::num::{Shape, Window};
 use microtome_kernels::reference::{conv2d::Conv2d, depthwise::Depthwise};
 
@@ -97,8 +100,39 @@ impl GraphOp for Convolution {
         Ok(Kernel::new(params, edges).with(tensors.constants(values)))
     }
 
-    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        Err(Refusal::Operator)
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let (min, max) = edges.float_bounds();
+        let weights = self.weights.reals(self.taps());
+        let bias: Vec<f32> = self.bias.iter().map(|&it| it as f32).collect();
+        let (input, output, window) = (self.input, self.output, self.window);
+        if self.is_depthwise() {
+            let params = DepthwiseF32 {
+                input,
+                output,
+                window,
+                min,
+                max,
+                weights: Source::Constant,
+                bias: Source::Constant,
+            };
+            let weights = channels_innermost(&weights, self.taps());
+            return Ok(Kernel::new(params, edges).with(vec![bytes(&weights), bytes(&bias)]));
+        }
+        let params = ConvF32 {
+            input,
+            output,
+            window,
+            groups: self.groups,
+            min,
+            max,
+            weights: Source::Constant,
+            bias: Source::Constant,
+        };
+        Ok(Kernel::new(params, edges).with(vec![bytes(&weights), bytes(&bias)]))
+    }
+
+    fn takes_float_bounds(&self) -> bool {
+        true
     }
 
     fn has_integer(&self) -> bool {
@@ -169,8 +203,12 @@ fn folded(weights: &[i8], bias: f64, zero: i8, channel: usize) -> Result<(i32, i
     }
 }
 
+fn bytes(values: &[f32]) -> Vec<u8> {
+    bytemuck::cast_slice(values).to_vec()
+}
+
 /// `[channel][tap]` as `[tap][channel]`.
-fn channels_innermost(weights: &[i8], taps: usize) -> Vec<i8> {
+fn channels_innermost<T: Copy>(weights: &[T], taps: usize) -> Vec<T> {
     let channels = weights.len() / taps;
     let at = |at: usize| weights[at % channels * taps + at / channels];
     (0..weights.len()).map(at).collect()

@@ -2,6 +2,7 @@
 
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
+use microtome_kernels::float::pool::{Indices, PoolF32, PoolKind};
 use microtome_kernels::num::{Shape, Window};
 use microtome_kernels::reference::max_pool;
 
@@ -29,8 +30,16 @@ impl GraphOp for MaxPool {
         Ok(Kernel::new(params, edges))
     }
 
-    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        Err(Refusal::Operator)
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let params = PoolF32 {
+            kind: PoolKind::Max {
+                indices: Indices::None,
+            },
+            input: self.input,
+            output: self.output,
+            window: self.window,
+        };
+        Ok(Kernel::new(params, edges))
     }
 
     fn keeps_quantization(&self) -> bool {

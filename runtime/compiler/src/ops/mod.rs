@@ -7,11 +7,13 @@
 pub mod add;
 pub mod average_pool;
 pub mod convolution;
+pub mod copy;
 pub mod factor;
 pub mod max_pool;
 pub mod pad;
 pub mod requantize;
 pub mod softmax;
+pub mod unary;
 
 use crate::error::Refusal;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Node, Quantization};
@@ -118,10 +120,12 @@ operators! {
     Add(add::Add),
     AveragePool(average_pool::AveragePool),
     Convolution(convolution::Convolution),
+    Copy(copy::Copy),
     MaxPool(max_pool::MaxPool),
     Pad(pad::Pad),
     Requantize(requantize::Requantize),
     Softmax(softmax::Softmax),
+    Unary(unary::Unary),
 }
 
 /// The edges around one node.

@@ -2,6 +2,7 @@
 
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
+use microtome_kernels::data::pad_by::{Fill, PadBy};
 use microtome_kernels::num::Shape;
 use microtome_kernels::reference::pad;
 
@@ -29,8 +30,18 @@ impl GraphOp for Pad {
         Ok(Kernel::new(params, edges))
     }
 
-    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        Err(Refusal::Operator)
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let [input, output] = [self.input, self.output]
+            .map(|shape| [1, 1, 1, shape.height, shape.width, shape.channels]);
+        let [rows, columns, channels] = self.before;
+        let params = PadBy {
+            element: edges.input_edge(0).element(),
+            input,
+            output,
+            before: [0, 0, 0, rows, columns, channels],
+            fill: Fill::Value((self.value as f32).to_le_bytes()),
+        };
+        Ok(Kernel::new(params, edges))
     }
 
     fn keeps_quantization(&self) -> bool {

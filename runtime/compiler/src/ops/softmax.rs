@@ -4,6 +4,7 @@ use super::factor::split;
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
 use crate::graph::Quantization;
+use microtome_kernels::float::softmax::{SoftmaxF32, SoftmaxKind};
 use microtome_kernels::reference::softmax;
 
 /// Integer bits of `x − max` in fixed point.
@@ -31,8 +32,14 @@ impl GraphOp for Softmax {
         Ok(Kernel::new(params, edges))
     }
 
-    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        Err(Refusal::Operator)
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let params = SoftmaxF32 {
+            kind: SoftmaxKind::Softmax,
+            outer: self.rows,
+            len: self.depth,
+            inner: 1,
+        };
+        Ok(Kernel::new(params, edges))
     }
 
     fn fixed_quantization(&self) -> Option<Quantization> {

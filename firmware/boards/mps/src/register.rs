@@ -16,11 +16,13 @@ impl Register {
         Self(address as *mut u32)
     }
 
+    /// What it holds.
     pub fn read(self) -> u32 {
         // SAFETY: whoever made this vouches for the address.
         unsafe { self.0.read_volatile() }
     }
 
+    /// Makes it hold `value`.
     pub fn write(self, value: u32) {
         // SAFETY: as in `read`.
         unsafe { self.0.write_volatile(value) }

@@ -1,4 +1,5 @@
-//! Gives the linker the board's memory map, and the scripts of cortex-m-rt and defmt.
+//! The build script of the boards of this family: gives the linker the board's memory map, and the
+//! scripts of cortex-m-rt and defmt.
 
 use std::path::PathBuf;
 use std::{env, fs};

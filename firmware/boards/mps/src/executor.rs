@@ -9,7 +9,7 @@ use embassy_executor::{Spawner, raw};
 use static_cell::StaticCell;
 
 /// State that handlers and the program share.
-pub type Shared<T> = critical_section::Mutex<RefCell<T>>;
+pub(crate) type Shared<T> = critical_section::Mutex<RefCell<T>>;
 
 static EXECUTOR: StaticCell<raw::Executor> = StaticCell::new();
 
@@ -22,7 +22,7 @@ fn pend(_: *mut ()) {
 }
 
 /// Runs the tasks that `init` spawns.
-pub fn run(init: impl FnOnce(Spawner)) -> ! {
+pub(crate) fn run(init: impl FnOnce(Spawner)) -> ! {
     let executor = EXECUTOR.init(raw::Executor::new(core::ptr::null_mut()));
     init(executor.spawner());
     loop {

@@ -1,8 +1,9 @@
-//! CMSDK APB UART 0 as the line to the host.
+//! A CMSDK APB UART as the line to the host.
 //!
-//! Received bytes wait in a pipe of [`RECEIVED_MAX`] bytes, room for a window of the longest
+//! Received bytes wait in a pipe of `RECEIVED_MAX` bytes, room for a window of the longest
 //! frames; what does not fit is lost, and the link sends it again.
 
+use crate::MACHINE;
 use crate::executor::Shared;
 use crate::register::Register;
 use core::cell::RefCell;
@@ -16,19 +17,6 @@ use embedded_io_async::{ErrorType, Read, Write};
 /// Bytes that wait to be read.
 const RECEIVED_MAX: usize = 4096;
 
-const BASE: usize = 0x4000_4000;
-// SAFETY: the application note has UART 0 at this address; these are its registers.
-static DATA: Register = unsafe { Register::at(BASE) };
-// SAFETY: as above.
-static STATE: Register = unsafe { Register::at(BASE + 0x4) };
-// SAFETY: as above.
-static CONTROL: Register = unsafe { Register::at(BASE + 0x8) };
-/// Which interrupts are pending; writing ones clears them.
-// SAFETY: as above.
-static INTERRUPT: Register = unsafe { Register::at(BASE + 0xC) };
-// SAFETY: as above.
-static BAUD_DIVIDER: Register = unsafe { Register::at(BASE + 0x10) };
-
 const STATE_TX_FULL: u32 = 1 << 0;
 const STATE_RX_FULL: u32 = 1 << 1;
 const CONTROL_TX: u32 = 1 << 0;
@@ -36,7 +24,6 @@ const CONTROL_RX: u32 = 1 << 1;
 const CONTROL_TX_INTERRUPT: u32 = 1 << 2;
 const CONTROL_RX_INTERRUPT: u32 = 1 << 3;
 const INTERRUPT_TX: u32 = 1 << 0;
-const INTERRUPT_RX: u32 = 1 << 1;
 /// 25 MHz / 217 is 115,200 baud. QEMU does not mind.
 const DIVIDER: u32 = 217;
 
@@ -44,35 +31,70 @@ static RECEIVED: Pipe<CriticalSectionRawMutex, RECEIVED_MAX> = Pipe::new();
 /// Who waits to transmit.
 static SENDER: Shared<Option<Waker>> = Shared::new(RefCell::new(None));
 
-/// Readies the line.
-pub fn start() {
-    BAUD_DIVIDER.write(DIVIDER);
-    CONTROL.write(CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT);
+/// A UART.
+pub struct Uart {
+    data: Register,
+    state: Register,
+    control: Register,
+    /// Which interrupts are pending; writing ones clears them.
+    interrupt: Register,
+    baud_divider: Register,
 }
 
-/// A byte came.
-pub fn on_receive() {
-    INTERRUPT.write(INTERRUPT_RX);
-    while STATE.read() & STATE_RX_FULL != 0 {
-        let byte = DATA.read() as u8;
-        // No room: the byte is lost.
-        let _ = RECEIVED.try_write(&[byte]);
+impl Uart {
+    /// The UART at `base`.
+    ///
+    /// # Safety
+    /// A CMSDK APB UART must be there, and nothing else may use it.
+    pub const unsafe fn at(base: usize) -> Self {
+        // SAFETY: the caller vouches for the UART; these are its registers.
+        unsafe {
+            Self {
+                data: Register::at(base),
+                state: Register::at(base + 0x4),
+                control: Register::at(base + 0x8),
+                interrupt: Register::at(base + 0xC),
+                baud_divider: Register::at(base + 0x10),
+            }
+        }
+    }
+
+    fn is(&self, state: u32) -> bool {
+        self.state.read() & state != 0
     }
 }
 
-/// There is room to transmit.
-pub fn on_transmit() {
-    critical_section::with(|cs| {
-        INTERRUPT.write(INTERRUPT_TX);
-        CONTROL.write(CONTROL.read() & !CONTROL_TX_INTERRUPT);
-        if let Some(waker) = SENDER.borrow_ref_mut(cs).take() {
-            waker.wake();
-        }
-    });
+/// Readies the line.
+pub(crate) fn start() {
+    let uart = &MACHINE.peripherals.uart;
+    uart.baud_divider.write(DIVIDER);
+    uart.control
+        .write(CONTROL_TX | CONTROL_RX | CONTROL_RX_INTERRUPT);
+}
+
+/// Bytes came, or there is room to transmit.
+pub(crate) fn on_interrupt() {
+    let uart = &MACHINE.peripherals.uart;
+    let pending = uart.interrupt.read();
+    uart.interrupt.write(pending);
+    while uart.is(STATE_RX_FULL) {
+        let byte = uart.data.read() as u8;
+        // No room: the byte is lost.
+        let _ = RECEIVED.try_write(&[byte]);
+    }
+    if pending & INTERRUPT_TX != 0 {
+        critical_section::with(|cs| {
+            uart.control
+                .write(uart.control.read() & !CONTROL_TX_INTERRUPT);
+            if let Some(waker) = SENDER.borrow_ref_mut(cs).take() {
+                waker.wake();
+            }
+        });
+    }
 }
 
 /// The receiving half. There is one.
-pub struct Rx;
+pub(crate) struct Rx;
 
 impl ErrorType for Rx {
     type Error = Infallible;
@@ -85,7 +107,7 @@ impl Read for Rx {
 }
 
 /// The sending half. There is one.
-pub struct Tx;
+pub(crate) struct Tx;
 
 impl ErrorType for Tx {
     type Error = Infallible;
@@ -113,10 +135,10 @@ impl Write for Tx {
 fn transmit(bytes: &[u8]) -> usize {
     let mut sent = 0;
     for &byte in bytes {
-        if STATE.read() & STATE_TX_FULL != 0 {
+        if MACHINE.peripherals.uart.is(STATE_TX_FULL) {
             break;
         }
-        DATA.write(byte.into());
+        MACHINE.peripherals.uart.data.write(byte.into());
         sent += 1;
     }
     sent
@@ -125,8 +147,10 @@ fn transmit(bytes: &[u8]) -> usize {
 fn wake_when_there_is_room(waker: &Waker) {
     critical_section::with(|cs| {
         *SENDER.borrow_ref_mut(cs) = Some(waker.clone());
-        CONTROL.write(CONTROL.read() | CONTROL_TX_INTERRUPT);
-        if STATE.read() & STATE_TX_FULL == 0 {
+        let uart = &MACHINE.peripherals.uart;
+        uart.control
+            .write(uart.control.read() | CONTROL_TX_INTERRUPT);
+        if !uart.is(STATE_TX_FULL) {
             // Room came before the interrupt was enabled.
             waker.wake_by_ref();
         }
