@@ -27,7 +27,7 @@ mod report;
 pub use error::{CompileError, Refusal};
 pub use import::reference::{FloatTensor, TractError, TractModel};
 pub use planner::bound::arena_lower_bound;
-pub use report::{Fate, NodeReport, Report};
+pub use report::{Fate, NodeReport, Note, Report};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
 
@@ -76,7 +76,7 @@ pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileE
     let integer = quantize::quantize(&lowered.graph)?;
     let layout = planner::plan(&integer);
     let plan = emit::emit(&integer, &layout, options)?;
-    let report = Report::new(lowered.nodes, &integer, &layout);
+    let report = Report::new(lowered.nodes, source.notes, &integer, &layout);
     tracing::info!(
         model = options.model,
         steps = integer.nodes.len(),

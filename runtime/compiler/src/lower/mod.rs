@@ -25,7 +25,7 @@ mod window;
 use crate::error::{CompileError, Refusal};
 use crate::graph::{Graph, Layout, Node, NodeId, Op, Quantization};
 use crate::import::source::{SourceModel, SourceNode, ValueId};
-use crate::report::{Fate, NodeReport};
+use crate::report::{Fate, NodeReport, by_origin};
 use operand::{Activation, Binding, Stage};
 
 type Lower = fn(&mut Lowering<'_>, &SourceNode) -> Result<Fate, Refusal>;
@@ -73,7 +73,7 @@ fn lowering(op: &str) -> Option<Lower> {
 pub struct Lowered {
     /// The graph.
     pub graph: Graph,
-    /// One report a source node, in the file's order; steps are indices of the graph's nodes.
+    /// One report an operator of the file, in its order; steps are indices of the graph's nodes.
     pub nodes: Vec<NodeReport>,
 }
 
@@ -82,7 +82,7 @@ pub fn lower(source: &SourceModel) -> Result<Lowered, CompileError> {
     let mut lowering = Lowering::new(source);
     lowering.bind_inputs()?;
     let live = live_nodes(source);
-    let mut nodes = Vec::new();
+    let mut fates = Vec::new();
     for (node, live) in source.nodes.iter().zip(live) {
         let fate = if live {
             lowering
@@ -91,16 +91,12 @@ pub fn lower(source: &SourceModel) -> Result<Lowered, CompileError> {
         } else {
             Fate::Unused
         };
-        nodes.push(NodeReport {
-            name: node.name.clone(),
-            op: node.op.clone(),
-            fate,
-        });
+        fates.push(fate);
     }
     lowering.bind_outputs()?;
     Ok(Lowered {
         graph: lowering.graph,
-        nodes,
+        nodes: by_origin(&source.origins, &fates),
     })
 }
 
