@@ -2,7 +2,8 @@
 //!
 //! Folders in the order in which a model passes through them:
 //!
-//! 1. `import`: tract reads the file and infers shapes; what comes out names no tract type.
+//! 1. `import`: the file is read, other forms of quantization become QDQ, and tract infers shapes;
+//!    what comes out names no tract type.
 //! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier.
@@ -11,8 +12,9 @@
 //! 5. `planner`: lifetimes and arena offsets.
 //! 6. `emit`: constants, steps and manifest become one validated plan.
 //!
-//! Models are QDQ int8 ONNX; what cannot be compiled is refused with the node, the reason and a
-//! way out ([`CompileError`]). No bytes make this crate panic.
+//! Models are int8 ONNX: QDQ, QOperator, or with onnxruntime's own operators; what cannot be
+//! compiled is refused with the node, the reason and a way out ([`CompileError`]). No bytes make
+//! this crate panic.
 #![deny(missing_docs)]
 
 mod emit;

@@ -155,7 +155,11 @@ fn whole(parts: &[Fate]) -> Fate {
         Fate::Folded => 3,
         Fate::Unused => 4,
     };
-    parts.iter().min_by_key(rank).copied().unwrap_or(Fate::Unused)
+    parts
+        .iter()
+        .min_by_key(rank)
+        .copied()
+        .unwrap_or(Fate::Unused)
 }
 
 #[cfg(test)]

@@ -17,7 +17,11 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     ("QAttention", ATTENTION, KEEP_FLOAT),
     ("QEmbedLayerNormalization", ATTENTION, KEEP_FLOAT),
     ("QMoE", BLOCKS, TO_INT8),
-    ("QOrderedMatMul", "a layout of NVIDIA's tensor cores", TO_INT8),
+    (
+        "QOrderedMatMul",
+        "a layout of NVIDIA's tensor cores",
+        TO_INT8,
+    ),
 ];
 
 const DYNAMIC_RECURRENT: &str = "a recurrent layer that is quantized as it runs";

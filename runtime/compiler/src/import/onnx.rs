@@ -2,7 +2,8 @@
 
 use super::rewrite::{Rewritten, node_name, rewrite};
 use super::source::{
-    Attribute, Attributes, Became, Element, Elements, SourceModel, SourceNode, SourceValue, ValueId,
+    Attribute, Attributes, Became, Element, Elements, SourceModel, SourceNode, SourceValue,
+    ValueId, origin_of,
 };
 use super::{formats, weights};
 use crate::error::{CompileError, Refusal};
@@ -30,7 +31,10 @@ pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, Compil
             formats::require_taken(graph)?;
             file.rewritten.notes.extend(weights::make_symmetric(graph));
         }
-        file.require(|node| is_standard(node) && knows(&node.op_type), Refusal::Operator)?;
+        file.require(
+            |node| is_standard(node) && knows(&node.op_type),
+            Refusal::Operator,
+        )?;
         let parsed = analyse(&file)?;
         Reader::new(&parsed).read(file)
     })
@@ -91,17 +95,22 @@ impl File {
         knows: impl Fn(&pb::NodeProto) -> bool,
         refusal: Refusal,
     ) -> Result<(), CompileError> {
-        let mut nodes = self.proto.graph.iter().flat_map(|graph| &graph.node);
-        let Some(node) = nodes.find(|node| !knows(node)) else {
+        let nodes = self.proto.graph.iter().flat_map(|graph| &graph.node);
+        let Some((index, node)) = nodes.enumerate().find(|(_, node)| !knows(node)) else {
             return Ok(());
         };
-        let name = node_name(node);
+        let (name, op) = match origin_of(&self.rewritten.origins, index) {
+            Some(origin) => (&*origin.name, &*origin.op),
+            None => (node_name(node), &*node.op_type),
+        };
         let is_its = |error: &&CompileError| match error {
-            CompileError::Node { node: at, op, .. } => at == name && *op == node.op_type,
+            CompileError::Node {
+                node: at, op: of, ..
+            } => at == name && of == op,
             _ => false,
         };
         let own = self.rewritten.refusals.iter().find(is_its);
-        Err(own.cloned().unwrap_or_else(|| refusal.at(name, &node.op_type)))
+        Err(own.cloned().unwrap_or_else(|| refusal.at(name, op)))
     }
 }
 
@@ -204,7 +213,9 @@ fn state_shapes(parsed: &mut ParseResult, file: &File) -> Result<bool, CompileEr
             continue;
         };
         let fact = parsed.model.outlet_fact(outlet);
-        let mut fact = fact.map_err(|error| unreadable(format!("{error:#}")))?.clone();
+        let mut fact = fact
+            .map_err(|error| unreadable(format!("{error:#}")))?
+            .clone();
         if fact.shape.concretize().is_none()
             && let Some(dims) = shape(info).and_then(|shape| fixed(shape, &file.batch_names))
         {
@@ -261,7 +272,9 @@ impl<'a> Reader<'a> {
         for origin in &origins {
             if let Became::Nodes(range) = &origin.became {
                 let parts = nodes.get_mut(range.clone()).unwrap_or_default();
-                parts.iter_mut().for_each(|part| part.name.clone_from(&origin.name));
+                parts
+                    .iter_mut()
+                    .for_each(|part| part.name.clone_from(&origin.name));
             }
         }
         let mut outputs = Vec::new();
@@ -380,5 +393,96 @@ fn attributes(node: &pb::NodeProto) -> Attributes {
 fn unreadable(reason: impl Into<String>) -> CompileError {
     CompileError::Unreadable {
         reason: reason.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    fn info(name: &str, data_type: i32, dims: &[Dimension]) -> pb::ValueInfoProto {
+        let dim = |dim: &Dimension| pb::tensor_shape_proto::Dimension {
+            value: Some(dim.clone()),
+            ..Default::default()
+        };
+        let shape = pb::TensorShapeProto {
+            dim: dims.iter().map(dim).collect(),
+        };
+        let tensor = pb::type_proto::Tensor {
+            elem_type: data_type,
+            shape: Some(shape),
+        };
+        pb::ValueInfoProto {
+            name: name.into(),
+            r#type: Some(pb::TypeProto {
+                value: Some(pb::type_proto::Value::TensorType(tensor)),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    /// A reshape whose sizes are an input, then a `Relu`; the file states the shape `stated`.
+    fn reshaped(stated: &[Dimension]) -> Result<SourceModel, CompileError> {
+        let (float, int64) = (1, 7);
+        let node = |op: &str, inputs: &[&str], output: &str| pb::NodeProto {
+            op_type: op.into(),
+            input: inputs.iter().map(|&input| input.into()).collect(),
+            output: vec![output.into()],
+            ..Default::default()
+        };
+        let batch = Dimension::DimParam("batch".into());
+        let graph = pb::GraphProto {
+            node: vec![
+                node("Reshape", &["sizes", "list"], "shape"),
+                node("Reshape", &["x", "shape"], "y"),
+                node("Relu", &["y"], "z"),
+            ],
+            input: vec![
+                info("x", float, &[batch, Dimension::DimValue(6)]),
+                info("sizes", int64, &[1, 3].map(Dimension::DimValue)),
+            ],
+            initializer: vec![super::super::tensor::of_i64s("list", &[-1])],
+            value_info: vec![info("y", float, stated)],
+            output: vec![pb::ValueInfoProto {
+                name: "z".into(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let proto = ModelProto {
+            opset_import: vec![pb::OperatorSetIdProto {
+                domain: String::new(),
+                version: 13,
+            }],
+            graph: Some(graph),
+            ..Default::default()
+        };
+        read(&proto.encode_to_vec(), |_| true)
+    }
+
+    #[test]
+    fn shapes_that_inference_does_not_find_are_those_that_the_file_states() {
+        let batch = Dimension::DimParam("batch".into());
+        let stated = [batch, Dimension::DimValue(2), Dimension::DimValue(3)];
+        let source = reshaped(&stated).unwrap();
+        let dims = |name: &str| {
+            let mut values = source.values.iter();
+            values.find(|it| it.name == name).unwrap().dims.clone()
+        };
+        assert_eq!(dims("y"), [1, 2, 3]);
+        assert_eq!(dims("z"), [1, 2, 3]);
+    }
+
+    #[test]
+    fn shapes_that_nobody_knows_are_named() {
+        let other = Dimension::DimParam("rows".into());
+        let error = reshaped(&[other, Dimension::DimValue(2), Dimension::DimValue(3)]);
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.contains("the shape of 'y' is not known"),
+            "{message}"
+        );
     }
 }

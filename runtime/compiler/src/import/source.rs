@@ -41,6 +41,15 @@ pub struct Origin {
     pub became: Became,
 }
 
+/// The operator of the file that became node `index` of the source model.
+pub fn origin_of(origins: &[Origin], index: usize) -> Option<&Origin> {
+    let has = |origin: &&Origin| match &origin.became {
+        Became::Nodes(range) => range.contains(&index),
+        Became::PartOf(_) => false,
+    };
+    origins.iter().find(has)
+}
+
 /// What import made of an operator of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Became {

@@ -97,15 +97,24 @@ impl Weights {
             return None;
         }
         let (scales, zeros) = (tensor::f32s(scale)?, tensor::integers(zero)?);
-        if zeros.len() != scales.len() || zeros.iter().all(|&zero| zero == 0) && ty == DataType::Int8
+        if zeros.len() != scales.len()
+            || zeros.iter().all(|&zero| zero == 0) && ty == DataType::Int8
         {
             return None;
         }
         let dims = tensor::dims(values)?;
         let axis = node.attribute.iter().find(|it| it.name == "axis");
         let axis = axis.map_or(1, |it| it.i);
-        let axis = if axis < 0 { axis + dims.len() as i64 } else { axis };
-        let axis = if scales.len() == 1 { 0 } else { usize::try_from(axis).ok()? };
+        let axis = if axis < 0 {
+            axis + dims.len() as i64
+        } else {
+            axis
+        };
+        let axis = if scales.len() == 1 {
+            0
+        } else {
+            usize::try_from(axis).ok()?
+        };
         if scales.len() != 1 && dims.get(axis) != Some(&scales.len()) {
             return None;
         }
@@ -190,8 +199,12 @@ impl Symmetric {
                 ..Default::default()
             });
         }
-        graph.initializer.push(tensor::of_i8s(&values, &dims, &self.values));
-        graph.initializer.push(tensor::of_f32s(&scale, &scale_dims, &self.scales));
+        graph
+            .initializer
+            .push(tensor::of_i8s(&values, &dims, &self.values));
+        graph
+            .initializer
+            .push(tensor::of_f32s(&scale, &scale_dims, &self.scales));
         let (channels, error_steps) = self.rounded?;
         Some(Note::WeightsRounded {
             weights,
@@ -206,4 +219,102 @@ impl Symmetric {
 fn channels(dims: &[usize], axis: usize, count: usize) -> impl Fn(usize) -> usize + use<> {
     let inner: usize = dims.iter().skip(axis + 1).product();
     move |index| index / inner.max(1) % count.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A `MatMul` by `[2, channels]` weights of that type and zero point, scale 0.5.
+    fn product(ty: DataType, values: &[i32], zero: i32, reader: &str) -> GraphProto {
+        let node = |op: &str, inputs: &[&str], output: &str| NodeProto {
+            op_type: op.into(),
+            name: op.into(),
+            input: inputs.iter().map(|&input| input.into()).collect(),
+            output: vec![output.into()],
+            ..Default::default()
+        };
+        let dims = [2, values.len() as i64 / 2];
+        GraphProto {
+            node: vec![
+                node("DequantizeLinear", &["q", "s", "z"], "w"),
+                node(reader, &["x", "w"], "y"),
+            ],
+            initializer: vec![
+                tensor::of_integers("q", ty, &dims, values),
+                tensor::of_f32s("s", &[], &[0.5]),
+                tensor::of_integers("z", ty, &[], &[zero]),
+            ],
+            ..Default::default()
+        }
+    }
+
+    /// The integers and scales that the dequantizer of `graph` has.
+    fn found(graph: &GraphProto) -> (Vec<i32>, Vec<f32>) {
+        let named = |name: &str| {
+            let mut tensors = graph.initializer.iter();
+            tensors.find(|tensor| tensor.name == name).unwrap()
+        };
+        let inputs = &graph.node[0].input;
+        assert_eq!(inputs.len(), 2);
+        let integers = tensor::integers(named(&inputs[0])).unwrap();
+        (integers, tensor::f32s(named(&inputs[1])).unwrap())
+    }
+
+    #[test]
+    fn uint8_around_128_is_int8_exactly() {
+        let mut graph = product(DataType::Uint8, &[0, 127, 128, 255], 128, "MatMul");
+        assert_eq!(make_symmetric(&mut graph), []);
+        assert_eq!(found(&graph), (vec![-128, -1, 0, 127], vec![0.5]));
+    }
+
+    #[test]
+    fn zero_points_that_leave_int8_values_are_exact_too() {
+        let mut graph = product(DataType::Int8, &[-30, 0, 90, 127], 20, "Mul");
+        assert_eq!(make_symmetric(&mut graph), []);
+        assert_eq!(found(&graph), (vec![-50, -20, 70, 107], vec![0.5]));
+    }
+
+    #[test]
+    fn only_channels_that_do_not_fit_are_rounded() {
+        // Columns, less the zero point: (100, -27) and (-100, 155).
+        let mut graph = product(DataType::Uint8, &[200, 0, 73, 255], 100, "MatMul");
+        let notes = make_symmetric(&mut graph);
+        let step = 155.0 / 127.0;
+        let (integers, scales) = found(&graph);
+        assert_eq!(integers, [100, -82, -27, 127]);
+        assert_eq!(scales, [0.5, 0.5 * step]);
+        let [note] = &*notes else {
+            panic!("{notes:?}");
+        };
+        let Note::WeightsRounded {
+            weights,
+            channels: 1,
+            channels_all: 2,
+            error_steps,
+        } = note
+        else {
+            panic!("{note:?}");
+        };
+        assert_eq!(weights, "q");
+        assert!((error_steps - (82.0 * step - 100.0).abs()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn constants_that_are_no_weights_are_not_rounded() {
+        let mut graph = product(DataType::Uint8, &[200, 0, 73, 255], 100, "Mul");
+        let before = graph.clone();
+        assert_eq!(make_symmetric(&mut graph), []);
+        assert_eq!(graph, before);
+    }
+
+    #[test]
+    fn a_zero_point_for_each_channel_is_that_channels() {
+        let mut graph = product(DataType::Uint8, &[200, 0, 73, 255], 0, "MatMul");
+        graph.initializer[1] = tensor::of_f32s("s", &[2], &[0.5, 0.25]);
+        graph.initializer[2] = tensor::of_integers("z", DataType::Uint8, &[2], &[100, 128]);
+        assert_eq!(make_symmetric(&mut graph), []);
+        let wanted = (vec![100, -128, -27, 127], vec![0.5, 0.25]);
+        assert_eq!(found(&graph), wanted);
+    }
 }

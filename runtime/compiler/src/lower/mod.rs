@@ -24,7 +24,7 @@ mod window;
 
 use crate::error::{CompileError, Refusal};
 use crate::graph::{Graph, Layout, Node, NodeId, Op, Quantization};
-use crate::import::source::{SourceModel, SourceNode, ValueId};
+use crate::import::source::{SourceModel, SourceNode, ValueId, origin_of};
 use crate::report::{Fate, NodeReport, by_origin};
 use operand::{Activation, Binding, Stage};
 
@@ -83,11 +83,12 @@ pub fn lower(source: &SourceModel) -> Result<Lowered, CompileError> {
     lowering.bind_inputs()?;
     let live = live_nodes(source);
     let mut fates = Vec::new();
-    for (node, live) in source.nodes.iter().zip(live) {
+    for (index, (node, live)) in source.nodes.iter().zip(live).enumerate() {
         let fate = if live {
-            lowering
-                .lower(node)
-                .map_err(|refusal| refusal.at(&node.name, &node.op))?
+            lowering.lower(node).map_err(|refusal| {
+                let origin = origin_of(&source.origins, index);
+                refusal.at(&node.name, origin.map_or(&node.op, |origin| &origin.op))
+            })?
         } else {
             Fate::Unused
         };

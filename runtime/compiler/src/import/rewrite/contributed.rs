@@ -70,7 +70,12 @@ pub(super) fn skip_layer_norm(cx: &mut Rewriter<'_>, node: &NodeProto) -> Result
     let mut inputs = vec![&*sum, operand(node, 2)?];
     inputs.extend(optional(node, 3));
     let attributes = normalization(node, 1e-12);
-    cx.emit("LayerNormalization", &inputs, first_result(node)?, attributes);
+    cx.emit(
+        "LayerNormalization",
+        &inputs,
+        first_result(node)?,
+        attributes,
+    );
     Ok(())
 }
 
@@ -84,7 +89,10 @@ pub(super) fn skip_rms_norm(cx: &mut Rewriter<'_>, node: &NodeProto) -> Result<(
 }
 
 fn normalization(node: &NodeProto, epsilon: f32) -> Vec<tract_onnx::pb::AttributeProto> {
-    vec![int("axis", -1), float("epsilon", float_of(node, "epsilon", epsilon))]
+    vec![
+        int("axis", -1),
+        float("epsilon", float_of(node, "epsilon", epsilon)),
+    ]
 }
 
 /// The sum of `x`, `skip` and, at operand `bias`, a bias, which may be the fourth result.
@@ -172,12 +180,20 @@ pub(super) fn conv(cx: &mut Rewriter<'_>, node: &NodeProto) -> Result<(), Refusa
 
 /// `FusedGemm(a, b, c?)`: a dense layer and an activation.
 pub(super) fn gemm(cx: &mut Rewriter<'_>, node: &NodeProto) -> Result<(), Refusal> {
-    let names = ["activation", "activation_alpha", "activation_beta", "activation_gamma"];
+    let names = [
+        "activation",
+        "activation_alpha",
+        "activation_beta",
+        "activation_gamma",
+    ];
     let mut inputs = vec![operand(node, 0)?, operand(node, 1)?];
     inputs.extend(optional(node, 2));
     let y = cx.value("Gemm", &inputs, attributes_but(node, &names));
     let parameter = |name| attribute(node, name).map(|it| it.f);
-    let parameters: Vec<f32> = names[1..].iter().map_while(|&name| parameter(name)).collect();
+    let parameters: Vec<f32> = names[1..]
+        .iter()
+        .map_while(|&name| parameter(name))
+        .collect();
     activation(cx, node, &y, &parameters)
 }
 

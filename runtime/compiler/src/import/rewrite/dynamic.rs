@@ -7,14 +7,12 @@
 
 use super::super::tensor;
 use super::qoperator::columns;
-use super::rewriter::{
-    Rewriter, attributes_but, int_of, not_constant, operand, optional, result,
-};
+use super::rewriter::{Rewriter, attributes_but, int_of, not_constant, operand, optional, result};
 use crate::error::Refusal;
 use std::collections::{HashMap, HashSet};
 use std::mem;
-use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::tensor_proto::DataType;
 
 /// The products of one graph that are quantized dynamically.
 #[derive(Default)]
@@ -104,7 +102,11 @@ pub(super) fn find(cx: &mut Rewriter<'_>) -> Products {
     // Readers that a product absorbs, and the product.
     let mut readers = HashMap::new();
     let mut shared = Vec::new();
-    for (index, node) in nodes.iter().enumerate().filter(|(_, node)| is_product(node)) {
+    for (index, node) in nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| is_product(node))
+    {
         let Some(product) = product(&links, node) else {
             continue;
         };
@@ -112,7 +114,13 @@ pub(super) fn find(cx: &mut Rewriter<'_>) -> Products {
         // What cannot be rewritten is left as it is.
         if emit(cx, node, &product).is_ok() {
             found.nodes.insert(index, mem::take(&mut cx.nodes));
-            readers.extend(product.own.iter().chain([&index]).map(|&part| (part, index)));
+            readers.extend(
+                product
+                    .own
+                    .iter()
+                    .chain([&index])
+                    .map(|&part| (part, index)),
+            );
             shared.extend(product.shared.map(|part| (part, index)));
         }
         cx.nodes.clear();
@@ -171,12 +179,19 @@ fn other_operand<'n>(node: &'n NodeProto, operand: &str) -> Option<&'n str> {
 /// Adds the product in real numbers for `node`, its `MatMulInteger` or `ConvInteger`.
 fn emit(cx: &mut Rewriter<'_>, node: &NodeProto, product: &Product<'_>) -> Result<(), Refusal> {
     let weights = cx.constant(product.weights);
-    let rank = weights.ok_or_else(|| not_constant(product.weights))?.dims.len();
+    let rank = weights
+        .ok_or_else(|| not_constant(product.weights))?
+        .dims
+        .len();
     let is_conv = node.op_type == "ConvInteger";
     // Scales of a convolution's channels are broadcast over its rows and columns.
     let behind = if is_conv { rank.saturating_sub(2) } else { 0 };
     let scale = one_axis(cx, product.weights_scale, behind)?;
-    let axis = if is_conv { 0 } else { columns(cx, product.weights) };
+    let axis = if is_conv {
+        0
+    } else {
+        columns(cx, product.weights)
+    };
     let weights = cx.dequantize(product.weights, &scale, product.weights_zero, axis)?;
     let op = if is_conv { "Conv" } else { "MatMul" };
     let inputs = [product.activation, &weights];
@@ -187,7 +202,10 @@ fn emit(cx: &mut Rewriter<'_>, node: &NodeProto, product: &Product<'_>) -> Resul
 /// Scales whose only axis larger than 1 has `behind` axes after it, as a list.
 fn one_axis(cx: &mut Rewriter<'_>, scale: &str, behind: usize) -> Result<String, Refusal> {
     let values = cx.f32s(scale)?;
-    let dims = cx.constant(scale).map(|it| it.dims.clone()).unwrap_or_default();
+    let dims = cx
+        .constant(scale)
+        .map(|it| it.dims.clone())
+        .unwrap_or_default();
     if dims.len() <= 1 && (behind == 0 || values.len() == 1) {
         return Ok(scale.into());
     }

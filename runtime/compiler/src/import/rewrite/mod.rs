@@ -12,6 +12,8 @@ mod passing;
 mod qoperator;
 mod quantizers;
 mod rewriter;
+#[cfg(test)]
+mod tests;
 
 use super::source::{Became, Origin};
 use crate::error::{CompileError, Refusal};
@@ -51,7 +53,10 @@ const RULES: &[(&str, Rule)] = &[
     ("QuickGelu", contributed::quick_gelu),
     ("SimplifiedLayerNormalization", contributed::rms_norm),
     ("SkipLayerNormalization", contributed::skip_layer_norm),
-    ("SkipSimplifiedLayerNormalization", contributed::skip_rms_norm),
+    (
+        "SkipSimplifiedLayerNormalization",
+        contributed::skip_rms_norm,
+    ),
 ];
 
 /// What became of a file's nodes.

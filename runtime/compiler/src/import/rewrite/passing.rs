@@ -95,7 +95,9 @@ fn pad_value(
         return Ok(());
     }
     let real = cx.add_real(real);
-    real_node.input.resize(real_node.input.len().max(3), String::new());
+    real_node
+        .input
+        .resize(real_node.input.len().max(3), String::new());
     real_node.input[2] = real;
     Ok(())
 }

@@ -45,7 +45,8 @@ pub(super) fn matmul(cx: &mut Rewriter<'_>, node: &NodeProto) -> Result<(), Refu
 
 /// The axis along which weights `[…, inputs, outputs]` have their scales.
 pub(super) fn columns(cx: &Rewriter<'_>, weights: &str) -> i64 {
-    cx.rank(weights).map_or(1, |rank| rank.saturating_sub(1) as i64)
+    cx.rank(weights)
+        .map_or(1, |rank| rank.saturating_sub(1) as i64)
 }
 
 /// `QGemm(a, as, az, b, bs, bz, c?, ys?, yz?)`; without a scale the result is real.
@@ -111,10 +112,7 @@ fn unary(
 }
 
 /// `QLinearGlobalAveragePool(x, xs, xz, ys, yz)`.
-pub(super) fn global_average_pool(
-    cx: &mut Rewriter<'_>,
-    node: &NodeProto,
-) -> Result<(), Refusal> {
+pub(super) fn global_average_pool(cx: &mut Rewriter<'_>, node: &NodeProto) -> Result<(), Refusal> {
     let x = operand(node, 0)?;
     let rank = cx.rank(x).or_else(|| cx.rank(node.output.first()?));
     pool(cx, node, "GlobalAveragePool", rank)

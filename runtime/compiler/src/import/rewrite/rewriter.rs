@@ -38,7 +38,13 @@ pub struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     /// For a graph whose nodes, `source`, were taken out of it.
     pub fn new(graph: &'a mut GraphProto, source: &'a [NodeProto], opset: i64) -> Self {
-        let infos = || graph.input.iter().chain(&graph.output).chain(&graph.value_info);
+        let infos = || {
+            graph
+                .input
+                .iter()
+                .chain(&graph.output)
+                .chain(&graph.value_info)
+        };
         let mut ranks: HashMap<_, _> = infos()
             .filter_map(|info| Some((info.name.clone(), rank(info)?)))
             .collect();
@@ -205,7 +211,11 @@ impl<'a> Rewriter<'a> {
             (None, None) => return Err(Refusal::OperandMissing { operand: 2 }),
         };
         let quantizer = self.quantizer(scale, Some(&zero))?;
-        let inputs = [value, &quantizer.scale, quantizer.zero.as_deref().unwrap_or("")];
+        let inputs = [
+            value,
+            &quantizer.scale,
+            quantizer.zero.as_deref().unwrap_or(""),
+        ];
         self.emit("QuantizeLinear", &inputs, output, Vec::new());
         self.quantizers.insert(output.into(), quantizer);
         Ok(())
