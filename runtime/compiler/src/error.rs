@@ -56,6 +56,17 @@ pub enum Refusal {
     /// The operator has no lowering.
     #[error("this operator is not lowered yet; run the model with --backend tract, or replace it")]
     Operator,
+    /// tract does not know the operator.
+    #[error("this operator is not known here; export the model with ONNX's own operators")]
+    OperatorUnknown,
+    /// The model is quantized in a way that is not taken.
+    #[error("{found} is not taken; {instead}")]
+    Quantization {
+        /// The way.
+        found: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// An attribute has a value that has no lowering.
     #[error(
         "attribute {attribute} = {value} is not lowered yet; run the model with --backend tract"

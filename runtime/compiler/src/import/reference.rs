@@ -1,9 +1,13 @@
 //! tract itself: the float reference, and the way to run an operator that has no lowering.
 
 use super::onnx::{guarded, parse};
-use crate::error::CompileError;
+use crate::error::{CompileError, Refusal};
 use std::sync::Arc;
+use tract_onnx::pb::NodeProto;
 use tract_onnx::prelude::*;
+
+/// The domains whose operators tract knows.
+const DOMAINS: &[&str] = &["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
 /// A model that tract runs in float, quantizers and all.
 #[derive(Clone, Debug)]
@@ -33,10 +37,18 @@ impl TractModel {
     /// When tract does not read the model, or does not know an operator.
     pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
         guarded(|| {
-            let proto = parse(bytes)?;
+            let onnx = tract_onnx::onnx();
+            let file = parse(bytes)?;
+            // tract itself looks at names alone, whatever their domain.
+            let knows = |node: &NodeProto| {
+                DOMAINS.contains(&&*node.domain) && onnx.op_register.0.contains_key(&node.op_type)
+            };
+            file.require(knows, Refusal::OperatorUnknown)?;
+            let proto = file.proto;
             let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
             let output_names = outputs.map(|output| output.name.clone()).collect();
-            let runnable = tract_onnx::onnx()
+            let runnable = onnx
+                .clone()
                 .with_ignore_value_info(true)
                 .with_ignore_output_types(true)
                 .model_for_proto_model(&proto)

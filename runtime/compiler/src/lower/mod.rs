@@ -26,8 +26,8 @@ mod window;
 
 use crate::error::{CompileError, Refusal};
 use crate::graph::{EdgeId, Graph, Kind, Layout, Node, NodeId, Op};
-use crate::import::source::{SourceModel, SourceNode, ValueId};
-use crate::report::{Fate, NodeReport};
+use crate::import::source::{SourceModel, SourceNode, ValueId, origin_of};
+use crate::report::{Fate, NodeReport, by_origin};
 use operand::{Activation, Binding};
 use std::collections::HashMap;
 
@@ -150,7 +150,7 @@ fn lowering(op: &str) -> Option<Lower> {
 pub struct Lowered {
     /// The graph.
     pub graph: Graph,
-    /// One report a source node, in the file's order; steps are indices of the graph's nodes.
+    /// One report an operator of the file, in its order; steps are indices of the graph's nodes.
     pub nodes: Vec<NodeReport>,
 }
 
@@ -159,25 +159,22 @@ pub fn lower(source: &SourceModel) -> Result<Lowered, CompileError> {
     let mut lowering = Lowering::new(source);
     lowering.bind_inputs()?;
     let live = live_nodes(source);
-    let mut nodes = Vec::new();
-    for (node, live) in source.nodes.iter().zip(live) {
+    let mut fates = Vec::new();
+    for (index, (node, live)) in source.nodes.iter().zip(live).enumerate() {
         let fate = if live {
-            lowering
-                .lower(node)
-                .map_err(|refusal| refusal.at(&node.name, &node.op))?
+            lowering.lower(node).map_err(|refusal| {
+                let origin = origin_of(&source.origins, index);
+                refusal.at(&node.name, origin.map_or(&node.op, |origin| &origin.op))
+            })?
         } else {
             Fate::Unused
         };
-        nodes.push(NodeReport {
-            name: node.name.clone(),
-            op: node.op.clone(),
-            fate,
-        });
+        fates.push(fate);
     }
     lowering.bind_outputs()?;
     Ok(Lowered {
         graph: lowering.graph,
-        nodes,
+        nodes: by_origin(&source.origins, &fates),
     })
 }
 
