@@ -14,7 +14,9 @@ mod identity;
 mod max_pool;
 mod operand;
 mod pad;
+mod parameters;
 mod port;
+mod product;
 mod quantize_linear;
 mod quantizer;
 mod reshape;
@@ -39,10 +41,13 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Conv", conv::lower),
     ("DequantizeLinear", dequantize_linear::lower),
     ("Dropout", identity::lower),
+    ("Einsum", product::lower_einsum),
     ("Flatten", reshape::lower),
     ("Gemm", dense::lower_gemm),
     ("GlobalAveragePool", average_pool::lower_global),
+    ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
+    ("LogSoftmax", softmax::lower_log),
     ("MatMul", dense::lower_matmul),
     ("MaxPool", max_pool::lower),
     ("Pad", pad::lower),

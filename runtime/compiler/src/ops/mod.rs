@@ -11,6 +11,7 @@ pub mod copy;
 pub mod factor;
 pub mod max_pool;
 pub mod pad;
+pub mod product;
 pub mod requantize;
 pub mod softmax;
 pub mod unary;
@@ -123,6 +124,7 @@ operators! {
     Copy(copy::Copy),
     MaxPool(max_pool::MaxPool),
     Pad(pad::Pad),
+    Product(product::Product),
     Requantize(requantize::Requantize),
     Softmax(softmax::Softmax),
     Unary(unary::Unary),
