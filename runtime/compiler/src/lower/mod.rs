@@ -15,7 +15,9 @@ mod identity;
 mod max_pool;
 mod operand;
 mod pad;
+mod parameters;
 mod port;
+mod product;
 mod quantize_linear;
 mod quantizer;
 mod reshape;
@@ -60,6 +62,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("DequantizeLinear", dequantize_linear::lower),
     ("Div", elementwise::lower_binary),
     ("Dropout", identity::lower),
+    ("Einsum", product::lower_einsum),
     ("Elu", unary::lower),
     ("Equal", elementwise::lower_binary),
     ("Erf", unary::lower),
@@ -73,6 +76,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("GreaterOrEqual", elementwise::lower_binary),
     ("HardSigmoid", unary::lower),
     ("HardSwish", unary::lower),
+    ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
     ("IsInf", unary::lower_predicate),
     ("IsNaN", unary::lower_predicate),
@@ -80,6 +84,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Less", elementwise::lower_binary),
     ("LessOrEqual", elementwise::lower_binary),
     ("Log", unary::lower),
+    ("LogSoftmax", softmax::lower_log),
     ("MatMul", dense::lower_matmul),
     ("Max", elementwise::lower_variadic),
     ("MaxPool", max_pool::lower),

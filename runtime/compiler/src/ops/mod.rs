@@ -13,6 +13,7 @@ pub mod copy;
 pub mod factor;
 pub mod max_pool;
 pub mod pad;
+pub mod product;
 pub mod requantize;
 pub mod select;
 pub mod softmax;
@@ -130,6 +131,7 @@ operators! {
     MaxPool(max_pool::MaxPool),
     Pad(pad::Pad),
     Predicate(cast::Predicate),
+    Product(product::Product),
     Requantize(requantize::Requantize),
     Select(select::Select),
     Softmax(softmax::Softmax),
