@@ -2,7 +2,8 @@
 //!
 //! Folders in the order in which a model passes through them:
 //!
-//! 1. `import`: tract reads the file and infers shapes; what comes out names no tract type.
+//! 1. `import`: reads the file, ONNX by tract and TFLite by itself; what comes out is in ONNX's
+//!    terms, has all shapes, and names no tract type.
 //! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier.
@@ -11,7 +12,7 @@
 //! 5. `planner`: lifetimes and arena offsets.
 //! 6. `emit`: constants, steps and manifest become one validated plan.
 //!
-//! Models are QDQ int8 ONNX; what cannot be compiled is refused with the node, the reason and a
+//! Models are QDQ int8 ONNX or int8 TFLite; what cannot be compiled is refused with the node, the reason and a
 //! way out ([`CompileError`]). No bytes make this crate panic.
 #![deny(missing_docs)]
 
@@ -24,7 +25,7 @@ mod planner;
 mod quantize;
 mod report;
 
-pub use error::{CompileError, Refusal};
+pub use error::{CompileError, Format, Refusal};
 pub use import::reference::{FloatTensor, TractError, TractModel};
 pub use planner::bound::arena_lower_bound;
 pub use report::{Fate, NodeReport, Report};
@@ -65,12 +66,12 @@ pub struct Compiled {
     pub report: Report,
 }
 
-/// Compiles the ONNX model in `bytes`.
+/// Compiles the ONNX or TFLite model in `bytes`.
 ///
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::onnx::read(bytes, lower::knows)?;
+    let source = import::read(bytes, lower::knows)?;
     let lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
     let integer = quantize::quantize(&lowered.graph)?;

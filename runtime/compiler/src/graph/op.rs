@@ -89,6 +89,9 @@ pub struct AveragePool {
     pub window: Window,
     /// Whether padding counts, as zeros.
     pub counts_padding: bool,
+    /// Whether it is a mean over axes, which is rounded as any change of scale is, even where the
+    /// scale stays.
+    pub is_mean: bool,
 }
 
 /// Parameters of a maximum pool.

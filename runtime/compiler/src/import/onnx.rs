@@ -3,7 +3,7 @@
 use super::source::{
     Attribute, Attributes, Element, Elements, SourceModel, SourceNode, SourceValue, ValueId,
 };
-use crate::error::{CompileError, Refusal};
+use crate::error::{CompileError, Format, Refusal};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::model::ParseResult;
@@ -289,6 +289,7 @@ fn attributes(node: &pb::NodeProto) -> Attributes {
 
 fn unreadable(reason: impl Into<String>) -> CompileError {
     CompileError::Unreadable {
+        format: Format::Onnx,
         reason: reason.into(),
     }
 }

@@ -55,7 +55,8 @@ fn lower_bias(
     if edge.bounds != crate::graph::Bounds::NONE || cx.graph.nodes[producer.0].source_op == "Conv" {
         return Err(not_fused);
     }
-    let values = cx.bias(node, bias, dense.output.channels)?;
+    let sums = cx.sum_scales(cx.graph.nodes[producer.0].inputs[0], &dense.scales);
+    let values = cx.bias(node, bias, &sums)?;
     if let Op::Convolution(dense) = &mut cx.graph.nodes[producer.0].op {
         for (sum, value) in dense.bias.iter_mut().zip(values) {
             *sum += value;

@@ -30,14 +30,16 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         return Err(misfit());
     }
     let window = window(node, kernel, input, output)?;
+    let scales = constant.scales_along(0, *channels).ok_or_else(misfit)?;
+    let sum_scales = cx.sum_scales(activation.edge, &scales);
     let convolution = Convolution {
         input,
         output,
         window,
         groups,
         weights: channels_innermost(weights, *depth, kernel.iter().product()),
-        scales: constant.scales_along(0, *channels).ok_or_else(misfit)?,
-        bias: cx.bias(node, 2, *channels)?,
+        scales,
+        bias: cx.bias(node, 2, &sum_scales)?,
     };
     let layout = Layout::channels_last(dims);
     cx.add_node(

@@ -65,6 +65,9 @@ fn lower(
         width: 1,
         channels,
     };
+    let scales = constant.scales_along(channel_axis, outputs);
+    let scales = scales.ok_or_else(misfit)?;
+    let sum_scales = cx.sum_scales(activation.edge, &scales);
     let dense = Convolution {
         input: shape(inputs),
         output: shape(outputs),
@@ -76,11 +79,9 @@ fn lower(
         },
         groups: 1,
         weights: packed.collect(),
-        scales: constant
-            .scales_along(channel_axis, outputs)
-            .ok_or_else(misfit)?,
+        scales,
         bias: match bias {
-            Some(operand) => cx.bias(node, operand, outputs)?,
+            Some(operand) => cx.bias(node, operand, &sum_scales)?,
             None => vec![0.0; outputs],
         },
     };

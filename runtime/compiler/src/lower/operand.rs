@@ -59,13 +59,19 @@ impl QuantizedConstant {
         }
     }
 
-    /// The real numbers, for one axis.
-    fn reals(&self) -> Vec<f64> {
+    /// The real numbers, for one axis. `units` are scales that are known more exactly, one for
+    /// each index; those of the constant that are the same in float are taken to be these.
+    fn reals(&self, units: &[f64]) -> Vec<f64> {
         let integers: Vec<i32> = match &self.values {
             QuantizedValues::I8(values) => values.iter().map(|&value| value.into()).collect(),
             QuantizedValues::I32(values) => values.clone(),
         };
-        let scale = |index: usize| f64::from(self.scales[index % self.scales.len()]);
+        let scale = |index: usize| {
+            let scale = f64::from(self.scales[index % self.scales.len()]);
+            let unit = units.get(index).copied().unwrap_or(scale);
+            let is_unit = (scale - unit).abs() <= f64::from(f32::EPSILON) * unit;
+            if is_unit { unit } else { scale }
+        };
         let reals = integers.iter().enumerate();
         reals
             .map(|(index, &value)| scale(index) * f64::from(value))
@@ -167,19 +173,32 @@ impl Lowering<'_> {
         })
     }
 
-    /// Operand `operand` as `channels` real biases; zeros when it is left out.
+    /// The scale of the sums of products of `activation` with weights of these scales; 0 where it
+    /// is not known.
+    pub(super) fn sum_scales(&self, activation: EdgeId, scales: &[f32]) -> Vec<f64> {
+        let quantization = self.graph.edge(activation).quantization;
+        let input = quantization.map_or(0.0, |it| f64::from(it.scale));
+        scales
+            .iter()
+            .map(|&scale| input * f64::from(scale))
+            .collect()
+    }
+
+    /// Operand `operand` as real biases of sums of these scales; zeros when it is left out.
+    /// Integers in the scale of the sums come out of it exactly, however large.
     pub(super) fn bias(
         &self,
         node: &SourceNode,
         operand: usize,
-        channels: usize,
+        sum_scales: &[f64],
     ) -> Result<Vec<f64>, Refusal> {
+        let channels = sum_scales.len();
         let Some(id) = node.inputs.get(operand).copied().flatten() else {
             return Ok(vec![0.0; channels]);
         };
         let value = self.source.value(id);
         let bias = match (&self.bindings[id.0], &value.constant) {
-            (Some(Binding::Quantized(constant)), _) => constant.reals(),
+            (Some(Binding::Quantized(constant)), _) => constant.reals(sum_scales),
             (None, Some(Elements::F32(values))) => {
                 values.iter().map(|&value| value.into()).collect()
             }
@@ -216,7 +235,7 @@ impl Lowering<'_> {
             return Ok(None);
         };
         if let Some(Binding::Quantized(constant)) = &self.bindings[id.0]
-            && let [value] = *constant.reals()
+            && let [value] = *constant.reals(&[])
         {
             return Ok(Some(value));
         }
