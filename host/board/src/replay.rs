@@ -30,7 +30,7 @@ pub enum ReplayError {
 ///
 /// # Errors
 /// [`ReplayError`] when the lengths differ or are too large.
-pub fn encode<F: AsRef<[i8]>>(frames: &[F]) -> Result<Vec<u8>, ReplayError> {
+pub fn encode<F: AsRef<[u8]>>(frames: &[F]) -> Result<Vec<u8>, ReplayError> {
     let frame_len = frames.first().map_or(0, |frame| frame.as_ref().len());
     let word = |number: usize| u32::try_from(number).map_err(|_| ReplayError::TooLarge);
     let mut store = Vec::from(MAGIC);
@@ -47,7 +47,7 @@ pub fn encode<F: AsRef<[i8]>>(frames: &[F]) -> Result<Vec<u8>, ReplayError> {
                 found,
             });
         }
-        store.extend(frame.iter().map(|value| value.cast_unsigned()));
+        store.extend(frame.iter());
     }
     word(store.len())?;
     Ok(store)

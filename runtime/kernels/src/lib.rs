@@ -3,7 +3,8 @@
 //! Folders in the order in which they are meant to be read:
 //!
 //! 1. [`num`]: requantization and the shapes that every kernel speaks of; [`fixed`]: the
-//!    fixed-point exponential and reciprocal of softmax.
+//!    fixed-point exponential and reciprocal of softmax; [`operator`]: what every operator says of
+//!    itself, and [`rules`], what several check; [`view`]: strided operands.
 //! 2. [`mod@reference`]: one file an operator, with its parameters, its shape rule and the slow scalar
 //!    code that defines its result. This is the executable form of `docs/numerics.md`.
 //! 3. [`set`]: a table with one kernel an operator, of which there is one for each of the next.
@@ -26,6 +27,7 @@ pub mod generic;
 pub mod num;
 pub mod operator;
 pub mod reference;
+pub mod rules;
 pub mod set;
 pub mod view;
 

@@ -49,6 +49,7 @@ impl Translation<'_> {
             Elements::U8(values) => Elements::U8(picked(&values, &order)),
             Elements::I32(values) => Elements::I32(picked(&values, &order)),
             Elements::I64(values) => Elements::I64(picked(&values, &order)),
+            Elements::Bool(values) => Elements::Bool(picked(&values, &order)),
         };
         let moved = self.constant("weights", &dims, elements);
         let Some(quantization) = tensor.quantization.as_ref() else {

@@ -51,6 +51,7 @@ pub enum Kind {
     U8,
     I32,
     I64,
+    Bool,
     Other,
 }
 
@@ -88,6 +89,7 @@ impl Kind {
             2 => Self::I32,
             3 => Self::U8,
             4 => Self::I64,
+            6 => Self::Bool,
             9 => Self::I8,
             _ => Self::Other,
         }
@@ -101,13 +103,14 @@ impl Kind {
             Self::U8 => Element::U8,
             Self::I32 => Element::I32,
             Self::I64 => Element::I64,
+            Self::Bool => Element::Bool,
             Self::F16 | Self::Other => Element::Other,
         }
     }
 
     const fn width(self) -> Option<usize> {
         match self {
-            Self::I8 | Self::U8 => Some(1),
+            Self::I8 | Self::U8 | Self::Bool => Some(1),
             Self::F16 => Some(2),
             Self::F32 | Self::I32 => Some(4),
             Self::I64 => Some(8),
@@ -219,6 +222,7 @@ impl<'a> Tensor<'a> {
             Kind::I32 => Elements::I32(decoded(self.data, i32::from_le_bytes)),
             Kind::I64 => Elements::I64(decoded(self.data, i64::from_le_bytes)),
             Kind::U8 => Elements::U8(self.data.to_vec()),
+            Kind::Bool => Elements::Bool(self.data.iter().map(|&it| it != 0).collect()),
             Kind::I8 | Kind::Other => Elements::I8(decoded(self.data, i8::from_le_bytes)),
         })
     }

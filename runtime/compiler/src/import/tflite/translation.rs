@@ -119,7 +119,7 @@ impl<'m> Translation<'m> {
                 let name = &self.model.tensors[tensor].name;
                 let value = self.add_value(name, Element::Other, tensor);
                 self.bind(tensor, value)?;
-                outputs.push(value);
+                outputs.push(Some(value));
             }
         }
         self.source.nodes.push(SourceNode {
@@ -217,6 +217,7 @@ impl<'m> Translation<'m> {
             Elements::U8(_) => Element::U8,
             Elements::I32(_) => Element::I32,
             Elements::I64(_) => Element::I64,
+            Elements::Bool(_) => Element::Bool,
         };
         let name = format!("{}/{name}", self.name);
         self.push_value(&name, dims.into(), element, Some(elements))
@@ -263,7 +264,7 @@ impl<'m> Translation<'m> {
             name: self.name.clone(),
             op: op.into(),
             inputs,
-            outputs: outputs.clone(),
+            outputs: outputs.iter().copied().map(Some).collect(),
             attributes: Attributes(pairs.collect()),
         });
         outputs

@@ -47,6 +47,7 @@ pub fn cast(cx: &mut Translation<'_>) -> Result<(), Stop> {
         Element::I8 => 3,
         Element::I32 => 6,
         Element::I64 => 7,
+        Element::Bool => 9,
         Element::Other => {
             return Err(Refusal::Type {
                 value: result.name.clone(),

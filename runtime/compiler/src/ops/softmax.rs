@@ -1,23 +1,43 @@
-//! Softmax: the factor that brings `x − max` to Q5.26, as TFLite's `PreprocessSoftmaxScaling`.
+//! Softmax over the innermost axis. Integer: the scaling of TFLite's `PreprocessSoftmaxScaling`.
 
 use super::factor::split;
-use super::{Edges, Kernel};
+use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
-use crate::graph::op;
-use microtome_kernels::reference::softmax::Softmax;
+use crate::graph::Quantization;
+use microtome_kernels::reference::softmax;
 
 /// Integer bits of `x − max` in fixed point.
 const INTEGER_BITS: i32 = 5;
 
-pub(super) fn softmax(op: &op::Softmax, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-    let (mantissa, shift, diff_min) = scaling(edges.input(0).scale)?;
-    Ok(Kernel::Softmax(Softmax {
-        rows: op.rows,
-        depth: op.depth,
-        mantissa,
-        shift,
-        diff_min,
-    }))
+/// Parameters of a softmax.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Softmax {
+    /// Vectors that are normalised.
+    pub rows: usize,
+    /// Elements of each.
+    pub depth: usize,
+}
+
+impl GraphOp for Softmax {
+    fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let (mantissa, shift, diff_min) = scaling(edges.input(0).scale)?;
+        let params = softmax::Softmax {
+            rows: self.rows,
+            depth: self.depth,
+            mantissa,
+            shift,
+            diff_min,
+        };
+        Ok(Kernel::new(params, edges))
+    }
+
+    fn float(&self, _edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        Err(Refusal::Operator)
+    }
+
+    fn fixed_quantization(&self) -> Option<Quantization> {
+        Some(Quantization::PROBABILITY)
+    }
 }
 
 /// Mantissa and left shift of the input's scale in Q5.26, and the smallest `x − max` that does
