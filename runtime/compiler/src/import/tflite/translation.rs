@@ -15,8 +15,14 @@ use std::collections::HashSet;
 /// The version of ONNX's operators that the translations speak.
 const OPSET: i64 = 20;
 
-/// Constants may be copied into so many times the bytes that they have in the file.
-const COPIES_MAX: usize = 32;
+/// Bytes into which the constants of a file of `len` bytes may be copied. Operators may share
+/// constants, as those of an unrolled loop do, but a small file must not fill the memory.
+fn copies_max(len: usize) -> usize {
+    const SHARERS: usize = 256;
+    const LARGE: usize = 1 << 30;
+    len.saturating_mul(SHARERS)
+        .min(len.saturating_mul(4).max(LARGE))
+}
 
 /// Why a translation stopped.
 #[derive(Debug)]
@@ -82,7 +88,7 @@ impl<'m> Translation<'m> {
             values: vec![None; model.tensors.len()],
             reals: vec![None; model.tensors.len()],
             names: HashSet::new(),
-            copies: len.saturating_mul(COPIES_MAX),
+            copies: copies_max(len),
         })
     }
 
