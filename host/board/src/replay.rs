@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn frames_follow_the_header() {
-        let store = encode(&[vec![1, -1], vec![2, -128]]).unwrap();
+        let store = encode(&[vec![1, 255], vec![2, 128]]).unwrap();
         assert_eq!(store[..8], *b"MTRP\x01\0\0\0");
         assert_eq!(store[8..], [2, 0, 0, 0, 2, 0, 0, 0, 1, 255, 2, 128]);
     }

@@ -81,3 +81,46 @@ fn find<'a>(kept: &[Kept<'a>], span: Range<usize>) -> &'a [u8] {
     let piece = pieces.find(|(at, _)| *at <= span.start);
     piece.map_or(&[], |(at, bytes)| &bytes[span.start - at..span.end - at])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, find};
+
+    /// Bytes that tell where they lie.
+    fn arena() -> [u8; 24] {
+        core::array::from_fn(|at| at as u8)
+    }
+
+    #[test]
+    fn several_results_are_cut_out_in_their_own_order() {
+        let mut arena = arena();
+        let (pieces, kept) = cut(&mut arena, &[16..20, 4..8, 8..11]);
+        assert_eq!(
+            pieces[..],
+            [&[16, 17, 18, 19][..], &[4, 5, 6, 7], &[8, 9, 10]]
+        );
+        assert_eq!(find(&kept, 0..4), [0, 1, 2, 3]);
+        assert_eq!(find(&kept, 12..16), [12, 13, 14, 15]);
+        assert_eq!(find(&kept, 20..24), [20, 21, 22, 23]);
+        assert_eq!(find(&kept, 2..3), [2]);
+    }
+
+    #[test]
+    fn a_result_may_begin_or_end_the_arena() {
+        let mut arena = arena();
+        let (pieces, kept) = cut(&mut arena, &[0..4, 20..24]);
+        assert_eq!(pieces[..], [&[0, 1, 2, 3][..], &[20, 21, 22, 23]]);
+        assert_eq!(find(&kept, 4..20).len(), 16);
+    }
+
+    #[test]
+    fn what_is_empty_is_cut_anywhere() {
+        for at in [0, 6, 8, 24] {
+            let mut arena = arena();
+            let (pieces, kept) = cut(&mut arena, &[4..8, at..at]);
+            assert_eq!(pieces[..], [&[4, 5, 6, 7][..], &[]], "empty at {at}");
+            assert_eq!(find(&kept, 0..4), [0, 1, 2, 3], "empty at {at}");
+            assert_eq!(find(&kept, 8..24).len(), 16, "empty at {at}");
+        }
+    }
+}

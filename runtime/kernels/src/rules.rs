@@ -70,6 +70,15 @@ pub const fn factor(factor: Multiplier) -> Result<(), Fault> {
     require(factor.is_valid(), Fault::Number)
 }
 
+/// Multipliers, given as mantissas and shifts, are in their ranges.
+///
+/// # Errors
+/// [`Fault::Number`] if one is not.
+pub fn factors(mantissas: &[i32], shifts: &[i8]) -> Result<(), Fault> {
+    let mut factors = mantissas.iter().zip(shifts);
+    factors.try_for_each(|(&mantissa, &shift)| factor(Multiplier { mantissa, shift }))
+}
+
 /// A clamp leaves a value.
 ///
 /// # Errors

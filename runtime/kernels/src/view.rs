@@ -55,6 +55,20 @@ impl Strides {
         self.offset == 0 && axes.all(same)
     }
 
+    /// Whether the elements of `dims` are, in some order of the axes, all of an operand.
+    pub fn is_permutation(&self, dims: [usize; AXES]) -> bool {
+        let mut dims = dims;
+        let mut len = 1;
+        for _ in 0..AXES {
+            let next = (0..AXES).find(|&axis| dims[axis] > 1 && self.strides[axis] == len);
+            if let Some(axis) = next {
+                len *= dims[axis] as isize;
+                dims[axis] = 1;
+            }
+        }
+        self.offset == 0 && dims == [1; AXES]
+    }
+
     /// Elements from the start of the operand to the last one that `dims` reach. Saturates, so
     /// that it can be asked of an unchecked view.
     pub fn reach(&self, dims: [usize; AXES]) -> usize {

@@ -3,9 +3,64 @@
 use core::ops::Range;
 use heapless::Vec;
 use microtome_kernels::operator::{Extent, Extents, OPERANDS_MAX, Operator};
+use microtome_kernels::data::{
+    concat::Concat, copy::Copy, delay::Delay, gather::Gather, pad_by::PadBy, select::Select,
+};
+#[cfg(feature = "float")]
+use microtome_kernels::float::{
+    arg::ArgF32,
+    binary::Binary,
+    binary_int::BinaryInt,
+    cast::Cast,
+    channel_norm::ChannelNorm,
+    compare::Compare as CompareF32,
+    conv_transpose::ConvTransposeF32,
+    conv2d::ConvF32,
+    cum_sum::CumSum,
+    depthwise::DepthwiseF32,
+    gather::{GatherElements, GatherNd},
+    logic::Logic,
+    lrn::Lrn,
+    matmul::MatMulF32,
+    norm::NormF32,
+    one_hot::OneHot,
+    pool::PoolF32,
+    predicate::Predicate,
+    quantize::{Dequantize, Quantize},
+    recurrent::{gru::GruF32, lstm::LstmF32, rnn::RnnF32},
+    reduce::ReduceF32,
+    resample::ResampleF32,
+    scatter::{ScatterElements, ScatterNd},
+    softmax::SoftmaxF32,
+    top_k::TopK,
+    tree_ensemble::TreeEnsemble,
+    trilu::Trilu,
+    unary::Unary,
+};
 use microtome_kernels::reference::{
-    add::Add, average_pool::AveragePool, clamp::Clamp, conv2d::Conv2d, depthwise::Depthwise,
-    max_pool::MaxPool, pad::Pad, rescale::Rescale, softmax::Softmax,
+    add::Add,
+    arg_max::ArgMax,
+    average_pool::AveragePool,
+    clamp::Clamp,
+    compare::Compare,
+    conv_transpose::ConvTranspose,
+    conv2d::Conv2d,
+    depthwise::Depthwise,
+    div::Div,
+    extremum::Extremum,
+    layer_norm::LayerNorm,
+    log_softmax::LogSoftmax,
+    lookup::Lookup,
+    mat_mul::MatMul,
+    max_pool::MaxPool,
+    mul::Mul,
+    pad::Pad,
+    prelu::PRelu,
+    recurrent::{gru::Gru, lstm::Lstm, rnn::Rnn},
+    reduce::Reduce,
+    rescale::Rescale,
+    resize::ResizeLinear,
+    softmax::Softmax,
 };
 use serde::{Deserialize, Serialize};
 
@@ -176,4 +231,92 @@ operators! {
     Rescale,
     Pad,
     Clamp,
+    Lookup,
+    Mul,
+    Div,
+    Extremum,
+    Compare,
+    PRelu,
+    MatMul,
+    ConvTranspose,
+    Reduce,
+    ArgMax,
+    ResizeLinear,
+    LayerNorm,
+    LogSoftmax,
+    Lstm,
+    Gru,
+    Rnn,
+    Copy,
+    Concat,
+    Gather,
+    PadBy,
+    Select,
+    Delay,
+    #[cfg(feature = "float")]
+    Quantize,
+    #[cfg(feature = "float")]
+    Dequantize,
+    #[cfg(feature = "float")]
+    Cast,
+    #[cfg(feature = "float")]
+    Unary,
+    #[cfg(feature = "float")]
+    Predicate,
+    #[cfg(feature = "float")]
+    Binary,
+    #[cfg(feature = "float")]
+    BinaryInt,
+    #[cfg(feature = "float")]
+    CompareF32,
+    #[cfg(feature = "float")]
+    Logic,
+    #[cfg(feature = "float")]
+    ConvF32,
+    #[cfg(feature = "float")]
+    DepthwiseF32,
+    #[cfg(feature = "float")]
+    ConvTransposeF32,
+    #[cfg(feature = "float")]
+    MatMulF32,
+    #[cfg(feature = "float")]
+    PoolF32,
+    #[cfg(feature = "float")]
+    SoftmaxF32,
+    #[cfg(feature = "float")]
+    ReduceF32,
+    #[cfg(feature = "float")]
+    ArgF32,
+    #[cfg(feature = "float")]
+    TopK,
+    #[cfg(feature = "float")]
+    NormF32,
+    #[cfg(feature = "float")]
+    ChannelNorm,
+    #[cfg(feature = "float")]
+    Lrn,
+    #[cfg(feature = "float")]
+    ResampleF32,
+    #[cfg(feature = "float")]
+    LstmF32,
+    #[cfg(feature = "float")]
+    GruF32,
+    #[cfg(feature = "float")]
+    RnnF32,
+    #[cfg(feature = "float")]
+    CumSum,
+    #[cfg(feature = "float")]
+    ScatterElements,
+    #[cfg(feature = "float")]
+    ScatterNd,
+    #[cfg(feature = "float")]
+    GatherElements,
+    #[cfg(feature = "float")]
+    GatherNd,
+    #[cfg(feature = "float")]
+    OneHot,
+    #[cfg(feature = "float")]
+    Trilu,
+    #[cfg(feature = "float")]
+    TreeEnsemble,
 }

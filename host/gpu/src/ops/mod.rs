@@ -150,7 +150,7 @@ fn dispatch(
         Op::Rescale(params) => rescale::dispatch(job, params, input),
         Op::Pad(params) => pad::dispatch(job, params, input),
         Op::Clamp(params) => clamp::dispatch(job, params, input),
-        Op::Add(_) => return None,
+        _ => return None,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::pool::{Sliding, sliding};
 use super::{Case, Operand, Rng};
-use crate::num::Shape;
+use crate::num::{Shape, Window};
+use crate::reference::conv_transpose::ConvTranspose;
 use crate::reference::conv2d::Conv2d;
 use crate::reference::depthwise::Depthwise;
 use bytemuck::cast_slice_mut;
@@ -56,6 +57,40 @@ impl Case for Depthwise {
                 ..output
             },
             window,
+            input_zero: rng.int8(),
+            store: rng.output(),
+        }
+    }
+
+    fn fill(&self, rng: &mut Rng, operand: Operand, bytes: &mut [u8]) {
+        fill(rng, operand, bytes);
+    }
+}
+
+impl Case for ConvTranspose {
+    fn random(rng: &mut Rng) -> Self {
+        let groups = if rng.once_in(4) { rng.size(2..=3) } else { 1 };
+        let mut pair =
+            |range: core::ops::RangeInclusive<usize>| [(); 2].map(|()| rng.size(range.clone()));
+        let ([input, output], window) = (
+            [pair(1..=5), pair(1..=9)],
+            Window {
+                kernel: pair(1..=4),
+                stride: pair(1..=3),
+                dilation: pair(1..=2),
+                pad: pair(0..=3),
+            },
+        );
+        let mut shape = |[height, width]: [usize; 2]| Shape {
+            height,
+            width,
+            channels: groups * rng.size(1..=9),
+        };
+        Self {
+            input: shape(input),
+            output: shape(output),
+            window,
+            groups,
             input_zero: rng.int8(),
             store: rng.output(),
         }

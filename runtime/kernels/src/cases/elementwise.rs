@@ -3,6 +3,7 @@
 use super::{Case, Rng};
 use crate::reference::add::Add;
 use crate::reference::clamp::Clamp;
+use crate::reference::log_softmax::LogSoftmax;
 use crate::reference::rescale::Rescale;
 use crate::reference::softmax::Softmax;
 
@@ -52,6 +53,17 @@ impl Case for Softmax {
             mantissa: rng.multiplier(0..=0).mantissa.max(1 << 30),
             shift: shift as u8,
             diff_min: -(rng.size(0..=255) as i32),
+        }
+    }
+}
+
+impl Case for LogSoftmax {
+    fn random(rng: &mut Rng) -> Self {
+        Self {
+            softmax: Softmax::random(rng),
+            argument: rng.multiplier(9..=17),
+            factor: rng.multiplier(-14..=-10),
+            store: rng.output(),
         }
     }
 }

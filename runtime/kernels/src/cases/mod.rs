@@ -3,10 +3,14 @@
 //! Nothing here needs `std` or an allocator, so that an emulated board runs the same cases as
 //! the host ([`check_all`]). On a host, [`contract!`](crate::contract) makes one test an operator.
 
+mod broadcast;
 mod convolution;
+mod data;
 mod elementwise;
+mod matrix;
 mod operate;
 mod pool;
+mod recurrent;
 mod rng;
 
 pub use operate::{Buffers, Case, Operand, Outcome, operate};
@@ -30,6 +34,28 @@ macro_rules! for_each_case {
             rescale: $crate::reference::rescale::Rescale;
             pad: $crate::reference::pad::Pad;
             clamp: $crate::reference::clamp::Clamp;
+            lookup: $crate::reference::lookup::Lookup;
+            mul: $crate::reference::mul::Mul;
+            div: $crate::reference::div::Div;
+            extremum: $crate::reference::extremum::Extremum;
+            compare: $crate::reference::compare::Compare;
+            log_softmax: $crate::reference::log_softmax::LogSoftmax;
+            prelu: $crate::reference::prelu::PRelu;
+            mat_mul: $crate::reference::mat_mul::MatMul;
+            conv_transpose: $crate::reference::conv_transpose::ConvTranspose;
+            resize_linear: $crate::reference::resize::ResizeLinear;
+            layer_norm: $crate::reference::layer_norm::LayerNorm;
+            lstm: $crate::reference::recurrent::lstm::Lstm;
+            gru: $crate::reference::recurrent::gru::Gru;
+            rnn: $crate::reference::recurrent::rnn::Rnn;
+            reduce: $crate::reference::reduce::Reduce;
+            arg_max: $crate::reference::arg_max::ArgMax;
+            copy: $crate::data::copy::Copy;
+            concat: $crate::data::concat::Concat;
+            gather: $crate::data::gather::Gather;
+            pad_by: $crate::data::pad_by::PadBy;
+            delay: $crate::data::delay::Delay;
+            select: $crate::data::select::Select;
         }
     };
 }

@@ -1,10 +1,12 @@
 //! Cases of the pools and of padding, and the windows of all operators that slide one.
 
-use super::{Case, Rng};
+use super::{Case, Operand, Rng};
 use crate::num::{Shape, Window};
 use crate::reference::average_pool::{AveragePool, Divide};
 use crate::reference::max_pool::MaxPool;
 use crate::reference::pad::Pad;
+use crate::reference::resize::{ONE, ResizeLinear};
+use bytemuck::cast_slice_mut;
 
 /// A window with the rows and columns over which it slides; both shapes have one channel.
 pub(super) struct Sliding {
@@ -89,6 +91,36 @@ impl Case for MaxPool {
             window,
             min,
             max,
+        }
+    }
+}
+
+impl Case for ResizeLinear {
+    fn random(rng: &mut Rng) -> Self {
+        let channels = rng.size(1..=9);
+        let mut shape = || Shape {
+            height: rng.size(1..=9),
+            width: rng.size(1..=9),
+            channels,
+        };
+        Self {
+            input: shape(),
+            output: shape(),
+        }
+    }
+
+    fn fill(&self, rng: &mut Rng, operand: Operand, bytes: &mut [u8]) {
+        match operand {
+            Operand::Constant(axis @ (0 | 2)) => {
+                let extent = [self.input.height, self.input.width][axis / 2];
+                let indices: &mut [i32] = cast_slice_mut(bytes);
+                indices.fill_with(|| rng.size(0..=extent - 1) as i32);
+            }
+            Operand::Constant(_) => {
+                let weights: &mut [i16] = cast_slice_mut(bytes);
+                weights.fill_with(|| rng.size(0..=ONE as usize) as i16);
+            }
+            Operand::Input(_) => rng.fill(cast_slice_mut(bytes)),
         }
     }
 }

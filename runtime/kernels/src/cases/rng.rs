@@ -42,6 +42,17 @@ impl Rng {
         }
     }
 
+    /// A zero point: in the middle half of the time, else any.
+    pub fn zero(&mut self) -> i8 {
+        let any = self.int8();
+        if self.once_in(2) { 0 } else { any }
+    }
+
+    /// Any int32.
+    pub fn int32(&mut self) -> i32 {
+        self.next() as i32
+    }
+
     /// Fills `values` with int8.
     pub fn fill(&mut self, values: &mut [i8]) {
         values.fill_with(|| self.int8());

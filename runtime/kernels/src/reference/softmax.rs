@@ -38,6 +38,15 @@ impl Softmax {
         };
         exp(factor.apply(diff))
     }
+
+    /// The largest element of a row, and the sum in Q12.19 of all exponentials.
+    pub fn sum(&self, row: &[i8]) -> (i8, i32) {
+        let max = row.iter().copied().max().unwrap_or(i8::MIN);
+        let sum = row.iter().fold(0, |sum, &x| {
+            sum + divide_by_power(self.exp(x, max), SUM_INTEGER_BITS)
+        });
+        (max, sum)
+    }
 }
 
 impl Operator for Softmax {
@@ -78,10 +87,7 @@ impl Operator for Softmax {
 pub fn softmax(params: &Softmax, input: &[i8], output: &mut [i8]) {
     let rows = input.chunks_exact(params.depth);
     for (input, output) in rows.zip(output.chunks_exact_mut(params.depth)) {
-        let max = input.iter().copied().max().unwrap_or(i8::MIN);
-        let sum = input.iter().fold(0, |sum, &x| {
-            sum + divide_by_power(params.exp(x, max), SUM_INTEGER_BITS)
-        });
+        let (max, sum) = params.sum(input);
         let (scale, exponent) = reciprocal(sum);
         for (out, &x) in output.iter_mut().zip(input) {
             let scaled = divide_by_power(mul(scale, params.exp(x, max)), exponent);
