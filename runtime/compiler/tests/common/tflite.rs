@@ -1,4 +1,5 @@
 //! TFLite models made on the spot, by a writer of FlatBuffers that is only as good as tests need.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 /// A field of a table.
 #[derive(Clone)]
