@@ -20,7 +20,7 @@ pub fn conv_2d(cx: &mut Translation<'_>) -> Result<(), Stop> {
     let (input, weights) = (image(cx, 0)?, image(cx, 1)?);
     let [outputs, rows, columns, depth] = weights;
     sliding.kernel = [rows, columns];
-    let groups = if depth > 0 { input[3] / depth } else { 0 };
+    let groups = input[3].checked_div(depth).unwrap_or(0);
     let weights = cx.permuted(1, &[0, 3, 1, 2])?;
     conv(cx, weights, outputs, groups, &sliding, activation)
 }
