@@ -1,7 +1,8 @@
 //! tract itself: the float reference, and the way to run an operator that has no lowering.
 
+use super::format_of;
 use super::onnx::{guarded, parse};
-use crate::error::{CompileError, Refusal};
+use crate::error::{CompileError, Format, Refusal};
 use std::sync::Arc;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::prelude::*;
@@ -34,8 +35,12 @@ impl TractModel {
     /// of wrong values.
     ///
     /// # Errors
-    /// When tract does not read the model, or does not know an operator.
+    /// When the model is not ONNX, when tract does not read it, or does not know an operator.
     pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
+        let format = format_of(bytes);
+        if format != Format::Onnx {
+            return Err(CompileError::TractFormat { format });
+        }
         guarded(|| {
             let onnx = tract_onnx::onnx();
             let file = parse(bytes)?;
@@ -55,6 +60,7 @@ impl TractModel {
                 .and_then(|model| model.into_typed())
                 .and_then(|model| model.into_runnable())
                 .map_err(|error| CompileError::Unreadable {
+                    format: Format::Onnx,
                     reason: format!("{error:#}"),
                 })?;
             Ok(Self {
