@@ -44,9 +44,13 @@ impl Reference {
     fn new(bytes: &[u8], compiled: Option<&Model>) -> Result<Self> {
         let tract = TractModel::load(bytes)?;
         let inputs = tract.inputs();
-        let Ok([(input, dims)]) = <[_; 1]>::try_from(inputs) else {
+        let Ok([input]) = <[_; 1]>::try_from(inputs) else {
             bail!("the model has not one input; --input gives one");
         };
+        let free = input.dims.iter().position(Option::is_none);
+        if let Some(axis) = free {
+            bail!("axis {axis} of input '{}' is not fixed: export the model with a fixed size", input.name);
+        }
         let quantization = compiled.map(|model| {
             let plan = model.plan.plan();
             let port = &plan.manifest().inputs[0];
@@ -54,8 +58,8 @@ impl Reference {
         });
         Ok(Self {
             tract,
-            input,
-            dims,
+            input: input.name,
+            dims: input.dims.into_iter().flatten().collect(),
             quantization,
         })
     }
@@ -65,7 +69,7 @@ impl Reference {
         let mut batch: Vec<Vec<ArrayD<f32>>> = Vec::new();
         let begin = Instant::now();
         for sample in samples {
-            let outputs = self.tract.run(&[(&self.dims, &self.floats(sample)?)])?;
+            let outputs = self.tract.run_float(&[(&self.dims, &self.floats(sample)?)])?;
             let arrays = outputs.into_iter().map(|(dims, values)| {
                 let sample = dims.strip_prefix(&[1]).filter(|rest| !rest.is_empty());
                 Ok(ArrayD::from_shape_vec(

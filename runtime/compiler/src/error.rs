@@ -11,8 +11,8 @@ pub enum CompileError {
         /// What the ONNX reader says.
         reason: String,
     },
-    /// An input has an axis, other than the batch, that is not fixed.
-    #[error("axis {axis} of input '{input}' is not fixed: export the model with a fixed size")]
+    /// An input has an axis that is empty or, other than the batch, not fixed.
+    #[error("axis {axis} of input '{input}' is not fixed or empty: export the model with a fixed size")]
     DynamicInput {
         /// Name of the input.
         input: String,
@@ -56,6 +56,15 @@ pub enum Refusal {
     /// The operator has no lowering.
     #[error("this operator is not lowered yet; run the model with --backend tract, or replace it")]
     Operator,
+    /// tract does not have the operator either.
+    #[error("tract has no such operator; replace it")]
+    NotInTract,
+    /// tract has the operator, and computes it wrongly.
+    #[error("tract would give wrong numbers: {fault}; use another executor, or replace it")]
+    WrongInTract {
+        /// What it does not do.
+        fault: &'static str,
+    },
     /// An attribute has a value that has no lowering.
     #[error(
         "attribute {attribute} = {value} is not lowered yet; run the model with --backend tract"
@@ -161,6 +170,16 @@ pub enum Refusal {
         /// Most that a plan has.
         most: usize,
     },
+}
+
+/// Axes and elements that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found} elements do not fill the axes {dims:?}")]
+pub struct TensorError {
+    /// The sizes of the axes.
+    pub dims: Vec<usize>,
+    /// How many elements there are.
+    pub found: usize,
 }
 
 impl Refusal {

@@ -23,11 +23,13 @@ mod lower;
 mod planner;
 mod quantize;
 mod report;
+mod tensor;
 
-pub use error::{CompileError, Refusal};
-pub use import::reference::{FloatTensor, TractError, TractModel};
+pub use error::{CompileError, Refusal, TensorError};
+pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
 pub use planner::bound::arena_lower_bound;
 pub use report::{Fate, NodeReport, Report};
+pub use tensor::{Tensor, Values};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
 

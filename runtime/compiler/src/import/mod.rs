@@ -4,6 +4,7 @@
 //! for the parsed operators and the shapes and values that its analysis infers, and for no
 //! rewriting of the model.
 
+mod faults;
 pub mod onnx;
 pub mod reference;
 pub mod source;

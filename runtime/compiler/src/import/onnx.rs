@@ -23,7 +23,7 @@ const ELEMENTS_MAX: usize = 1 << 28;
 /// there is an operator that `knows` denies.
 pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
     guarded(|| {
-        let proto = parse(bytes)?;
+        let proto = parse(bytes, Sizes::Fixed)?;
         require_known(&proto, knows)?;
         let parsed = analyse(&proto)?;
         Reader::new(&parsed).read(&proto)
@@ -42,8 +42,17 @@ pub(super) fn guarded<T>(
     })
 }
 
-/// Decodes the file, and fixes the batch of every input at 1.
-pub(super) fn parse(bytes: &[u8]) -> Result<ModelProto, CompileError> {
+/// What an input's axes have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sizes {
+    /// Of a fixed size, none of them 0; a batch that is free becomes 1.
+    Fixed,
+    /// Free where the model leaves them free; a batch that is free becomes 1 all the same.
+    Any,
+}
+
+/// Decodes the file, and fixes a free batch of every input at 1.
+pub(super) fn parse(bytes: &[u8], sizes: Sizes) -> Result<ModelProto, CompileError> {
     let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| unreadable(format!("{error:#}")))?;
@@ -53,32 +62,33 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ModelProto, CompileError> {
         .as_mut()
         .ok_or_else(|| unreadable("it has no graph"))?;
     require_outputs(graph)?;
-    let constants: Vec<_> = graph.initializer.iter().map(|it| it.name.clone()).collect();
+    let constants: HashSet<_> = graph.initializer.iter().map(|it| it.name.clone()).collect();
     for input in &mut graph.input {
         if !constants.contains(&input.name) {
-            fix_batch(input)?;
+            fix_sizes(input, sizes)?;
         }
     }
     Ok(proto)
 }
 
-fn fix_batch(input: &mut pb::ValueInfoProto) -> Result<(), CompileError> {
+fn fix_sizes(input: &mut pb::ValueInfoProto, sizes: Sizes) -> Result<(), CompileError> {
     let name = input.name.clone();
     let shape = match input.r#type.as_mut().and_then(|ty| ty.value.as_mut()) {
         Some(pb::type_proto::Value::TensorType(tensor)) => tensor.shape.as_mut(),
-        None => None,
+        None => return Err(unreadable(format!("input '{name}' is no tensor"))),
     };
     let shape = shape.ok_or_else(|| unreadable(format!("input '{name}' has no shape")))?;
     for (axis, dim) in shape.dim.iter_mut().enumerate() {
         let size = match dim.value {
-            Some(Dimension::DimValue(size)) if size > 0 => Some(size),
+            Some(Dimension::DimValue(size)) if size >= 0 => Some(size),
             _ => None,
         };
-        match (axis, size) {
-            (0, None | Some(1)) => dim.value = Some(Dimension::DimValue(1)),
-            (0, Some(batch)) => return Err(CompileError::Batch { input: name, batch }),
-            (_, None) => return Err(CompileError::DynamicInput { input: name, axis }),
-            (_, Some(_)) => {}
+        match (axis, size, sizes) {
+            (0, None, _) => dim.value = Some(Dimension::DimValue(1)),
+            (_, None | Some(0), Sizes::Fixed) => {
+                return Err(CompileError::DynamicInput { input: name, axis });
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -224,7 +234,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn node_name(node: &pb::NodeProto) -> &str {
+pub(super) fn node_name(node: &pb::NodeProto) -> &str {
     if node.name.is_empty() {
         node.output.first().map_or("", |output| output)
     } else {
