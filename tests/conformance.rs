@@ -19,6 +19,8 @@ mod refusals;
 #[path = "conformance/summary.rs"]
 mod summary;
 mod support;
+#[path = "conformance/tolerance.rs"]
+mod tolerance;
 #[path = "conformance/worker.rs"]
 mod worker_process;
 

@@ -22,9 +22,8 @@ pub struct Case {
 /// A tensor in the archive, or the name of a type that the archive does not hold.
 #[derive(Debug, Deserialize)]
 pub struct Value {
-    pub name: String,
     #[serde(rename = "type")]
-    pub type_name: String,
+    type_name: String,
     dims: Option<Vec<usize>>,
     data: Option<(usize, usize)>,
 }

@@ -48,7 +48,10 @@ fn arena_order(port: &Port<'_>) -> Vec<usize> {
 
 fn to_arena(input: &Tensor, port: &Port<'_>) -> Result<Vec<i8>, String> {
     if input.dims() != &port.dims[..] {
-        return Err(format!("input '{}' has another shape in the plan", port.name));
+        return Err(format!(
+            "input '{}' has another shape in the plan",
+            port.name
+        ));
     }
     let order = arena_order(port);
     match (port.model_type, input.values()) {
@@ -56,7 +59,10 @@ fn to_arena(input: &Tensor, port: &Port<'_>) -> Result<Vec<i8>, String> {
         (ModelType::F32, Values::F32(values)) => {
             Ok(order.iter().map(|&at| port.quantize(values[at])).collect())
         }
-        _ => Err(format!("input '{}' has another type in the plan", port.name)),
+        _ => Err(format!(
+            "input '{}' has another type in the plan",
+            port.name
+        )),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::archive::{Archive, Case};
 use super::cpu;
 use super::outcome::{Outcome, compare};
+use super::tolerance;
 use microtome_compiler::{Tensor, TractModel};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -45,7 +46,10 @@ impl Executor {
         };
         let run = || self.run(archive.model(case), &inputs);
         match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(Ok(found)) => compare(&found, &wanted, case.rtol, case.atol),
+            Ok(Ok(found)) => {
+                let (rtol, atol) = tolerance::of(case);
+                compare(&found, &wanted, rtol, atol)
+            }
             Ok(Err(reason)) => Outcome::Refused(reason),
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().cloned();

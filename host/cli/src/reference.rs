@@ -43,13 +43,16 @@ impl Reference {
 
     fn new(bytes: &[u8], compiled: Option<&Model>) -> Result<Self> {
         let tract = TractModel::load(bytes)?;
-        let inputs = tract.inputs();
+        let inputs = tract.inputs().to_vec();
         let Ok([input]) = <[_; 1]>::try_from(inputs) else {
             bail!("the model has not one input; --input gives one");
         };
         let free = input.dims.iter().position(Option::is_none);
         if let Some(axis) = free {
-            bail!("axis {axis} of input '{}' is not fixed: export the model with a fixed size", input.name);
+            bail!(
+                "axis {axis} of input '{}' is not fixed: export the model with a fixed size",
+                input.name
+            );
         }
         let quantization = compiled.map(|model| {
             let plan = model.plan.plan();
@@ -69,7 +72,9 @@ impl Reference {
         let mut batch: Vec<Vec<ArrayD<f32>>> = Vec::new();
         let begin = Instant::now();
         for sample in samples {
-            let outputs = self.tract.run_float(&[(&self.dims, &self.floats(sample)?)])?;
+            let outputs = self
+                .tract
+                .run_float(&[(&self.dims, &self.floats(sample)?)])?;
             let arrays = outputs.into_iter().map(|(dims, values)| {
                 let sample = dims.strip_prefix(&[1]).filter(|rest| !rest.is_empty());
                 Ok(ArrayD::from_shape_vec(

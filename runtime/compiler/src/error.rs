@@ -11,8 +11,16 @@ pub enum CompileError {
         /// What the ONNX reader says.
         reason: String,
     },
+    /// tract does not take the model, though it is a valid one.
+    #[error("tract does not take the model: {reason}")]
+    Tract {
+        /// What tract says.
+        reason: String,
+    },
     /// An input has an axis that is empty or, other than the batch, not fixed.
-    #[error("axis {axis} of input '{input}' is not fixed or empty: export the model with a fixed size")]
+    #[error(
+        "axis {axis} of input '{input}' is not fixed or empty: export the model with a fixed size"
+    )]
     DynamicInput {
         /// Name of the input.
         input: String,

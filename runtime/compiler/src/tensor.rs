@@ -106,6 +106,21 @@ impl Values {
         }
     }
 
+    /// Their little-endian bytes.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        macro_rules! write {
+            ($($variant:ident),*) => {
+                match self {
+                    Self::Bool(elements) => elements.iter().map(|&it| u8::from(it)).collect(),
+                    $(Self::$variant(elements) => {
+                        elements.iter().flat_map(|it| it.to_le_bytes()).collect()
+                    })*
+                }
+            };
+        }
+        write!(F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64)
+    }
+
     /// Values from little-endian bytes, of the type with that name: `None` when there is no such
     /// type here, or the last element is not whole.
     pub fn from_le_bytes(type_name: &str, bytes: &[u8]) -> Option<Self> {
@@ -155,6 +170,8 @@ mod tests {
     fn bytes_are_little_endian_and_whole() {
         let read = |name, bytes| Values::from_le_bytes(name, bytes);
         assert_eq!(read("int16", &[1, 2]), Some(Values::I16(vec![0x201])));
+        assert_eq!(Values::I16(vec![0x201]).to_le_bytes(), [1, 2]);
+        assert_eq!(Values::Bool(vec![true, false]).to_le_bytes(), [1, 0]);
         let half = f16::from_f32(1.0).to_le_bytes();
         assert_eq!(
             read("float16", &half),

@@ -4,7 +4,10 @@
 //! for the parsed operators and the shapes and values that its analysis infers, and for no
 //! rewriting of the model.
 
+mod by_value;
+mod extremum;
 mod faults;
 pub mod onnx;
+mod quantizer;
 pub mod reference;
 pub mod source;

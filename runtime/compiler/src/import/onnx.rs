@@ -23,7 +23,7 @@ const ELEMENTS_MAX: usize = 1 << 28;
 /// there is an operator that `knows` denies.
 pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
     guarded(|| {
-        let proto = parse(bytes, Sizes::Fixed)?;
+        let proto = parse(bytes, Sizes::Sample)?;
         require_known(&proto, knows)?;
         let parsed = analyse(&proto)?;
         Reader::new(&parsed).read(&proto)
@@ -42,12 +42,12 @@ pub(super) fn guarded<T>(
     })
 }
 
-/// What an input's axes have to be.
+/// What a model has to say of its inputs' sizes. A free batch is always 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sizes {
-    /// Of a fixed size, none of them 0; a batch that is free becomes 1.
-    Fixed,
-    /// Free where the model leaves them free; a batch that is free becomes 1 all the same.
+    /// Fixed sizes, none of them 0, and a batch of 1.
+    Sample,
+    /// Nothing.
     Any,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn parse(bytes: &[u8], sizes: Sizes) -> Result<ModelProto, CompileErr
     let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| unreadable(format!("{error:#}")))?;
-    opset(&proto)?;
+    require_versions(&proto)?;
     let graph = proto
         .graph
         .as_mut()
@@ -85,8 +85,11 @@ fn fix_sizes(input: &mut pb::ValueInfoProto, sizes: Sizes) -> Result<(), Compile
         };
         match (axis, size, sizes) {
             (0, None, _) => dim.value = Some(Dimension::DimValue(1)),
-            (_, None | Some(0), Sizes::Fixed) => {
+            (_, None | Some(0), Sizes::Sample) => {
                 return Err(CompileError::DynamicInput { input: name, axis });
+            }
+            (0, Some(batch), Sizes::Sample) if batch > 1 => {
+                return Err(CompileError::Batch { input: name, batch });
             }
             _ => {}
         }
@@ -125,6 +128,27 @@ fn require_outputs(graph: &pb::GraphProto) -> Result<(), CompileError> {
     }
 }
 
+/// Refuses a model that does not name the version of a set of operators that it uses.
+fn require_versions(proto: &ModelProto) -> Result<(), CompileError> {
+    let name = |domain: &str| match domain {
+        "ai.onnx" => String::new(),
+        other => other.to_owned(),
+    };
+    let imports = proto.opset_import.iter();
+    let named: HashSet<_> = imports.map(|import| name(&import.domain)).collect();
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    let mut used = nodes.map(|node| name(&node.domain));
+    match used.find(|domain| !named.contains(domain)) {
+        Some(domain) if domain.is_empty() => {
+            Err(unreadable("it names no version of ONNX's operators"))
+        }
+        Some(domain) => Err(unreadable(format!(
+            "it names no version of the operators of '{domain}'"
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn opset(proto: &ModelProto) -> Result<i64, CompileError> {
     let mut imports = proto.opset_import.iter();
     let standard = imports.find(|import| matches!(&*import.domain, "" | "ai.onnx"));
@@ -132,7 +156,7 @@ fn opset(proto: &ModelProto) -> Result<i64, CompileError> {
     Ok(standard.version)
 }
 
-fn analyse(proto: &ModelProto) -> Result<ParseResult, CompileError> {
+pub(super) fn analyse(proto: &ModelProto) -> Result<ParseResult, CompileError> {
     // What a file says of the values between its nodes may name a symbolic batch.
     let mut parsed = tract_onnx::onnx()
         .with_ignore_value_info(true)

@@ -3,21 +3,33 @@
 //! What tract is known to compute wrongly is refused ([`faults`](super::faults)), and a panic of
 //! tract is an error.
 
-use super::faults;
-use super::onnx::{Sizes, guarded, parse};
+use super::by_value::{Choice, fixed, may_help};
+use super::onnx::{Sizes, analyse, guarded, parse};
+use super::{extremum, faults, quantizer};
 use crate::error::CompileError;
 use crate::tensor::{Tensor, Values, each};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tract_onnx::pb;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
+use tract_onnx::pb::{self, ModelProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::bail;
 
 /// A model that tract runs in float, quantizers and all.
 #[derive(Clone, Debug)]
 pub struct TractModel {
-    runnable: Arc<TypedRunnableModel>,
+    form: Form,
+    inputs: Vec<TractInput>,
     output_names: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// Any values will do.
+    Ready(Arc<TypedRunnableModel>),
+    /// tract has to know the values of some inputs.
+    ByValue(Arc<ModelProto>),
 }
 
 /// A float tensor: the sizes of its axes, batch (1) included, and its elements, row major.
@@ -30,6 +42,8 @@ pub struct TractInput {
     pub name: String,
     /// The sizes of its axes. One that is not fixed is `None`.
     pub dims: Vec<Option<usize>>,
+    /// Whether its elements are floats.
+    pub is_float: bool,
 }
 
 /// Why tract did not run a model.
@@ -48,35 +62,28 @@ impl TractModel {
     ///
     /// # Errors
     /// When tract does not read the model, does not know an operator, or would compute it wrongly.
+    /// Where that depends on the values of inputs, [`Self::run`] says so.
     pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
-        guarded(|| {
-            let proto = parse(bytes, Sizes::Any)?;
-            faults::check(&proto)?;
-            let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
-            let output_names = outputs.map(|output| output.name.clone()).collect();
-            let runnable = runnable(&proto).map_err(|error| CompileError::Unreadable {
-                reason: format!("{error:#}"),
-            })?;
-            Ok(Self {
-                runnable,
-                output_names,
-            })
+        let proto = guarded(|| parse(bytes, Sizes::Any))?;
+        faults::check_attributes(&proto)?;
+        let inputs = inputs(&proto);
+        let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
+        let output_names = outputs.map(|output| output.name.clone()).collect();
+        let form = match runnable(&proto) {
+            Ok(runnable) => Form::Ready(runnable),
+            Err(_) if may_help(&inputs) => Form::ByValue(Arc::new(proto)),
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            form,
+            inputs,
+            output_names,
         })
     }
 
     /// The inputs, in the model's order.
-    pub fn inputs(&self) -> Vec<TractInput> {
-        let model = self.runnable.model();
-        let describe = |outlet: &OutletId| {
-            let fact = model.outlet_fact(*outlet).ok()?;
-            let size = |dim: &TDim| dim.as_i64().and_then(|size| size.try_into().ok());
-            Some(TractInput {
-                name: model.nodes()[outlet.node].name.clone(),
-                dims: fact.shape.iter().map(size).collect(),
-            })
-        };
-        let outlets = model.input_outlets().unwrap_or_default();
-        outlets.iter().filter_map(describe).collect()
+    pub fn inputs(&self) -> &[TractInput] {
+        &self.inputs
     }
 
     /// Names of the outputs, in the model's order.
@@ -89,27 +96,62 @@ impl TractModel {
     /// # Errors
     /// When the inputs do not fit the model, or tract fails to run it.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, TractError> {
-        attempt(|| {
-            let tensors = inputs.iter().map(|input| Ok(to_tract(input)?.into_tvalue()));
-            let outputs = self.runnable.run(tensors.collect::<TractResult<_>>()?)?;
-            outputs.into_iter().map(|output| from_tract(&output)).collect()
-        })
+        if inputs.len() != self.inputs.len() {
+            let reason = format!("it has {} inputs", self.inputs.len());
+            return Err(TractError { reason });
+        }
+        match &self.form {
+            Form::Ready(runnable) => run(runnable, inputs.iter()),
+            Form::ByValue(proto) => self.run_by_value(proto, inputs),
+        }
+    }
+
+    fn run_by_value(
+        &self,
+        proto: &ModelProto,
+        inputs: &[Tensor],
+    ) -> Result<Vec<Tensor>, TractError> {
+        let names = self.inputs.iter().map(|input| &*input.name);
+        let mut result = Err(TractError {
+            reason: "no input is small enough to be a constant".into(),
+        });
+        for choice in Choice::EACH {
+            let fixed = fixed(proto, names.clone().zip(inputs), choice);
+            let rest = inputs.iter().enumerate();
+            let rest = rest.filter(|&(index, input)| !choice.takes(index, input));
+            let rest = rest.map(|(_, input)| input);
+            result = match runnable(&fixed) {
+                Ok(runnable) => run(&runnable, rest),
+                Err(CompileError::Tract { reason }) => Err(TractError { reason }),
+                Err(error) => Err(TractError {
+                    reason: error.to_string(),
+                }),
+            };
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
     }
 
     /// Runs the model on float tensors: an input or output of another type is converted from or
     /// to float.
     ///
     /// # Errors
-    /// As [`Self::run`].
+    /// As [`Self::run`]; and when tract has to know the values of inputs.
     pub fn run_float(&self, inputs: &[(&[usize], &[f32])]) -> Result<Vec<FloatTensor>, TractError> {
+        let Form::Ready(runnable) = &self.form else {
+            let reason = "some of its inputs have to be constants".into();
+            return Err(TractError { reason });
+        };
         attempt(|| {
             let mut tensors = TVec::new();
             for (index, (dims, values)) in inputs.iter().enumerate() {
                 let tensor = tract_onnx::prelude::Tensor::from_shape(dims, values)?;
-                let wanted = self.runnable.model().input_fact(index)?.datum_type;
+                let wanted = runnable.model().input_fact(index)?.datum_type;
                 tensors.push(tensor.cast_to_dt(wanted)?.into_owned().into_tvalue());
             }
-            let outputs = self.runnable.run(tensors)?;
+            let outputs = runnable.run(tensors)?;
             let float = |output: TValue| {
                 let cast = output.cast_to::<f32>()?;
                 let view = cast.try_as_plain_ram()?;
@@ -120,13 +162,72 @@ impl TractModel {
     }
 }
 
-fn runnable(proto: &pb::ModelProto) -> TractResult<Arc<TypedRunnableModel>> {
-    tract_onnx::onnx()
-        .with_ignore_value_info(true)
-        .with_ignore_output_types(true)
-        .model_for_proto_model(proto)?
-        .into_typed()?
-        .into_runnable()
+/// The inputs that are not constants.
+fn inputs(proto: &ModelProto) -> Vec<TractInput> {
+    let Some(graph) = &proto.graph else {
+        return Vec::new();
+    };
+    let is_constant = |name: &String| graph.initializer.iter().any(|it| it.name == *name);
+    let inputs = graph.input.iter().filter(|input| !is_constant(&input.name));
+    let size = |dim: &pb::tensor_shape_proto::Dimension| match dim.value {
+        Some(Dimension::DimValue(size)) => size.try_into().ok(),
+        _ => None,
+    };
+    let describe = |input: &pb::ValueInfoProto| {
+        let tensor = match input.r#type.as_ref().and_then(|ty| ty.value.as_ref()) {
+            Some(pb::type_proto::Value::TensorType(tensor)) => Some(tensor),
+            None => None,
+        };
+        let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+        let data_type = tensor.and_then(|it| DataType::try_from(it.elem_type).ok());
+        TractInput {
+            name: input.name.clone(),
+            dims: shape.map_or(Vec::new(), |shape| shape.dim.iter().map(size).collect()),
+            is_float: matches!(
+                data_type,
+                Some(DataType::Float16 | DataType::Float | DataType::Double)
+            ),
+        }
+    };
+    inputs.map(describe).collect()
+}
+
+/// The model ready to run, if tract takes it and would compute it rightly.
+fn runnable(proto: &ModelProto) -> Result<Arc<TypedRunnableModel>, CompileError> {
+    let runnable = guarded(|| {
+        let parsed = analyse(proto)?;
+        faults::check_values(proto, &parsed)?;
+        let scales = quantizer::scales(proto, &parsed);
+        let repaired = |model: InferenceModel| {
+            let mut typed = model.into_typed()?;
+            extremum::put_in(&mut typed)?;
+            quantizer::put_in(&mut typed, &scales);
+            typed.into_runnable()
+        };
+        let refused = |error| CompileError::Tract {
+            reason: format!("{error:#}"),
+        };
+        repaired(parsed.model).map_err(refused)
+    });
+    // The file was read before; what fails here is tract's.
+    runnable.map_err(|error| match error {
+        CompileError::Unreadable { reason } => CompileError::Tract { reason },
+        other => other,
+    })
+}
+
+fn run<'a>(
+    runnable: &Arc<TypedRunnableModel>,
+    inputs: impl Iterator<Item = &'a Tensor>,
+) -> Result<Vec<Tensor>, TractError> {
+    attempt(|| {
+        let tensors = inputs.map(|input| Ok(to_tract(input)?.into_tvalue()));
+        let outputs = runnable.run(tensors.collect::<TractResult<_>>()?)?;
+        outputs
+            .into_iter()
+            .map(|output| from_tract(&output))
+            .collect()
+    })
 }
 
 /// Runs `job`, and makes an error of a panic. What it worked on is dropped.
