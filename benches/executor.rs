@@ -7,9 +7,9 @@ use microtome_kernels::num::{Output, Shape, Window};
 use microtome_kernels::reference::average_pool::{AveragePool, Divide};
 use microtome_kernels::reference::conv2d::Conv2d;
 use microtome_kernels::reference::depthwise::Depthwise;
-use microtome_plan::op::ConvAt;
 use microtome_plan::{
-    ArenaAt, ConstAt, Manifest, ModelType, Op, Plan, PlanBuf, Port, Step, Target, Task, encode,
+    ArenaAt, ConstAt, Element, Manifest, ModelType, Op, OperandAt, Plan, PlanBuf, Port, Step,
+    Target, Task, encode,
 };
 
 const FEATURES: Shape = Shape {
@@ -40,7 +40,7 @@ fn executor(criterion: &mut Criterion) {
     let mut arena = vec![0_u32; plan.manifest().arena_bytes.div_ceil(4)];
     let arena = bytemuck::cast_slice_mut(&mut arena);
     let mut executor = Executor::new(&plan, arena).expect("the arena is large enough");
-    let macs: usize = plan.steps().map(|step| step.op.macs()).sum();
+    let macs: usize = plan.steps().map(|step| step.op.operator().macs()).sum();
     group.throughput(Throughput::Elements(macs as u64));
     group.bench_function("four separable convolutions and a pool", |bencher| {
         bencher.iter(|| {
@@ -59,6 +59,7 @@ fn manifest() -> Manifest<'static> {
         dims: heapless::Vec::from_iter([shape.len()]),
         order: heapless::Vec::from_iter([0]),
         model_type: ModelType::I8,
+        element: Element::I8,
         scale: 1.0,
         zero: 0,
     };
@@ -86,55 +87,48 @@ fn constants() -> Vec<u8> {
 }
 
 fn steps() -> Vec<Step<'static>> {
-    let constants = ConvAt {
-        weights: ConstAt(0),
-        bias: ConstAt(64 * 64),
-        mantissas: ConstAt(64 * 64 + 256),
-        shifts: ConstAt(64 * 64 + 512),
+    let constants = [0, 64 * 64, 64 * 64 + 256, 64 * 64 + 512].map(ConstAt);
+    let depthwise = Depthwise {
+        input: FEATURES,
+        output: FEATURES,
+        window: window([3, 3], 1),
+        input_zero: -128,
+        store: STORE,
     };
-    let depthwise = Op::Depthwise {
-        params: Depthwise {
-            input: FEATURES,
-            output: FEATURES,
-            window: window([3, 3], 1),
-            input_zero: -128,
-            store: STORE,
-        },
-        input: PLACES[0],
-        output: PLACES[1],
-        constants,
+    let pointwise = Conv2d {
+        input: FEATURES,
+        output: FEATURES,
+        window: window([1, 1], 0),
+        groups: 1,
+        input_zero: -128,
+        store: STORE,
     };
-    let pointwise = Op::Conv2d {
-        params: Conv2d {
-            input: FEATURES,
-            output: FEATURES,
-            window: window([1, 1], 0),
-            groups: 1,
-            input_zero: -128,
-            store: STORE,
-        },
-        input: PLACES[1],
-        output: PLACES[0],
-        constants,
+    let pool = AveragePool {
+        input: FEATURES,
+        output: POOLED,
+        window: window([FEATURES.height, FEATURES.width], 0),
+        divide: Divide::Count,
+        store: STORE,
     };
-    let pool = Op::AveragePool {
-        params: AveragePool {
-            input: FEATURES,
-            output: POOLED,
-            window: window([FEATURES.height, FEATURES.width], 0),
-            divide: Divide::Count,
-            store: STORE,
-        },
-        input: PLACES[0],
-        output: PLACES[1],
-    };
-    let ops = [depthwise, pointwise].repeat(4).into_iter().chain([pool]);
-    let step = |op| Step {
+    let separable = [
+        step(depthwise, PLACES, &constants),
+        step(pointwise, [PLACES[1], PLACES[0]], &constants),
+    ];
+    let separable = std::iter::repeat_n(separable, 4).flatten();
+    separable.chain([step(pool, PLACES, &[])]).collect()
+}
+
+fn step(op: impl Into<Op>, [input, output]: [ArenaAt; 2], constants: &[ConstAt]) -> Step<'static> {
+    Step {
         name: "",
         scale: 1.0,
-        op,
-    };
-    ops.map(step).collect()
+        op: op.into(),
+        inputs: heapless::Vec::from_iter([OperandAt::Arena(input)]),
+        outputs: heapless::Vec::from_iter([output]),
+        state: heapless::Vec::new(),
+        scratch: ArenaAt(0),
+        constants: constants.iter().copied().collect(),
+    }
 }
 
 const fn window(kernel: [usize; 2], pad: usize) -> Window {

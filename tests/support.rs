@@ -38,16 +38,31 @@ pub fn skip(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 
-/// Whether QEMU for Arm is installed; if not, says that `test` is skipped.
-pub fn has_qemu(test: &str) -> bool {
-    let found = Command::new("qemu-system-arm")
-        .arg("--version")
-        .output()
-        .is_ok();
-    if !found {
-        skip(test, "qemu-system-arm is not installed");
+/// The boards that QEMU emulates here; says that `test` is skipped on those that it does not.
+pub fn emulated(test: &str) -> Vec<String> {
+    let help = Command::new("qemu-system-arm")
+        .args(["-machine", "help"])
+        .output();
+    let help = help.map_or_else(|_| String::new(), |help| lossy(&help.stdout));
+    let machines: Vec<&str> = help
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let boards = microtome_board::boards().iter();
+    let boards = boards.filter(|board| {
+        let launch = board.launch.as_ref();
+        launch.is_some_and(|launch| launch.kind == microtome_board::LaunchKind::Qemu)
+    });
+    let (has, has_not): (Vec<_>, Vec<_>) = boards
+        .map(|board| board.name.clone())
+        .partition(|name| machines.contains(&name.as_str()));
+    for name in has_not {
+        skip(
+            &format!("{test} on {name}"),
+            "qemu-system-arm is not installed, or is too old",
+        );
     }
-    found
+    has
 }
 
 /// Runs `microtome` with `args` from the root of the checkout.
@@ -57,6 +72,10 @@ pub fn microtome<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
         .current_dir(root())
         .output();
     Ran(output.expect("the command starts"))
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// What a run of the command gave.
@@ -70,7 +89,7 @@ impl Ran {
 
     /// What it wrote to stderr.
     pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.0.stderr).into_owned()
+        lossy(&self.0.stderr)
     }
 
     /// The one JSON object that it printed; it must have succeeded.

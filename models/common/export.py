@@ -33,8 +33,9 @@ OPS = {"Conv", "Relu", "Add", "Softmax", "QuantizeLinear", "DequantizeLinear"}
 
 def fold(net: nn.Module) -> nn.Module:
     """Folds each Conv, BatchNorm pair of a trained net, in place."""
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
     for name, child in net.named_children():
-        if isinstance(child, nn.Sequential) and isinstance(child[-1], nn.BatchNorm2d):
+        if isinstance(child, nn.Sequential) and isinstance(child[-1], norms):
             setattr(net, name, fuse_conv_bn_eval(child[0], child[1]))
         else:
             fold(child)

@@ -57,8 +57,7 @@ impl<'p, 'm> Engine<'p, 'm> {
         self.executor.rewind();
         let mut rest: &[u8] = self.frame;
         for (index, port) in self.plan.manifest().inputs.iter().enumerate() {
-            let (input, tail) = rest.split_at(port.len());
-            let input = bytemuck::cast_slice(input);
+            let (input, tail) = rest.split_at(port.len_bytes());
             self.executor.input_mut(index).copy_from_slice(input);
             rest = tail;
         }
@@ -72,7 +71,7 @@ impl<'p, 'm> Engine<'p, 'm> {
     /// The raw outputs, valid after all steps have run.
     pub fn outputs(&self) -> impl Iterator<Item = &[u8]> {
         let count = self.plan.manifest().outputs.len();
-        (0..count).map(|index| bytemuck::cast_slice(self.executor.output(index)))
+        (0..count).map(|index| self.executor.output(index))
     }
 
     /// The answer in the first output, valid after all steps have run.
@@ -86,5 +85,5 @@ impl<'p, 'm> Engine<'p, 'm> {
 
 /// Bytes in a frame of the plan with this manifest.
 pub(crate) fn frame_len(manifest: &Manifest<'_>) -> usize {
-    manifest.inputs.iter().map(Port::len).sum()
+    manifest.inputs.iter().map(Port::len_bytes).sum()
 }

@@ -6,7 +6,7 @@ use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 use microtome_app::Clock;
 use microtome_app::sensor::as7341::{ADDRESS, As7341, CHANNELS, Exposure};
 use microtome_app::sensor::{Sensor, SensorError};
-use microtome_plan::{ArenaAt, ModelType, Port};
+use microtome_plan::{ArenaAt, Element, ModelType, Port};
 
 const CLOCK: Clock = Clock {
     now: || 1234,
@@ -98,6 +98,7 @@ fn input() -> Port<'static> {
         dims: [1, CHANNELS].into_iter().collect(),
         order: [0, 1].into_iter().collect(),
         model_type: ModelType::F32,
+        element: Element::I8,
         scale: 1.0 / 255.0,
         zero: -128,
     }

@@ -51,7 +51,7 @@ impl Backend for CpuBackend {
     }
 }
 
-fn infer(executor: &mut Executor<'_, '_>, manifest: &Manifest<'_>, inputs: &[&[i8]]) -> Outputs {
+fn infer(executor: &mut Executor<'_, '_>, manifest: &Manifest<'_>, inputs: &[&[u8]]) -> Outputs {
     for (port, values) in inputs.iter().enumerate() {
         executor.input_mut(port).copy_from_slice(values);
     }

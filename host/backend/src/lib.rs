@@ -2,7 +2,7 @@
 //!
 //! A [`Backend`] runs one plan, sample after sample, with the bits of `docs/numerics.md`. The GPU
 //! executor and boards behind a link are backends of other crates; turning a model's tensors into
-//! int8 samples is the caller's part.
+//! such bytes is the caller's part.
 #![deny(missing_docs)]
 
 mod cpu;
@@ -11,11 +11,11 @@ pub use cpu::CpuBackend;
 
 use microtome_plan::Manifest;
 
-/// Raw inputs of one sample: for each input port its int8 values in the arena's order.
-pub type Inputs<'a> = Vec<&'a [i8]>;
+/// Raw inputs of one sample: for each input port its bytes in the arena's order.
+pub type Inputs<'a> = Vec<&'a [u8]>;
 
-/// Raw outputs of one sample: for each output port its int8 values in the arena's order.
-pub type Outputs = Vec<Vec<i8>>;
+/// Raw outputs of one sample: for each output port its bytes in the arena's order.
+pub type Outputs = Vec<Vec<u8>>;
 
 /// An executor of one plan.
 pub trait Backend: Send {
@@ -43,16 +43,16 @@ pub enum BackendError {
         /// Inputs that were given.
         found: usize,
     },
-    /// An input has not as many values as the plan's port.
-    #[error("input {port} of sample {sample} has {found} values, the plan takes {expected}")]
+    /// An input has not as many bytes as the plan's port.
+    #[error("input {port} of sample {sample} has {found} bytes, the plan takes {expected}")]
     InputLen {
         /// Index of the sample in the batch.
         sample: usize,
         /// Index of the input.
         port: usize,
-        /// Values that the plan takes.
+        /// Bytes that the plan takes.
         expected: usize,
-        /// Values that were given.
+        /// Bytes that were given.
         found: usize,
     },
     /// The executor could not be had or broke down.
@@ -80,7 +80,7 @@ pub fn check_inputs(manifest: &Manifest<'_>, samples: &[Inputs<'_>]) -> Result<(
             });
         }
         for (port, (input, values)) in manifest.inputs.iter().zip(inputs).enumerate() {
-            let (expected, found) = (input.len(), values.len());
+            let (expected, found) = (input.len_bytes(), values.len());
             if found != expected {
                 return Err(BackendError::InputLen {
                     sample,

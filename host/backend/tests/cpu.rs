@@ -3,26 +3,32 @@
 use microtome_backend::{Backend, BackendError, CpuBackend};
 use microtome_kernels::num::{Multiplier, Output};
 use microtome_kernels::reference::{add::Add, clamp::Clamp};
-use microtome_plan::{ArenaAt, Manifest, ModelType, Op, PlanBuf, Port, Step, Target, Task, encode};
+use microtome_kernels::view::Broadcast;
+use microtome_plan::{
+    ArenaAt, Element, Manifest, ModelType, Op, OperandAt, PlanBuf, Port, Step, Target, Task, encode,
+};
 
 const LEN: usize = 5;
-const ADD: Add = Add {
-    len: LEN,
-    zeros: [0, 0],
-    factors: [Multiplier {
+
+/// `a + b`.
+fn add() -> Add {
+    let factor = |shift| Multiplier {
         mantissa: 1 << 30,
-        shift: 0,
-    }; 2],
-    factor: Multiplier {
-        mantissa: 1 << 30,
-        shift: -18,
-    },
-    store: Output {
-        zero: 0,
-        min: -128,
-        max: 127,
-    },
-};
+        shift,
+    };
+    Add {
+        broadcast: Broadcast::flat(LEN),
+        subtract: false,
+        zeros: [0, 0],
+        factors: [factor(0); 2],
+        factor: factor(-18),
+        store: Output {
+            zero: 0,
+            min: -128,
+            max: 127,
+        },
+    }
+}
 
 fn port(name: &str, at: usize) -> Port<'_> {
     Port {
@@ -31,6 +37,7 @@ fn port(name: &str, at: usize) -> Port<'_> {
         dims: [1, LEN].into_iter().collect(),
         order: [0, 1].into_iter().collect(),
         model_type: ModelType::I8,
+        element: Element::I8,
         scale: 1.0,
         zero: 0,
     }
@@ -44,24 +51,17 @@ fn plan() -> PlanBuf {
         min: -100,
         max: 100,
     };
-    let steps = [
-        Op::Add {
-            params: ADD,
-            a,
-            b,
-            output: a,
-        },
-        Op::Clamp {
-            params: clamp,
-            input: a,
-            output: a,
-        },
-    ]
-    .map(|op| Step {
+    let step = |op: Op, inputs: &[ArenaAt]| Step {
         name: "step",
         scale: 1.0,
         op,
-    });
+        inputs: inputs.iter().copied().map(OperandAt::Arena).collect(),
+        outputs: [a].into_iter().collect(),
+        state: heapless::Vec::new(),
+        scratch: a,
+        constants: heapless::Vec::new(),
+    };
+    let steps = [step(add().into(), &[a, b]), step(clamp.into(), &[a])];
     let manifest = Manifest {
         model: "sum",
         target: Target::Generic,
@@ -77,14 +77,15 @@ fn plan() -> PlanBuf {
 
 #[test]
 fn each_sample_of_a_batch_has_its_own_outputs() {
-    let [a, b] = [[1, 2, 3, -4, 120], [10, 20, 30, -40, 5]];
+    let bytes = |values: [i8; LEN]| values.map(i8::cast_unsigned);
+    let [a, b] = [[1, 2, 3, -4, 120], [10, 20, 30, -40, 5]].map(bytes);
     let mut cpu = CpuBackend::new(plan());
     let outputs = cpu
         .run(&[vec![&a, &b], vec![&b, &b], vec![&a, &b]])
         .unwrap();
-    let sums = [11, 22, 33, -44, 100];
-    assert_eq!(outputs, [[sums], [[20, 40, 60, -80, 10]], [sums]]);
-    assert_eq!(cpu.run(&[]).unwrap(), Vec::<Vec<Vec<i8>>>::new());
+    let [sums, twice] = [[11, 22, 33, -44, 100], [20, 40, 60, -80, 10]].map(bytes);
+    assert_eq!(outputs, [[sums], [twice], [sums]]);
+    assert_eq!(cpu.run(&[]).unwrap(), Vec::<Vec<Vec<u8>>>::new());
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub enum ReplayError {
 ///
 /// # Errors
 /// [`ReplayError`] when the lengths differ or are too large.
-pub fn encode<F: AsRef<[i8]>>(frames: &[F]) -> Result<Vec<u8>, ReplayError> {
+pub fn encode<F: AsRef<[u8]>>(frames: &[F]) -> Result<Vec<u8>, ReplayError> {
     let frame_len = frames.first().map_or(0, |frame| frame.as_ref().len());
     let word = |number: usize| u32::try_from(number).map_err(|_| ReplayError::TooLarge);
     let mut store = Vec::from(MAGIC);
@@ -47,7 +47,7 @@ pub fn encode<F: AsRef<[i8]>>(frames: &[F]) -> Result<Vec<u8>, ReplayError> {
                 found,
             });
         }
-        store.extend(frame.iter().map(|value| value.cast_unsigned()));
+        store.extend(frame.iter());
     }
     word(store.len())?;
     Ok(store)
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn frames_follow_the_header() {
-        let store = encode(&[vec![1, -1], vec![2, -128]]).unwrap();
+        let store = encode(&[vec![1, 255], vec![2, 128]]).unwrap();
         assert_eq!(store[..8], *b"MTRP\x01\0\0\0");
         assert_eq!(store[8..], [2, 0, 0, 0, 2, 0, 0, 0, 1, 255, 2, 128]);
     }

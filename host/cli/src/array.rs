@@ -7,49 +7,125 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::Path;
 
-/// An array of one of the types that models speak.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Array {
+/// Makes [`Array`]: one variant an element type.
+macro_rules! arrays {
+    ($($(#[$doc:meta])* $name:ident($element:ty) $dtype:literal,)*) => {
+        /// An array of one of the types that models speak.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Array {
+            $($(#[$doc])* $name(ArrayD<$element>),)*
+        }
+
+        impl Array {
+            /// NumPy's name of the element type.
+            pub fn dtype(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $dtype,)*
+                }
+            }
+
+            /// The axes.
+            pub fn shape(&self) -> &[usize] {
+                match self {
+                    $(Self::$name(array) => array.shape(),)*
+                }
+            }
+
+            /// The same numbers as float64; large int64 are rounded.
+            pub fn to_f64(&self) -> ArrayD<f64> {
+                match self {
+                    $(Self::$name(array) => array.mapv(|value| value.to_f64()),)*
+                }
+            }
+
+            /// The parts along the first axis.
+            fn parts(&self) -> Vec<Self> {
+                match self {
+                    $(Self::$name(array) => array
+                        .axis_iter(Axis(0))
+                        .map(|part| Self::$name(part.to_owned()))
+                        .collect(),)*
+                }
+            }
+
+            /// Writes it to a `.npy` file.
+            fn write_npy(&self, path: &Path) -> Result<()> {
+                match self {
+                    $(Self::$name(array) => ndarray_npy::write_npy(path, array)?,)*
+                }
+                Ok(())
+            }
+
+            /// Adds it to a `.npz` file.
+            fn add_to(&self, file: &mut NpzWriter<BufWriter<File>>, name: &str) -> Result<()> {
+                match self {
+                    $(Self::$name(array) => file.add_array(name, array)?,)*
+                }
+                Ok(())
+            }
+
+            /// The array of that place, or `None` when its elements are of no type that models
+            /// speak.
+            fn of(source: &mut Source<'_>) -> Result<Option<Self>> {
+                $(if let Some(array) = source.elements()? {
+                    return Ok(Some(Self::$name(array)));
+                })*
+                Ok(None)
+            }
+        }
+    };
+}
+
+arrays! {
     /// 32-bit float.
-    F32(ArrayD<f32>),
+    F32(f32) "float32",
     /// int8.
-    I8(ArrayD<i8>),
+    I8(i8) "int8",
+    /// uint8.
+    U8(u8) "uint8",
+    /// int32.
+    I32(i32) "int32",
+    /// int64.
+    I64(i64) "int64",
+    /// Truth value.
+    Bool(bool) "bool",
+}
+
+/// A number of an array as float64.
+trait ToF64: Copy {
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! to_f64 {
+    ($($element:ty),*) => {
+        $(impl ToF64 for $element {
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        })*
+    };
+}
+
+to_f64!(f32, i8, u8, i32, i64);
+
+impl ToF64 for bool {
+    fn to_f64(self) -> f64 {
+        u8::from(self).into()
+    }
 }
 
 impl Array {
-    /// NumPy's name of the element type.
-    pub fn dtype(&self) -> &'static str {
-        match self {
-            Self::F32(_) => "float32",
-            Self::I8(_) => "int8",
-        }
-    }
-
-    /// The axes.
-    pub fn shape(&self) -> &[usize] {
-        match self {
-            Self::F32(array) => array.shape(),
-            Self::I8(array) => array.shape(),
-        }
-    }
-
     /// The elements in row-major order.
     pub fn to_f64s(&self) -> Vec<f64> {
-        match self {
-            Self::F32(array) => array.iter().copied().map(f64::from).collect(),
-            Self::I8(array) => array.iter().copied().map(f64::from).collect(),
-        }
+        self.to_f64().into_iter().collect()
     }
 
     /// The first `count` elements, for people.
     pub fn preview(&self, count: usize) -> String {
+        let first = self.to_f64s().into_iter().take(count);
         let mut values: Vec<String> = match self {
-            Self::F32(array) => array
-                .iter()
-                .take(count)
-                .map(|v| format!("{v:.4}"))
-                .collect(),
-            Self::I8(array) => array.iter().take(count).map(i8::to_string).collect(),
+            Self::F32(_) => first.map(|value| format!("{value:.4}")).collect(),
+            _ => first.map(|value| value.to_string()).collect(),
         };
         if self.shape().iter().product::<usize>() > count {
             values.push("…".to_owned());
@@ -102,16 +178,13 @@ enum Source<'a> {
 
 impl Source<'_> {
     fn array(mut self) -> Result<Array> {
-        if let Some(array) = self.elements()? {
-            return Ok(Array::F32(array));
-        }
-        if let Some(array) = self.elements()? {
-            return Ok(Array::I8(array));
+        if let Some(array) = Array::of(&mut self)? {
+            return Ok(array);
         }
         if let Some(array) = self.elements::<f64>()? {
             return Ok(Array::F32(array.mapv(|value| value as f32)));
         }
-        bail!("its elements are neither float32, float64 nor int8: convert it with astype")
+        bail!("its elements are of a type that models do not take: convert it with astype")
     }
 
     /// The array, or `None` when its elements are of another type.
@@ -165,19 +238,13 @@ pub fn write(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
             arrays.len()
         );
     };
-    match array {
-        Array::F32(array) => ndarray_npy::write_npy(path, array).with_context(context),
-        Array::I8(array) => ndarray_npy::write_npy(path, array).with_context(context),
-    }
+    array.write_npy(path).with_context(context)
 }
 
 fn write_npz(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
     let mut file = NpzWriter::new(BufWriter::new(File::create(path)?));
     for (name, array) in arrays {
-        match array {
-            Array::F32(array) => file.add_array(name.as_str(), array)?,
-            Array::I8(array) => file.add_array(name.as_str(), array)?,
-        }
+        array.add_to(&mut file, name)?;
     }
     file.finish()?;
     Ok(())
@@ -200,14 +267,5 @@ pub fn samples(array: &Array, dims: &[usize]) -> Result<Vec<Array>> {
     if shape[0] == 0 {
         bail!("the input is a batch of no samples");
     }
-    Ok(match array {
-        Array::F32(array) => array
-            .axis_iter(Axis(0))
-            .map(|part| Array::F32(part.to_owned()))
-            .collect(),
-        Array::I8(array) => array
-            .axis_iter(Axis(0))
-            .map(|part| Array::I8(part.to_owned()))
-            .collect(),
-    })
+    Ok(array.parts())
 }

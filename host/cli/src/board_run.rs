@@ -33,7 +33,7 @@ pub struct BoardRan {
 /// What a board made of one sample.
 pub struct BoardSample {
     /// int8 values of each output, in the arena's order.
-    pub outputs: Vec<Vec<i8>>,
+    pub outputs: Vec<Vec<u8>>,
     /// Ticks of the run.
     pub ticks: u64,
     /// Ticks of each step, where they were wanted.
@@ -43,7 +43,7 @@ pub struct BoardSample {
 impl BoardRun {
     /// Runs the plan on `frames`, each the plan's input in the arena's order. They go to the
     /// board as its replay store; where that has not room for all, the board is started again.
-    pub fn run(&self, plan: &PlanBuf, frames: &[Vec<i8>]) -> Result<BoardRan> {
+    pub fn run(&self, plan: &PlanBuf, frames: &[Vec<u8>]) -> Result<BoardRan> {
         let image = locate(self.board, self.firmware.as_deref())?;
         let mut samples = Vec::new();
         let mut progress = Progress::bar("samples", frames.len());
@@ -71,7 +71,7 @@ impl BoardRun {
         })
     }
 
-    fn frames_at_once(&self, frames: &[Vec<i8>]) -> Result<usize> {
+    fn frames_at_once(&self, frames: &[Vec<u8>]) -> Result<usize> {
         let (Some(slot), Some(frame)) = (&self.board.memory.replay, frames.first()) else {
             return Ok(frames.len().max(1));
         };

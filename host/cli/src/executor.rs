@@ -80,7 +80,7 @@ pub fn open(name: Name, model: &Model) -> Result<Box<dyn Backend>> {
 }
 
 /// The int8 values of each sample in the arena's order. Models have one input so far.
-pub fn to_arena(model: &Model, samples: &[Array]) -> Result<Vec<Vec<i8>>> {
+pub fn to_arena(model: &Model, samples: &[Array]) -> Result<Vec<Vec<u8>>> {
     let plan = model.plan.plan();
     let inputs = &plan.manifest().inputs;
     ensure!(
@@ -95,12 +95,12 @@ pub fn to_arena(model: &Model, samples: &[Array]) -> Result<Vec<Vec<i8>>> {
 }
 
 /// The outputs of a batch as the model's user has them, from each sample's int8 outputs.
-pub fn from_arena(model: &Model, outputs: &[Vec<Vec<i8>>]) -> Result<Vec<(String, Array)>> {
+pub fn from_arena(model: &Model, outputs: &[Vec<Vec<u8>>]) -> Result<Vec<(String, Array)>> {
     let plan = model.plan.plan();
     let ports = plan.manifest().outputs.iter().enumerate();
     ports
         .map(|(index, port)| {
-            let values: Vec<&[i8]> = outputs.iter().map(|sample| &sample[index][..]).collect();
+            let values: Vec<&[u8]> = outputs.iter().map(|sample| &sample[index][..]).collect();
             Ok((port.name.to_owned(), port::from_arena(&values, port)?))
         })
         .collect()
@@ -108,7 +108,7 @@ pub fn from_arena(model: &Model, outputs: &[Vec<Vec<i8>>]) -> Result<Vec<(String
 
 fn run_host(backend: &mut dyn Backend, model: &Model, samples: &[Array]) -> Result<Ran> {
     let values = to_arena(model, samples)?;
-    let batch: Vec<Vec<&[i8]>> = values.iter().map(|sample| vec![&sample[..]]).collect();
+    let batch: Vec<Vec<&[u8]>> = values.iter().map(|sample| vec![&sample[..]]).collect();
     let begin = Instant::now();
     let outputs = backend.run(&batch)?;
     let latency_us = begin.elapsed().as_secs_f64() * 1e6 / samples.len() as f64;

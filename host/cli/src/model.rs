@@ -64,7 +64,11 @@ impl Model {
 
     /// Multiply–accumulates of one inference.
     pub fn macs(&self) -> usize {
-        self.plan.plan().steps().map(|step| step.op.macs()).sum()
+        self.plan
+            .plan()
+            .steps()
+            .map(|step| step.op.operator().macs())
+            .sum()
     }
 }
 

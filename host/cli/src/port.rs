@@ -1,23 +1,80 @@
-//! Between a model's own layout and types and the arena's: int8, channels last.
+//! Between a model's own layout and types and the arena's: channels last, perhaps quantized.
 
 use crate::array::Array;
-use anyhow::{Result, ensure};
-use microtome_plan::{ModelType, Port};
+use anyhow::{Result, bail, ensure};
+use microtome_plan::{Element, ModelType, Port};
 use ndarray::{ArrayD, IxDyn};
 
-/// The int8 values of one sample, in the arena's order.
-pub fn to_arena(sample: &Array, port: &Port<'_>) -> Result<Vec<i8>> {
-    Ok(match sample {
-        Array::I8(array) => in_order(array, port)?.iter().copied().collect(),
-        Array::F32(array) => {
+/// The bytes of one sample, in the arena's order.
+pub fn to_arena(sample: &Array, port: &Port<'_>) -> Result<Vec<u8>> {
+    Ok(match (port.element, sample) {
+        (Element::I8, Array::F32(array)) if port.model_type != ModelType::Bool => {
             let array = in_order(array, port)?;
             ensure!(
                 array.iter().all(|value| !value.is_nan()),
                 "the input has NaN in it"
             );
-            array.iter().map(|&value| port.quantize(value)).collect()
+            let quantize = |&value: &f32| port.quantize(value).cast_unsigned();
+            array.iter().map(quantize).collect()
         }
+        (Element::I8, Array::I8(array)) => {
+            let values = in_order(array, port)?;
+            values.iter().map(|&value| value.cast_unsigned()).collect()
+        }
+        (Element::F32, _) => bytes_of::<f32>(sample, port)?,
+        (Element::I32, _) => bytes_of::<i32>(sample, port)?,
+        (Element::I8, other) => match port.model_type {
+            // Held with 128 subtracted, which is the same bits with the first one flipped.
+            ModelType::U8 => bytes_of::<u8>(other, port)?
+                .iter()
+                .map(|it| it ^ 0x80)
+                .collect(),
+            _ => bytes_of::<u8>(other, port)?,
+        },
+        (Element::I16, _) => bail!("an input of int16 is not supported"),
     })
+}
+
+/// The bytes of `sample`, whose values must be ones that `T` has.
+fn bytes_of<T: Value>(sample: &Array, port: &Port<'_>) -> Result<Vec<u8>> {
+    let values = in_order(&sample.to_f64(), port)?;
+    let mut bytes = Vec::with_capacity(port.len_bytes());
+    for &value in &values {
+        let Some(held) = T::of(value) else {
+            bail!(
+                "the input has {value} in it, which a {} has not",
+                sample.dtype()
+            );
+        };
+        bytes.extend_from_slice(bytemuck::bytes_of(&held));
+    }
+    Ok(bytes)
+}
+
+/// A type of the arena.
+trait Value: bytemuck::NoUninit {
+    /// `value` as it is held, if it can be.
+    fn of(value: f64) -> Option<Self>;
+}
+
+impl Value for f32 {
+    fn of(value: f64) -> Option<Self> {
+        Some(value as Self)
+    }
+}
+
+impl Value for i32 {
+    fn of(value: f64) -> Option<Self> {
+        let held = value as Self;
+        (f64::from(held) == value).then_some(held)
+    }
+}
+
+impl Value for u8 {
+    fn of(value: f64) -> Option<Self> {
+        let held = value as Self;
+        (f64::from(held) == value).then_some(held)
+    }
 }
 
 /// `sample` with its axes as the arena has them.
@@ -31,9 +88,9 @@ fn in_order<T: Clone>(sample: &ArrayD<T>, port: &Port<'_>) -> Result<ArrayD<T>> 
     Ok(shaped.permuted_axes(order))
 }
 
-/// The model's output for a batch: `values` has the int8 values of each sample in the arena's
-/// order. The result has the samples along its first axis and the model's own type.
-pub fn from_arena(values: &[&[i8]], port: &Port<'_>) -> Result<Array> {
+/// The model's output for a batch: `values` has the bytes of each sample in the arena's order.
+/// The result has the samples along its first axis and the model's own type.
+pub fn from_arena(values: &[&[u8]], port: &Port<'_>) -> Result<Array> {
     let is_batched = port.dims.first() == Some(&1) && port.dims.len() > 1;
     let sample = if is_batched {
         &port.dims[1..]
@@ -43,18 +100,46 @@ pub fn from_arena(values: &[&[i8]], port: &Port<'_>) -> Result<Array> {
     let shape: Vec<usize> = std::iter::once(values.len())
         .chain(sample.iter().copied())
         .collect();
-    let mut batch = Vec::with_capacity(shape.iter().product());
-    for values in values {
-        batch.extend(model_order(values, port)?);
-    }
-    let batch = ArrayD::from_shape_vec(IxDyn(&shape), batch)?;
-    Ok(match port.model_type {
-        ModelType::I8 => Array::I8(batch),
-        ModelType::F32 => Array::F32(batch.mapv(|value| port.dequantize(value))),
+    let shape = &shape[..];
+    Ok(match (port.element, port.model_type) {
+        (Element::I8, ModelType::F32) => Array::F32(batch(values, port, shape, |value: i8| {
+            port.dequantize(value)
+        })?),
+        (Element::I8, ModelType::U8) => {
+            Array::U8(batch(values, port, shape, |value: u8| value ^ 0x80)?)
+        }
+        (Element::I8, ModelType::Bool) => {
+            Array::Bool(batch(values, port, shape, |value: i8| value != 0)?)
+        }
+        (Element::I8, _) => Array::I8(batch(values, port, shape, |value: i8| value)?),
+        (Element::I32, ModelType::I64) => {
+            Array::I64(batch(values, port, shape, |value: i32| value.into())?)
+        }
+        (Element::I32, _) => Array::I32(batch(values, port, shape, |value: i32| value)?),
+        (Element::F32, _) => Array::F32(batch(values, port, shape, |value: f32| value)?),
+        (Element::I16, _) => bail!("an output of int16 is not supported"),
     })
 }
 
-fn model_order(values: &[i8], port: &Port<'_>) -> Result<Vec<i8>> {
+/// The samples' values, each converted, in the model's order.
+fn batch<T: bytemuck::AnyBitPattern, M: Clone>(
+    values: &[&[u8]],
+    port: &Port<'_>,
+    shape: &[usize],
+    convert: impl Fn(T) -> M,
+) -> Result<ArrayD<M>> {
+    let mut batch = Vec::with_capacity(shape.iter().product());
+    for bytes in values {
+        let sample: Vec<M> = bytes
+            .chunks_exact(size_of::<T>())
+            .map(|bytes| convert(bytemuck::pod_read_unaligned(bytes)))
+            .collect();
+        batch.extend(model_order(sample, port)?);
+    }
+    Ok(ArrayD::from_shape_vec(IxDyn(shape), batch)?)
+}
+
+fn model_order<M: Clone>(values: Vec<M>, port: &Port<'_>) -> Result<Vec<M>> {
     let arena_dims: Vec<usize> = port
         .order
         .iter()
@@ -64,8 +149,8 @@ fn model_order(values: &[i8], port: &Port<'_>) -> Result<Vec<i8>> {
     for (at, &axis) in port.order.iter().enumerate() {
         inverse[usize::from(axis)] = at;
     }
-    let array = ArrayD::from_shape_vec(IxDyn(&arena_dims), values.to_vec())?;
-    Ok(array.permuted_axes(inverse).iter().copied().collect())
+    let array = ArrayD::from_shape_vec(IxDyn(&arena_dims), values)?;
+    Ok(array.permuted_axes(inverse).iter().cloned().collect())
 }
 
 #[cfg(test)]
@@ -80,6 +165,7 @@ mod tests {
             dims: [1, 2, 1, 3].into_iter().collect(),
             order: [0, 2, 3, 1].into_iter().collect(),
             model_type: ModelType::F32,
+            element: Element::I8,
             scale: 0.5,
             zero: 1,
         }

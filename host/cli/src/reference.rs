@@ -98,12 +98,12 @@ impl Reference {
 
     fn floats(&self, sample: &Array) -> Result<Vec<f32>> {
         Ok(match (sample, self.quantization) {
-            (Array::F32(array), _) => array.iter().copied().collect(),
             (Array::I8(array), Some((scale, zero))) => {
                 let real = |&value: &i8| scale * (i32::from(value) - i32::from(zero)) as f32;
                 array.iter().map(real).collect()
             }
             (Array::I8(_), None) => bail!("int8 samples for a model without a scale: give floats"),
+            (other, _) => other.to_f64s().iter().map(|&value| value as f32).collect(),
         })
     }
 }

@@ -7,7 +7,7 @@
 
 use microtome_answer::Reading;
 use microtome_backend::{Backend, BackendError};
-use microtome_plan::{Digest, PlanBuf, Port};
+use microtome_plan::{Digest, Element, PlanBuf, Port};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -28,7 +28,7 @@ pub struct Question {
     /// The plan that is to answer.
     pub plan: Arc<PlanBuf>,
     /// Its first input.
-    pub values: Vec<i8>,
+    pub values: Vec<u8>,
     /// When nobody waits for the answer any more.
     pub deadline: Instant,
     /// Where the verdict goes; it is dropped where there is no room.
@@ -106,7 +106,10 @@ impl Offload {
         for plan in plans {
             let (mut backend, executor) = open(plan)?;
             let inputs = plan.plan().manifest().inputs.clone();
-            let zeros: Vec<Vec<i8>> = inputs.iter().map(|port| vec![0; port.len()]).collect();
+            let zeros: Vec<Vec<u8>> = inputs
+                .iter()
+                .map(|port| vec![0; port.len_bytes()])
+                .collect();
             backend.run(&[zeros.iter().map(Vec::as_slice).collect()])?;
             let (digest, executor) = (plan.digest(), executor.into());
             models.push(Model {
@@ -189,8 +192,9 @@ fn answer(
 #[derive(Clone, Debug)]
 pub(crate) struct Cascade {
     pub plan: Arc<PlanBuf>,
-    /// The heavier model's value for each of the board's; `None` where both have the same scale.
-    requantized: Option<Box<[i8; 256]>>,
+    /// The bytes of the heavier model's value for each of the board's; `None` where they are the
+    /// same.
+    converted: Option<Vec<Vec<u8>>>,
 }
 
 /// Why a board's questions can not be answered.
@@ -202,6 +206,8 @@ pub(crate) enum NoCascade {
     Unknown(String),
     #[error("its heavier model {0} takes an input of another shape")]
     Shape(String),
+    #[error("its heavier model {0} takes an input of another type")]
+    Type(String),
 }
 
 impl Cascade {
@@ -218,22 +224,28 @@ impl Cascade {
         if heavier.manifest().inputs.len() != 1 || !shape(from).eq(shape(to)) {
             return Err(NoCascade::Shape(name.to_owned()));
         }
-        let is_same = from.scale == to.scale && from.zero == to.zero;
-        let requantized = (!is_same).then(|| Box::new(requantized(from, to)));
+        let is_same = from.element == to.element && from.scale == to.scale && from.zero == to.zero;
+        let converted = match (from.element, to.element) {
+            _ if is_same => None,
+            (Element::I8, Element::I8 | Element::F32) => Some(converted(from, to)),
+            _ => return Err(NoCascade::Type(name.to_owned())),
+        };
         Ok(Self {
             plan: Arc::clone(&plan),
-            requantized,
+            converted,
         })
     }
 
     /// The board's frame as the heavier model's input.
-    pub fn convert(&self, mut values: Vec<i8>) -> Vec<i8> {
-        if let Some(table) = &self.requantized {
-            for value in &mut values {
-                *value = table[usize::from(value.cast_unsigned())];
-            }
+    pub fn convert(&self, values: Vec<u8>) -> Vec<u8> {
+        match &self.converted {
+            Some(table) => values
+                .iter()
+                .flat_map(|&value| &table[usize::from(value)])
+                .copied()
+                .collect(),
+            None => values,
         }
-        values
     }
 }
 
@@ -242,6 +254,14 @@ fn shape(port: &Port<'_>) -> impl Iterator<Item = usize> {
     port.order.iter().map(|&axis| port.dims[usize::from(axis)])
 }
 
-fn requantized(from: &Port<'_>, to: &Port<'_>) -> [i8; 256] {
-    std::array::from_fn(|index| to.quantize(from.dequantize((index as u8).cast_signed())))
+/// The bytes that `to` has for each int8 value of `from`.
+fn converted(from: &Port<'_>, to: &Port<'_>) -> Vec<Vec<u8>> {
+    let convert = |value: u8| {
+        let real = from.dequantize(value.cast_signed());
+        match to.element {
+            Element::F32 => real.to_le_bytes().to_vec(),
+            _ => vec![to.quantize(real).cast_unsigned()],
+        }
+    };
+    (0..=u8::MAX).map(convert).collect()
 }

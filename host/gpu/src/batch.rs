@@ -105,7 +105,7 @@ impl Batch {
         for (sample, inputs) in samples.iter().enumerate() {
             for (port, values) in manifest.inputs.iter().zip(inputs) {
                 // Whole words are written; nothing lies behind an input in its last word.
-                let mut bytes: Vec<u8> = bytemuck::cast_slice(values).to_vec();
+                let mut bytes: Vec<u8> = values.to_vec();
                 bytes.resize(port_bytes(port), 0);
                 gpu.queue
                     .write_buffer(&self.arena, arena_offset(loaded, sample, port), &bytes);
@@ -168,7 +168,7 @@ fn bind(gpu: &Gpu, loaded: &Loaded, arena: &wgpu::Buffer) -> wgpu::BindGroup {
 
 /// Bytes of a port in whole words.
 fn port_bytes(port: &Port<'_>) -> usize {
-    port.len().next_multiple_of(WORD_BYTES)
+    port.len_bytes().next_multiple_of(WORD_BYTES)
 }
 
 /// Bytes that one sample has in the readback buffer.
@@ -185,7 +185,7 @@ fn split_outputs(bytes: &[u8], manifest: &Manifest<'_>) -> Vec<Outputs> {
         let mut outputs = Outputs::new();
         for port in &manifest.outputs {
             let (words, behind) = rest.split_at(port_bytes(port));
-            outputs.push(bytemuck::cast_slice(&words[..port.len()]).to_vec());
+            outputs.push(words[..port.len_bytes()].to_vec());
             rest = behind;
         }
         outputs

@@ -1,5 +1,6 @@
 //! Why a plan cannot be run on a GPU.
 
+use crate::ops::Unsupported;
 use std::time::Duration;
 
 /// Why there is no GPU executor, or no answer from it.
@@ -53,6 +54,14 @@ pub enum GpuError {
         /// The adapter's most.
         have: u64,
     },
+    /// A step has no program.
+    #[error("step {index} ({kind}) of the plan has no GPU program yet: run it on the CPU")]
+    Unsupported {
+        /// Index of the step.
+        index: usize,
+        /// Name of its operator.
+        kind: &'static str,
+    },
     /// The adapter's memory does not suffice.
     #[error("{adapter} is out of memory: give it smaller batches, or run the plan on the CPU")]
     OutOfMemory {
@@ -83,4 +92,10 @@ pub enum GpuError {
         /// The limit.
         limit: Duration,
     },
+}
+
+impl From<Unsupported> for GpuError {
+    fn from(Unsupported { index, kind }: Unsupported) -> Self {
+        Self::Unsupported { index, kind }
+    }
 }

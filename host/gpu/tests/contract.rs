@@ -3,13 +3,13 @@
 
 mod support;
 
+use bytemuck::{cast_slice, cast_slice_mut};
 use microtome_backend::Backend as _;
-use microtome_gpu::{Gpu, GpuBackend};
+use microtome_gpu::{Gpu, GpuBackend, GpuError};
 use microtome_kernels::cases;
-use microtome_kernels::reference::{
-    add::Add, clamp::Clamp, conv2d::Conv2d, conv2d::ConvConstants, depthwise::Depthwise,
-    max_pool::MaxPool, pad::Pad, rescale::Rescale, softmax::Softmax,
-};
+use microtome_kernels::reference;
+use microtome_kernels::reference::add::Add;
+use microtome_kernels::reference::conv2d::ConvConstants;
 use microtome_kernels::set::KernelSet;
 use microtome_plan::{ArenaAt, Op};
 use std::sync::LazyLock;
@@ -20,151 +20,99 @@ static GPU: LazyLock<Option<Gpu>> = LazyLock::new(support::gpu);
 /// Kernels that each run a plan of one step on the adapter.
 const SET: KernelSet = KernelSet {
     name: "gpu",
-    conv2d,
-    depthwise,
+    conv2d: |&params, constants, input, output| convolve(params, constants, input, output),
+    depthwise: |&params, constants, input, output| convolve(params, constants, input, output),
     add,
     add_in_place,
-    average_pool: |&params, input, output| {
-        unary(input, output, |input, output| Op::AveragePool {
-            params,
-            input,
-            output,
-        });
-    },
-    max_pool: |&params: &MaxPool, input, output| {
-        unary(input, output, |input, output| Op::MaxPool {
-            params,
-            input,
-            output,
-        });
-    },
-    softmax: |&params: &Softmax, input, output| {
-        unary(input, output, |input, output| Op::Softmax {
-            params,
-            input,
-            output,
-        });
-    },
-    rescale: |&params, input, output| {
-        unary(input, output, |input, output| Op::Rescale {
-            params,
-            input,
-            output,
-        });
-    },
-    rescale_in_place: |&params: &Rescale, values| {
-        in_place(values, |input, output| Op::Rescale {
-            params,
-            input,
-            output,
-        });
-    },
-    pad: |&params: &Pad, input, output| {
-        unary(input, output, |input, output| Op::Pad {
-            params,
-            input,
-            output,
-        });
-    },
-    clamp: |&params, input, output| {
-        unary(input, output, |input, output| Op::Clamp {
-            params,
-            input,
-            output,
-        });
-    },
-    clamp_in_place: |&params: &Clamp, values| {
-        in_place(values, |input, output| Op::Clamp {
-            params,
-            input,
-            output,
-        });
-    },
+    average_pool: |&params, input, output| unary(params, input, output),
+    max_pool: |&params, input, output| unary(params, input, output),
+    softmax: |&params, input, output| unary(params, input, output),
+    rescale: |&params, input, output| unary(params, input, output),
+    rescale_in_place: |&params, values| in_place(params, values),
+    pad: |&params, input, output| unary(params, input, output),
+    clamp: |&params, input, output| unary(params, input, output),
+    clamp_in_place: |&params, values| in_place(params, values),
 };
 
-fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
+fn convolve(op: impl Into<Op>, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
     let mut plan = Builder::default();
     let constants = plan.conv(constants);
-    let params = *params;
-    run(plan, &[input], output, |at, output| Op::Conv2d {
-        params,
-        input: at[0],
-        output,
-        constants,
-    });
+    let operand = plan.span(input.len());
+    let result = plan.span(output.len());
+    plan.step(op, &[operand], result, &constants);
+    run(&plan, &[(operand, input)], (result, output)).expect(ACCEPTED);
 }
 
-fn depthwise(params: &Depthwise, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
+fn unary(op: impl Into<Op>, input: &[i8], output: &mut [i8]) {
     let mut plan = Builder::default();
-    let constants = plan.conv(constants);
-    let params = *params;
-    run(plan, &[input], output, |at, output| Op::Depthwise {
-        params,
-        input: at[0],
-        output,
-        constants,
-    });
+    let operand = plan.span(input.len());
+    let result = plan.span(output.len());
+    plan.step(op, &[operand], result, &[]);
+    run(&plan, &[(operand, input)], (result, output)).expect(ACCEPTED);
 }
 
-fn add(&params: &Add, a: &[i8], b: &[i8], output: &mut [i8]) {
-    let op = |at: &[ArenaAt], output| Op::Add {
-        params,
-        a: at[0],
-        b: at[1],
-        output,
-    };
-    run(Builder::default(), &[a, b], output, op);
-}
-
-fn add_in_place(&params: &Add, a: &mut [i8], b: &[i8]) {
-    let before = a.to_vec();
-    let op = |at: &[ArenaAt], _| Op::Add {
-        params,
-        a: at[0],
-        b: at[1],
-        output: at[0],
-    };
-    run(Builder::default(), &[&before, b], a, op);
-}
-
-fn unary(input: &[i8], output: &mut [i8], op: impl Fn(ArenaAt, ArenaAt) -> Op) {
-    run(Builder::default(), &[input], output, |at, output| {
-        op(at[0], output)
-    });
-}
-
-fn in_place(values: &mut [i8], op: impl Fn(ArenaAt, ArenaAt) -> Op) {
+fn in_place(op: impl Into<Op>, values: &mut [i8]) {
     let before = values.to_vec();
-    run(Builder::default(), &[&before], values, |at, _| {
-        op(at[0], at[0])
-    });
+    let mut plan = Builder::default();
+    let at = plan.span(values.len());
+    plan.step(op, &[at], at, &[]);
+    run(&plan, &[(at, &before)], (at, values)).expect(ACCEPTED);
 }
 
-/// Runs the operator that `op` makes of the places of its operands and its output.
+fn add(params: &Add, a: &[i8], b: &[i8], output: &mut [i8]) {
+    let mut plan = Builder::default();
+    let [at_a, at_b, result] = [a.len(), b.len(), output.len()].map(|len| plan.span(len));
+    plan.step(*params, &[at_a, at_b], result, &[]);
+    let ran = run(&plan, &[(at_a, a), (at_b, b)], (result, output));
+    if !has_program(params, ran) {
+        reference::add::add(params, a, b, output);
+    }
+}
+
+fn add_in_place(params: &Add, a: &mut [i8], b: &[i8]) {
+    let before = a.to_vec();
+    let mut plan = Builder::default();
+    let [at_a, at_b] = [a.len(), b.len()].map(|len| plan.span(len));
+    plan.step(*params, &[at_a, at_b], at_a, &[]);
+    let ran = run(&plan, &[(at_a, &before), (at_b, b)], (at_a, &mut *a));
+    if !has_program(params, ran) {
+        reference::add::add_in_place(params, a, b);
+    }
+}
+
+/// Whether an addition ran: the element-wise ones do, and every other is refused by name.
+fn has_program(params: &Add, ran: Result<(), GpuError>) -> bool {
+    let has_program = params.broadcast.is_flat() && !params.subtract;
+    let kind = if params.subtract { "sub" } else { "add" };
+    let refused = Err(GpuError::Unsupported { index: 0, kind });
+    assert_eq!(ran, if has_program { Ok(()) } else { refused });
+    has_program
+}
+
+const ACCEPTED: &str = "every plan of this operator is accepted";
+
+/// Runs the plan with these operands for its result.
+///
+/// # Errors
+/// Why the adapter does not take the plan.
 fn run(
-    mut plan: Builder,
-    operands: &[&[i8]],
-    output: &mut [i8],
-    op: impl Fn(&[ArenaAt], ArenaAt) -> Op,
-) {
-    let at: Vec<ArenaAt> = operands
+    plan: &Builder,
+    operands: &[(ArenaAt, &[i8])],
+    (result, output): (ArenaAt, &mut [i8]),
+) -> Result<(), GpuError> {
+    let inputs: Vec<_> = operands
         .iter()
-        .map(|operand| plan.span(operand.len()))
+        .map(|&(at, values)| (at, values.len()))
         .collect();
-    let op = op(&at, plan.span(output.len()));
-    plan.step(op);
-    let inputs: Vec<_> = at
-        .iter()
-        .zip(operands)
-        .map(|(&at, values)| (at, values.len()))
-        .collect();
-    let plan = plan.plan(&inputs, &[(ArenaAt(op.writes().start), output.len())]);
+    let plan = plan.plan(&inputs, &[(result, output.len())]);
     let gpu = GPU
         .as_ref()
         .expect("an operator is only checked where there is an adapter");
-    let mut backend = GpuBackend::new(gpu, plan).expect("every plan is accepted");
-    let outputs = backend.run(&[operands.to_vec()]).expect("every plan runs");
-    output.copy_from_slice(&outputs[0][0]);
+    let mut backend = GpuBackend::new(gpu, plan)?;
+    let sample = operands.iter().map(|(_, values)| cast_slice(values));
+    let outputs = backend.run(&[sample.collect()]).expect("every plan runs");
+    cast_slice_mut(output).copy_from_slice(&outputs[0][0]);
+    Ok(())
 }
 
 /// As many cases as take some seconds on a software adapter.

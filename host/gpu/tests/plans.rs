@@ -14,7 +14,8 @@ use microtome_kernels::reference::{
     max_pool::MaxPool,
     softmax::Softmax,
 };
-use microtome_plan::{ArenaAt, Op, PlanBuf};
+use microtome_kernels::view::Broadcast;
+use microtome_plan::{ArenaAt, PlanBuf};
 use std::time::Duration;
 use support::{Builder, gpu};
 
@@ -60,12 +61,7 @@ fn conv(plan: &mut Builder, rng: &mut Rng, params: Conv2d, input: ArenaAt) -> Ar
             .collect::<Vec<_>>(),
     });
     let output = plan.span(params.output.len());
-    plan.step(Op::Conv2d {
-        params,
-        input,
-        output,
-        constants,
-    });
+    plan.step(params, &[input], output, &constants);
     output
 }
 
@@ -85,19 +81,15 @@ fn network() -> PlanBuf {
     let stem = conv(&mut plan, &mut rng, stem, input);
     let wide = layer(square(9, 8), square(9, 8), window(3, 1));
     let branch = conv(&mut plan, &mut rng, wide, stem);
-    let params = Add {
-        len: 9 * 9 * 8,
+    let add = Add {
+        broadcast: Broadcast::flat(9 * 9 * 8),
+        subtract: false,
         zeros: [3, 3],
         factors: [rng.multiplier(-1..=0), rng.multiplier(-1..=0)],
         factor: rng.multiplier(-19..=-18),
         store: ALL,
     };
-    plan.step(Op::Add {
-        params,
-        a: stem,
-        b: branch,
-        output: stem,
-    });
+    plan.step(add, &[stem, branch], stem, &[]);
     let head = layer(square(9, 8), square(9, 5), window(1, 1));
     let head = conv(&mut plan, &mut rng, head, stem);
     let pool = MaxPool {
@@ -108,11 +100,7 @@ fn network() -> PlanBuf {
         max: 127,
     };
     let pooled = plan.span(5 * 5 * 5);
-    plan.step(Op::MaxPool {
-        params: pool,
-        input: head,
-        output: pooled,
-    });
+    plan.step(pool, &[head], pooled, &[]);
     let softmax = Softmax {
         rows: 25,
         depth: 5,
@@ -121,11 +109,7 @@ fn network() -> PlanBuf {
         diff_min: -200,
     };
     let output = plan.span(5 * 5 * 5);
-    plan.step(Op::Softmax {
-        params: softmax,
-        input: pooled,
-        output,
-    });
+    plan.step(softmax, &[pooled], output, &[]);
     plan.plan(
         &[(input, 9 * 9 * 3)],
         &[(output, 5 * 5 * 5), (pooled, 5 * 5 * 5)],
@@ -136,29 +120,27 @@ fn network() -> PlanBuf {
 fn clamp(len: usize) -> PlanBuf {
     let mut plan = Builder::default();
     let at = plan.span(len);
-    plan.step(Op::Clamp {
-        params: Clamp {
-            len,
-            min: -9,
-            max: 9,
-        },
-        input: at,
-        output: at,
-    });
+    let (min, max) = (-9, 9);
+    plan.step(Clamp { len, min, max }, &[at], at, &[]);
     plan.plan(&[(at, len)], &[(at, len)])
 }
 
-fn samples(count: usize, len: usize) -> Vec<Vec<i8>> {
+fn samples(count: usize, len: usize) -> Vec<Vec<u8>> {
     let mut rng = Rng::new(count as u64);
     let mut sample = || {
         let mut values = vec![0; len];
-        rng.fill(&mut values);
+        rng.fill(bytemuck::cast_slice_mut(&mut values));
         values
     };
     (0..count).map(|_| sample()).collect()
 }
 
-fn inputs(samples: &[Vec<i8>]) -> Vec<Inputs<'_>> {
+/// int8 as ports take them.
+fn bytes<const N: usize>(values: [i8; N]) -> [u8; N] {
+    values.map(i8::cast_unsigned)
+}
+
+fn inputs(samples: &[Vec<u8>]) -> Vec<Inputs<'_>> {
     samples
         .iter()
         .map(|values| vec![values.as_slice()])
@@ -187,36 +169,32 @@ fn bytes_behind_an_output_keep_what_they_hold() {
     let Some(gpu) = gpu() else { return };
     let mut plan = Builder::default();
     let at = plan.span(8);
-    let params = Clamp {
+    let clamp = Clamp {
         len: 5,
         min: -20,
         max: 100,
     };
-    plan.step(Op::Clamp {
-        params,
-        input: at,
-        output: at,
-    });
+    plan.step(clamp, &[at], at, &[]);
     let plan = plan.plan(&[(at, 8)], &[(at, 8)]);
     let outputs = GpuBackend::new(&gpu, plan)
         .unwrap()
-        .run(&[vec![&[-128; 8]]])
+        .run(&[vec![&bytes([-128; 8])]])
         .unwrap();
-    assert_eq!(outputs[0][0], [-20, -20, -20, -20, -20, -128, -128, -128]);
+    let expected = [-20, -20, -20, -20, -20, -128, -128, -128];
+    assert_eq!(outputs[0][0], bytes(expected));
 }
 
 #[test]
 fn dispatches_with_more_groups_than_one_axis_has() {
     let Some(gpu) = gpu() else { return };
     let len = 65_535 * 64 * 4 + 1234;
-    let values: Vec<i8> = (0..len)
-        .map(|index| (index * 7 % 251) as u8 as i8)
-        .collect();
+    let values: Vec<u8> = (0..len).map(|index| (index * 7 % 251) as u8).collect();
     let outputs = GpuBackend::new(&gpu, clamp(len))
         .unwrap()
         .run(&[vec![&values]])
         .unwrap();
-    let expected: Vec<i8> = values.iter().map(|value| *value.clamp(&-9, &9)).collect();
+    let clamped = |value: &u8| value.cast_signed().clamp(-9, 9).cast_unsigned();
+    let expected: Vec<u8> = values.iter().map(clamped).collect();
     assert!(outputs[0][0] == expected);
 }
 

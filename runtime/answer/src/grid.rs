@@ -13,7 +13,7 @@ use microtome_plan::Port;
 /// Lowest probability, in 1/256, of a cell that counts for the confidence.
 const CANDIDATE_MIN: u8 = 32;
 
-pub(crate) fn read(port: &Port<'_>, output: &[i8], stride: u16, score_min: u8) -> Reading {
+pub(crate) fn read(port: &Port<'_>, output: &[u8], stride: u16, score_min: u8) -> Reading {
     let Some(grid) = Grid::new(port, output) else {
         return Reading {
             answer: Answer::Raw,
@@ -59,7 +59,7 @@ pub(crate) fn read(port: &Port<'_>, output: &[i8], stride: u16, score_min: u8) -
 
 struct Grid<'a> {
     port: &'a Port<'a>,
-    output: &'a [i8],
+    output: &'a [u8],
     height: usize,
     width: usize,
     classes: usize,
@@ -67,13 +67,13 @@ struct Grid<'a> {
 
 impl<'a> Grid<'a> {
     /// `None` when the port is no batch of one of rows, columns and at least two classes.
-    fn new(port: &'a Port<'a>, output: &'a [i8]) -> Option<Self> {
+    fn new(port: &'a Port<'a>, output: &'a [u8]) -> Option<Self> {
         let extent = |axis: usize| {
             let from = usize::from(*port.order.get(axis)?);
             port.dims.get(from).copied()
         };
         let (height, width, classes) = (extent(1)?, extent(2)?, extent(3)?);
-        let fits = port.dims.len() == 4 && classes >= 2 && output.len() == height * width * classes;
+        let fits = port.dims.len() == 4 && classes >= 2 && output.len() == port.len_bytes();
         fits.then_some(Self {
             port,
             output,
@@ -85,7 +85,7 @@ impl<'a> Grid<'a> {
 
     fn score(&self, row: usize, column: usize, class: usize) -> u8 {
         let at = (row * self.width + column) * self.classes + class;
-        probability(self.port, self.output[at])
+        probability(self.port, self.output, at)
     }
 
     /// Class and score of the cell if it is a candidate.

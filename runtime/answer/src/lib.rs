@@ -8,7 +8,7 @@
 mod grid;
 
 use heapless::Vec;
-use microtome_plan::{Port, Task};
+use microtome_plan::{Element, Port, Task};
 use serde::{Deserialize, Serialize};
 
 /// Most detections in one answer; what is found beyond it is counted, not listed.
@@ -61,11 +61,11 @@ pub struct Reading {
     pub confidence: u8,
 }
 
-/// Reads `output`, the int8 values of `port` in the arena's order, as `task` says.
+/// Reads `output`, the bytes of `port` in the arena's order, as `task` says.
 ///
 /// The confidence of a class is its probability; that of a grid is described in
 /// `docs/architecture.md`; a raw output has full confidence.
-pub fn read(task: &Task<'_>, port: &Port<'_>, output: &[i8]) -> Reading {
+pub fn read(task: &Task<'_>, port: &Port<'_>, output: &[u8]) -> Reading {
     match *task {
         Task::Raw => Reading {
             answer: Answer::Raw,
@@ -78,10 +78,10 @@ pub fn read(task: &Task<'_>, port: &Port<'_>, output: &[i8]) -> Reading {
     }
 }
 
-fn classify(port: &Port<'_>, output: &[i8]) -> Reading {
+fn classify(port: &Port<'_>, output: &[u8]) -> Reading {
     let mut best = (0_u16, 0_u8);
-    for (class, &value) in output.iter().enumerate() {
-        let score = probability(port, value);
+    for class in 0..output.len() / port.element.bytes() {
+        let score = probability(port, output, class);
         if class == 0 || score > best.1 {
             best = (class as u16, score);
         }
@@ -95,7 +95,15 @@ fn classify(port: &Port<'_>, output: &[i8]) -> Reading {
     }
 }
 
-/// The probability that `value` stands for, in 1/256, at most 255/256.
-fn probability(port: &Port<'_>, value: i8) -> u8 {
-    (port.dequantize(value) * 256.0 + 0.5).clamp(0.0, 255.0) as u8
+/// The probability that element `index` of `output` stands for, in 1/256, at most 255/256. It is
+/// 0 where there is no such element, or one of another type than int8 and float.
+fn probability(port: &Port<'_>, output: &[u8], index: usize) -> u8 {
+    let size = port.element.bytes();
+    let bytes = output.get(index * size..(index + 1) * size);
+    let real = match (port.element, bytes) {
+        (Element::I8, Some(&[byte])) => port.dequantize(byte.cast_signed()),
+        (Element::F32, Some(&[a, b, c, d])) => f32::from_le_bytes([a, b, c, d]),
+        _ => 0.0,
+    };
+    (real * 256.0 + 0.5).clamp(0.0, 255.0) as u8
 }

@@ -1,7 +1,7 @@
 //! Readings as the documentation of the crate states them.
 
 use microtome_answer::{Answer, DETECTIONS_MAX, Detection, Reading, read};
-use microtome_plan::{ArenaAt, Labels, ModelType, Port, Task};
+use microtome_plan::{ArenaAt, Element, Labels, ModelType, Port, Task};
 
 const STRIDE: u16 = 8;
 
@@ -19,13 +19,15 @@ fn port(dims: &[usize]) -> Port<'static> {
         dims: dims.iter().copied().collect(),
         order: (0..dims.len() as u8).collect(),
         model_type: ModelType::I8,
+        element: Element::I8,
         scale: 1.0 / 256.0,
         zero: -128,
     }
 }
 
-fn values(probabilities: &[u8]) -> Vec<i8> {
-    let value = |&p: &u8| (i16::from(p) - 128) as i8;
+/// The bytes of such an output.
+fn values(probabilities: &[u8]) -> Vec<u8> {
+    let value = |&p: &u8| (i16::from(p) - 128) as u8;
     probabilities.iter().map(value).collect()
 }
 

@@ -4,27 +4,20 @@ use crate::Options;
 use crate::error::CompileError;
 use crate::graph::{EdgeId, Port};
 use crate::planner::MemoryPlan;
-use crate::quantize::{ConvTensors, IntegerGraph, IntegerNode, Kernel};
-use microtome_kernels::reference::add::Add;
-use microtome_plan::op::ConvAt;
-use microtome_plan::{ArenaAt, ConstAt, Manifest, ModelType, Op, PlanBuf, Step};
+use crate::select::{KernelGraph, KernelNode};
+use microtome_plan::op::OperandAt;
+use microtome_plan::{ArenaAt, ConstAt, Manifest, PlanBuf, Step};
+use std::collections::HashMap;
 
 /// Writes the plan, and validates it as a loader would.
 pub fn emit(
-    graph: &IntegerGraph,
+    graph: &KernelGraph,
     memory: &MemoryPlan,
     options: &Options<'_>,
 ) -> Result<PlanBuf, CompileError> {
-    let mut constants = Vec::new();
-    let steps: Vec<_> = graph
-        .nodes
-        .iter()
-        .zip(&memory.operands)
-        .map(|(node, operands)| Step {
-            name: &node.name,
-            scale: graph.edges[node.output.0].quantization.scale,
-            op: op(node, operands, memory, &mut constants),
-        })
+    let mut constants = Constants::default();
+    let steps: Vec<_> = (0..graph.nodes.len())
+        .map(|index| step(graph, memory, index, &mut constants))
         .collect();
     let manifest = Manifest {
         model: options.model,
@@ -36,115 +29,76 @@ pub fn emit(
         task: options.task.clone(),
         cascade: options.cascade,
     };
-    let bytes = microtome_plan::encode(&manifest, &steps, &constants);
+    let bytes = microtome_plan::encode(&manifest, &steps, &constants.section);
     Ok(PlanBuf::new(&bytes)?)
 }
 
-fn op(node: &IntegerNode, operands: &[EdgeId], memory: &MemoryPlan, constants: &mut Vec<u8>) -> Op {
-    let at = |edge: EdgeId| ArenaAt(memory.offsets[edge.0]);
-    let input = at(operands[0]);
-    let output = at(node.output);
-    match node.kernel {
-        Kernel::Conv2d(params, ref tensors) => Op::Conv2d {
-            params,
-            input,
-            output,
-            constants: append(constants, tensors),
-        },
-        Kernel::Depthwise(params, ref tensors) => Op::Depthwise {
-            params,
-            input,
-            output,
-            constants: append(constants, tensors),
-        },
-        Kernel::Add(params) => Op::Add {
-            params: if operands[0] == node.inputs[0] {
-                params
-            } else {
-                swapped(params)
-            },
-            a: input,
-            b: at(operands[1]),
-            output,
-        },
-        Kernel::AveragePool(params) => Op::AveragePool {
-            params,
-            input,
-            output,
-        },
-        Kernel::MaxPool(params) => Op::MaxPool {
-            params,
-            input,
-            output,
-        },
-        Kernel::Softmax(params) => Op::Softmax {
-            params,
-            input,
-            output,
-        },
-        Kernel::Rescale(params) => Op::Rescale {
-            params,
-            input,
-            output,
-        },
-        Kernel::Pad(params) => Op::Pad {
-            params,
-            input,
-            output,
-        },
-        Kernel::Clamp(params) => Op::Clamp {
-            params,
-            input,
-            output,
-        },
-    }
-}
-
-fn swapped(params: Add) -> Add {
-    let ([a, b], [a_factor, b_factor]) = (params.zeros, params.factors);
-    Add {
-        zeros: [b, a],
-        factors: [b_factor, a_factor],
-        ..params
-    }
-}
-
-fn append(constants: &mut Vec<u8>, tensors: &ConvTensors) -> ConvAt {
-    let mut section = |bytes: &[u8]| {
-        constants.resize(constants.len().next_multiple_of(ConstAt::ALIGN), 0);
-        let at = ConstAt(constants.len());
-        constants.extend_from_slice(bytes);
-        at
+fn step<'a>(
+    graph: &'a KernelGraph,
+    memory: &MemoryPlan,
+    index: usize,
+    constants: &mut Constants,
+) -> Step<'a> {
+    let node: &KernelNode = &graph.nodes[index];
+    let at = |edge: &EdgeId| ArenaAt(memory.offsets[edge.0]);
+    let mut operand = |edge: &EdgeId| match &graph.edges[edge.0].constant {
+        Some(bytes) => OperandAt::Constant(constants.add(bytes)),
+        None => OperandAt::Arena(at(edge)),
     };
-    ConvAt {
-        weights: section(bytemuck::cast_slice(&tensors.weights)),
-        bias: section(bytemuck::cast_slice(&tensors.bias)),
-        mantissas: section(bytemuck::cast_slice(&tensors.mantissas)),
-        shifts: section(bytemuck::cast_slice(&tensors.shifts)),
+    let inputs = node.inputs.iter().map(&mut operand).collect();
+    Step {
+        name: &node.name,
+        scale: node
+            .outputs
+            .first()
+            .map_or(1.0, |output| graph.edges[output.0].scale),
+        op: node.op.clone(),
+        inputs,
+        outputs: node.outputs.iter().map(at).collect(),
+        state: memory.state[index].iter().copied().map(ArenaAt).collect(),
+        scratch: ArenaAt(memory.scratch[index]),
+        constants: node.constants.iter().map(|it| constants.add(it)).collect(),
+    }
+}
+
+/// The constants section; equal constants lie in it once.
+#[derive(Default)]
+struct Constants {
+    section: Vec<u8>,
+    places: HashMap<Vec<u8>, ConstAt>,
+}
+
+impl Constants {
+    fn add(&mut self, bytes: &[u8]) -> ConstAt {
+        if let Some(&at) = self.places.get(bytes) {
+            return at;
+        }
+        let start = self.section.len().next_multiple_of(ConstAt::ALIGN);
+        self.section.resize(start, 0);
+        self.section.extend_from_slice(bytes);
+        self.places.insert(bytes.to_vec(), ConstAt(start));
+        ConstAt(start)
     }
 }
 
 /// The plan's ports; lowering has seen to it that there are no more than a plan has.
 fn ports<'a>(
     ports: &'a [Port],
-    graph: &'a IntegerGraph,
+    graph: &'a KernelGraph,
     memory: &'a MemoryPlan,
 ) -> impl Iterator<Item = microtome_plan::Port<'a>> {
     ports.iter().map(|port| {
-        let quantization = graph.edges[port.edge.0].quantization;
+        let edge = &graph.edges[port.edge.0];
         let axes = port.layout.order.iter().map(|&axis| axis as u8);
         microtome_plan::Port {
             name: &port.name,
             at: ArenaAt(memory.offsets[port.edge.0]),
             dims: port.layout.dims.iter().copied().collect(),
             order: axes.collect(),
-            model_type: if port.is_int8 {
-                ModelType::I8
-            } else {
-                ModelType::F32
-            },
-            scale: quantization.scale,
-            zero: quantization.zero,
+            model_type: port.model_type,
+            element: edge.extent.element,
+            scale: edge.scale,
+            zero: edge.zero,
         }
     })
 }

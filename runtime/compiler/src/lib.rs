@@ -5,13 +5,14 @@
 //! 1. `import`: tract reads the file and infers shapes; what comes out names no tract type.
 //! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
-//! 3. `graph`: the small intermediate form, its layouts and its verifier.
-//! 4. `quantize`: the graph's real arithmetic becomes that of the kernels, with the proof that
-//!    no sum overflows.
-//! 5. `planner`: lifetimes and arena offsets.
-//! 6. `emit`: constants, steps and manifest become one validated plan.
+//! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
+//!    one file each, with the kernels that compute them.
+//! 4. `precision`: every node becomes integer or float as a whole.
+//! 5. `select`: the kernel of each node, with the proof that no sum overflows.
+//! 6. `planner`: lifetimes and arena offsets.
+//! 7. `emit`: constants, steps and manifest become one validated plan.
 //!
-//! Models are QDQ int8 ONNX; what cannot be compiled is refused with the node, the reason and a
+//! What cannot be compiled is refused with the node, the reason and a
 //! way out ([`CompileError`]). No bytes make this crate panic.
 #![deny(missing_docs)]
 
@@ -20,9 +21,11 @@ mod error;
 mod graph;
 mod import;
 mod lower;
+mod ops;
 mod planner;
-mod quantize;
+mod precision;
 mod report;
+mod select;
 mod tensor;
 
 pub use error::{CompileError, Refusal, TensorError};
@@ -73,15 +76,16 @@ pub struct Compiled {
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
     let source = import::onnx::read(bytes, lower::knows)?;
-    let lowered = lower::lower(&source)?;
+    let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
-    let integer = quantize::quantize(&lowered.graph)?;
-    let layout = planner::plan(&integer);
-    let plan = emit::emit(&integer, &layout, options)?;
-    let report = Report::new(lowered.nodes, &integer, &layout);
+    let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;
+    let mut kernels = select::select(&graph)?;
+    let layout = planner::plan(&mut kernels);
+    let plan = emit::emit(&kernels, &layout, options)?;
+    let report = Report::new(lowered.nodes, &kernels, &layout);
     tracing::info!(
         model = options.model,
-        steps = integer.nodes.len(),
+        steps = kernels.nodes.len(),
         macs = report.macs,
         arena_bytes = report.arena_bytes,
         "compiled"

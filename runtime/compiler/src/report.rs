@@ -1,7 +1,7 @@
 //! What became of a model: every source node's fate, and what a run costs.
 
 use crate::planner::MemoryPlan;
-use crate::quantize::IntegerGraph;
+use crate::select::KernelGraph;
 use std::fmt;
 
 /// What a compilation did and what its plan needs.
@@ -15,8 +15,8 @@ pub struct Report {
     pub arena_bytes: usize,
     /// The largest live set of the plan's order of steps: no placement needs less.
     pub arena_lower_bound_bytes: usize,
-    /// Bytes of the convolutions' weights.
-    pub weights_bytes: usize,
+    /// Bytes of the steps' constants: weights, biases, factors, tables.
+    pub constants_bytes: usize,
 }
 
 /// What became of one node of the source model.
@@ -58,15 +58,15 @@ impl fmt::Display for Fate {
 }
 
 impl Report {
-    pub(crate) fn new(nodes: Vec<NodeReport>, graph: &IntegerGraph, memory: &MemoryPlan) -> Self {
-        let kernels = || graph.nodes.iter().map(|node| &node.kernel);
-        let weights = kernels().filter_map(|kernel| kernel.tensors());
+    pub(crate) fn new(nodes: Vec<NodeReport>, graph: &KernelGraph, memory: &MemoryPlan) -> Self {
+        let operators = || graph.nodes.iter().map(|node| node.op.operator());
+        let constants = graph.nodes.iter().flat_map(|node| &node.constants);
         Self {
             nodes,
-            macs: kernels().map(|kernel| kernel.macs()).sum(),
+            macs: operators().map(|operator| operator.macs()).sum(),
             arena_bytes: memory.arena_bytes,
             arena_lower_bound_bytes: memory.lower_bound_bytes,
-            weights_bytes: weights.map(|tensors| tensors.weights.len()).sum(),
+            constants_bytes: constants.map(Vec::len).sum(),
         }
     }
 }

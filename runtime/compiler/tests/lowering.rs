@@ -33,7 +33,7 @@ fn steps(model: &[u8]) -> Vec<&'static str> {
         .plan
         .plan()
         .steps()
-        .map(|step| step.op.kind())
+        .map(|step| step.op.operator().kind())
         .collect()
 }
 
@@ -497,5 +497,5 @@ fn the_report_names_every_node_of_the_model() {
             "DequantizeLinear: no copy",
         ]
     );
-    assert_eq!((report.macs, report.weights_bytes), (96, 6));
+    assert_eq!((report.macs, report.constants_bytes), (96, 6));
 }

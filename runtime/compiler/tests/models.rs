@@ -34,8 +34,8 @@ fn check(name: &str) {
     let plan = compiled.plan.plan();
     let report = &compiled.report;
     println!(
-        "{name}: {} MACs, arena {}, lower bound {}, weights {} B",
-        report.macs, report.arena_bytes, report.arena_lower_bound_bytes, report.weights_bytes
+        "{name}: {} MACs, arena {}, lower bound {}, constants {} B",
+        report.macs, report.arena_bytes, report.arena_lower_bound_bytes, report.constants_bytes
     );
     assert_eq!(report.arena_bytes, report.arena_lower_bound_bytes);
     assert_eq!(report.arena_lower_bound_bytes, arena_lower_bound(&plan));

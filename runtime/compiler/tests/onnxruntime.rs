@@ -9,7 +9,7 @@ mod common;
 
 use common::{compiled, run, to_arena};
 use microtome_exec::Executor;
-use microtome_plan::{Manifest, Op, Plan, PlanBuf, Step, encode};
+use microtome_plan::{Manifest, Plan, PlanBuf, Step, encode};
 use ndarray::{Array1, Array2};
 use ndarray_npy::NpzReader;
 use std::fs::File;
@@ -46,11 +46,11 @@ fn check(name: &str) {
     let plan = &compiled.plan;
     let report = &compiled.report;
     println!(
-        "{name}: {} MACs, arena {} (lower bound {}), weights {} B, plan {} B",
+        "{name}: {} MACs, arena {} (lower bound {}), constants {} B, plan {} B",
         report.macs,
         report.arena_bytes,
         report.arena_lower_bound_bytes,
-        report.weights_bytes,
+        report.constants_bytes,
         plan.bytes().len(),
     );
     let fixture = here(&format!("tests/data/{name}.onnxruntime.npz"));
@@ -73,12 +73,12 @@ fn check_layers(plan: &PlanBuf, fixture: &mut NpzReader<File>, index: usize) {
             .by_name(&format!("layer/{index}/{}", step.name))
             .unwrap();
         let wanted = wanted.to_vec();
-        let reads = step.op.reads();
+        let (reads, writes) = (step.reads(), step.output());
         let operands = reads.iter().map(|span| {
             let maker = made.iter().rev().find(|(made, _)| made == span);
             (span.clone(), &*maker.unwrap().1)
         });
-        let found = run_step(&plan, step, operands);
+        let found = run_step(&plan, &step, operands);
         let far = found.iter().zip(&wanted).map(|(&a, &b)| a.abs_diff(b));
         assert!(
             far.clone().max() <= Some(1),
@@ -95,7 +95,7 @@ fn check_layers(plan: &PlanBuf, fixture: &mut NpzReader<File>, index: usize) {
         );
         differing += count;
         elements += wanted.len();
-        made.push((step.op.writes(), wanted));
+        made.push((writes, wanted));
     }
     println!("  {differing} of {elements} layer outputs differ by 1 LSB");
 }
@@ -103,24 +103,28 @@ fn check_layers(plan: &PlanBuf, fixture: &mut NpzReader<File>, index: usize) {
 /// What one step of `plan` writes, alone.
 fn run_step<'a>(
     plan: &Plan<'_>,
-    step: Step<'_>,
+    step: &Step<'_>,
     operands: impl Iterator<Item = (Range<usize>, &'a [i8])>,
 ) -> Vec<i8> {
     let manifest = Manifest {
         steps: 1,
         ..plan.manifest().clone()
     };
-    let single = PlanBuf::new(&encode(&manifest, &[step], plan.constants())).unwrap();
+    let single = PlanBuf::new(&encode(
+        &manifest,
+        std::slice::from_ref(step),
+        plan.constants(),
+    ))
+    .unwrap();
     let single = single.plan();
     let mut arena = vec![0_u32; manifest.arena_bytes.div_ceil(4)];
     let bytes: &mut [i8] = bytemuck::cast_slice_mut(&mut arena);
     for (span, values) in operands {
         bytes[span].copy_from_slice(values);
     }
-    let op: Op = step.op;
     let mut executor = Executor::new(&single, bytemuck::cast_slice_mut(&mut arena)).unwrap();
     executor.step();
-    executor.written(&op).to_vec()
+    bytemuck::cast_slice(executor.written(step)).to_vec()
 }
 
 /// The class is onnxruntime's wherever its best two scores differ by more than 2 LSB.

@@ -4,18 +4,19 @@ use crate::profile::Profiler;
 use crate::run::run;
 use microtome_kernels::{KernelSet, dispatch};
 use microtome_plan::plan::Steps;
-use microtome_plan::{ArenaAt, Op, Plan, Port, Step};
+use microtome_plan::{ArenaAt, Plan, Port, Step};
 
 /// Runs one plan, again and again.
 ///
 /// A run is: write every input, [`Executor::run`] (or [`Executor::step`] until it is `None`, then
 /// [`Executor::rewind`]), read the outputs. Steps reuse the arena of inputs that are no longer
-/// needed, so that inputs are written anew before each run.
+/// needed, so that inputs are written anew before each run. What steps keep from run to run
+/// (streaming) begins empty, and again after [`Executor::reset`].
 #[derive(Debug)]
 pub struct Executor<'p, 'a> {
     plan: &'p Plan<'p>,
     kernels: &'static KernelSet,
-    arena: &'a mut [i8],
+    arena: &'a mut [u8],
     steps: Steps<'p>,
     next: usize,
 }
@@ -40,7 +41,7 @@ pub enum ArenaError {
 }
 
 /// A step that has just run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepDone<'p> {
     /// Its index, from 0.
     pub index: usize,
@@ -75,13 +76,15 @@ impl<'p, 'a> Executor<'p, 'a> {
         if !arena.as_ptr().addr().is_multiple_of(align) {
             return Err(ArenaError::Misaligned { align });
         }
-        Ok(Self {
+        let mut executor = Self {
             plan,
             kernels,
-            arena: bytemuck::cast_slice_mut(arena),
+            arena,
             steps: plan.steps(),
             next: 0,
-        })
+        };
+        executor.reset();
+        Ok(executor)
     }
 
     /// The plan.
@@ -94,27 +97,37 @@ impl<'p, 'a> Executor<'p, 'a> {
         self.kernels
     }
 
-    /// The elements of input `index`, in the arena's axis order, to be written before a run.
+    /// The bytes of input `index`, in the arena's axis order, to be written before a run.
     ///
     /// # Panics
     /// When the plan has no such input.
-    pub fn input_mut(&mut self, index: usize) -> &mut [i8] {
+    pub fn input_mut(&mut self, index: usize) -> &mut [u8] {
         let port = &self.plan.manifest().inputs[index];
-        &mut self.arena[port.at.span(port.len())]
+        &mut self.arena[port.at.span(port.len_bytes())]
     }
 
-    /// The elements of output `index`, in the arena's axis order, valid after a run.
+    /// The bytes of output `index`, in the arena's axis order, valid after a run.
     ///
     /// # Panics
     /// When the plan has no such output.
-    pub fn output(&self, index: usize) -> &[i8] {
+    pub fn output(&self, index: usize) -> &[u8] {
         let port: &Port<'_> = &self.plan.manifest().outputs[index];
-        &self.arena[port.at.span(port.len())]
+        &self.arena[port.at.span(port.len_bytes())]
     }
 
-    /// What `op` has written, until a later step reuses its place.
-    pub fn written(&self, op: &Op) -> &[i8] {
-        &self.arena[op.writes()]
+    /// What the first result of `step` has become, until a later step reuses its place.
+    pub fn written(&self, step: &Step<'_>) -> &[u8] {
+        &self.arena[step.output()]
+    }
+
+    /// Forgets what steps keep from run to run: the next run is the first of a sequence.
+    pub fn reset(&mut self) {
+        for step in self.plan.steps() {
+            let fill = step.op.operator().state_fill().cast_unsigned();
+            for span in step.kept() {
+                self.arena[span].fill(fill);
+            }
+        }
     }
 
     /// Runs the next step; `None` when all have run.
@@ -140,7 +153,7 @@ impl<'p, 'a> Executor<'p, 'a> {
         let index = self.next;
         self.next += 1;
         profiler.begin(index, &step);
-        run(&step.op, self.plan, self.kernels, self.arena);
+        run(&step, self.plan, self.kernels, self.arena);
         profiler.end(index, &step);
         Some(StepDone { index, step })
     }

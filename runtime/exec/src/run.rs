@@ -1,83 +1,126 @@
-//! From an operator of a validated plan to its kernel: one match arm an operator.
+//! From a step of a validated plan to its operator: the arena is cut into what the step reads and
+//! what it writes.
 
 use core::ops::Range;
+use heapless::Vec;
 use microtome_kernels::KernelSet;
-use microtome_plan::{Op, Plan, Reads};
+use microtome_kernels::operator::Args;
+use microtome_plan::op::{OUTPUTS_MAX, STATE_MAX};
+use microtome_plan::{OperandAt, Plan, Step};
 
-/// Runs one operator of `plan` on the arena.
-pub(crate) fn run(op: &Op, plan: &Plan<'_>, kernels: &KernelSet, arena: &mut [i8]) {
-    let (operands, output) = Operands::apart_from(op, arena);
-    match op {
-        Op::Conv2d {
-            params, constants, ..
-        } => {
-            let constants = plan.conv(*constants, params.weights_len(), params.output.channels);
-            (kernels.conv2d)(params, &constants, operands.get(0), output);
-        }
-        Op::Depthwise {
-            params, constants, ..
-        } => {
-            let constants = plan.conv(*constants, params.weights_len(), params.output.channels);
-            (kernels.depthwise)(params, &constants, operands.get(0), output);
-        }
-        Op::Add { params, .. } if operands.replaced => {
-            (kernels.add_in_place)(params, output, operands.get(1));
-        }
-        Op::Add { params, .. } => {
-            (kernels.add)(params, operands.get(0), operands.get(1), output);
-        }
-        Op::AveragePool { params, .. } => {
-            (kernels.average_pool)(params, operands.get(0), output);
-        }
-        Op::MaxPool { params, .. } => (kernels.max_pool)(params, operands.get(0), output),
-        Op::Softmax { params, .. } => (kernels.softmax)(params, operands.get(0), output),
-        Op::Rescale { params, .. } if operands.replaced => {
-            (kernels.rescale_in_place)(params, output);
-        }
-        Op::Rescale { params, .. } => (kernels.rescale)(params, operands.get(0), output),
-        Op::Pad { params, .. } => (kernels.pad)(params, operands.get(0), output),
-        Op::Clamp { params, .. } if operands.replaced => {
-            (kernels.clamp_in_place)(params, output);
-        }
-        Op::Clamp { params, .. } => (kernels.clamp)(params, operands.get(0), output),
-    }
+/// Most spans that a step writes: results, state, scratch.
+const WRITTEN_MAX: usize = OUTPUTS_MAX + STATE_MAX + 1;
+
+/// Runs one step of `plan` on the arena.
+pub(crate) fn run(step: &Step<'_>, plan: &Plan<'_>, kernels: &KernelSet, arena: &mut [u8]) {
+    let mut written: Vec<Range<usize>, WRITTEN_MAX> = Vec::new();
+    let (outputs, state) = (step.writes(), step.kept());
+    // There is room for all of them.
+    written.extend(outputs.iter().chain(&state).cloned());
+    let _ = written.push(step.scratch());
+    let (mut pieces, kept) = cut(arena, &written);
+    let in_place = step.is_in_place();
+    let inputs = step
+        .operands()
+        .enumerate()
+        .map(|(operand, (at, extent))| match at {
+            OperandAt::Arena(_) if in_place && operand == 0 => &[],
+            OperandAt::Arena(at) => find(&kept, at.span(extent.bytes())),
+            OperandAt::Constant(at) => plan.constant(at, extent),
+        });
+    let scratch = pieces.pop().unwrap_or_default();
+    let mut pieces = pieces.into_iter();
+    let args = Args {
+        inputs: inputs.collect(),
+        constants: plan.step_constants(step),
+        outputs: pieces.by_ref().take(outputs.len()).collect(),
+        state: pieces.collect(),
+        scratch,
+        in_place,
+    };
+    step.op.operator().run(kernels, args);
 }
 
-/// What a step reads while it writes its output: the arena before and after the output.
-/// Operands may overlap each other, as those of `x + x` do.
-struct Operands<'a> {
-    before: &'a [i8],
-    after: &'a [i8],
-    /// Where `after` begins in the arena.
-    after_at: usize,
-    spans: Reads,
-    /// Whether the output lies on the first operand.
-    replaced: bool,
+/// A piece of the arena that the step does not write, and where it begins.
+type Kept<'a> = (usize, &'a [u8]);
+
+/// Cuts the disjoint `written` spans out of the arena, in their order, and what lies between.
+fn cut<'a>(
+    arena: &'a mut [u8],
+    written: &[Range<usize>],
+) -> (
+    Vec<&'a mut [u8], WRITTEN_MAX>,
+    Vec<Kept<'a>, { WRITTEN_MAX + 1 }>,
+) {
+    let mut order: Vec<usize, WRITTEN_MAX> = (0..written.len()).collect();
+    order.sort_unstable_by_key(|&index| (written[index].start, written[index].end));
+    let mut pieces: Vec<&'a mut [u8], WRITTEN_MAX> = Vec::new();
+    pieces.extend(written.iter().map(|_| Default::default()));
+    let mut kept = Vec::new();
+    let (mut rest, mut at) = (arena, 0);
+    for index in order {
+        let Range { start, end } = written[index].clone();
+        // An empty span may lie anywhere, within another one too.
+        if start == end {
+            continue;
+        }
+        let (before, tail) = rest.split_at_mut(start - at);
+        let (piece, tail) = tail.split_at_mut(end - start);
+        // One more than the spans is the capacity.
+        let _ = kept.push((at, &*before));
+        pieces[index] = piece;
+        (rest, at) = (tail, end);
+    }
+    let _ = kept.push((at, &*rest));
+    (pieces, kept)
 }
 
-impl<'a> Operands<'a> {
-    /// Cuts the arena at the output of `op`.
-    fn apart_from(op: &Op, arena: &'a mut [i8]) -> (Self, &'a mut [i8]) {
-        let (spans, writes) = (op.reads(), op.writes());
-        let (before, rest) = arena.split_at_mut(writes.start);
-        let (output, after) = rest.split_at_mut(writes.len());
-        let operands = Self {
-            before,
-            after,
-            after_at: writes.end,
-            replaced: spans.first() == Some(&writes),
-            spans,
-        };
-        (operands, output)
+/// The bytes of `span`, which validation made lie apart from all that is written.
+fn find<'a>(kept: &[Kept<'a>], span: Range<usize>) -> &'a [u8] {
+    let mut pieces = kept.iter().rev();
+    let piece = pieces.find(|(at, _)| *at <= span.start);
+    piece.map_or(&[], |(at, bytes)| &bytes[span.start - at..span.end - at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, find};
+
+    /// Bytes that tell where they lie.
+    fn arena() -> [u8; 24] {
+        core::array::from_fn(|at| at as u8)
     }
 
-    /// An operand that is not replaced; validation made it lie apart from the output.
-    fn get(&self, operand: usize) -> &'a [i8] {
-        let Range { start, end } = self.spans[operand].clone();
-        if end <= self.before.len() {
-            &self.before[start..end]
-        } else {
-            &self.after[start - self.after_at..end - self.after_at]
+    #[test]
+    fn several_results_are_cut_out_in_their_own_order() {
+        let mut arena = arena();
+        let (pieces, kept) = cut(&mut arena, &[16..20, 4..8, 8..11]);
+        assert_eq!(
+            pieces[..],
+            [&[16, 17, 18, 19][..], &[4, 5, 6, 7], &[8, 9, 10]]
+        );
+        assert_eq!(find(&kept, 0..4), [0, 1, 2, 3]);
+        assert_eq!(find(&kept, 12..16), [12, 13, 14, 15]);
+        assert_eq!(find(&kept, 20..24), [20, 21, 22, 23]);
+        assert_eq!(find(&kept, 2..3), [2]);
+    }
+
+    #[test]
+    fn a_result_may_begin_or_end_the_arena() {
+        let mut arena = arena();
+        let (pieces, kept) = cut(&mut arena, &[0..4, 20..24]);
+        assert_eq!(pieces[..], [&[0, 1, 2, 3][..], &[20, 21, 22, 23]]);
+        assert_eq!(find(&kept, 4..20).len(), 16);
+    }
+
+    #[test]
+    fn what_is_empty_is_cut_anywhere() {
+        for at in [0, 6, 8, 24] {
+            let mut arena = arena();
+            let (pieces, kept) = cut(&mut arena, &[4..8, at..at]);
+            assert_eq!(pieces[..], [&[4, 5, 6, 7][..], &[]], "empty at {at}");
+            assert_eq!(find(&kept, 0..4), [0, 1, 2, 3], "empty at {at}");
+            assert_eq!(find(&kept, 8..24).len(), 16, "empty at {at}");
         }
     }
 }

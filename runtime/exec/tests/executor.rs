@@ -4,8 +4,9 @@ mod support;
 
 use microtome_exec::{ArenaError, Executor, Profiler, StepDone};
 use microtome_kernels::cases::Rng;
-use microtome_kernels::{KernelSet, generic, reference};
-use microtome_plan::{Op, Plan, PlanBuf, Step};
+use microtome_kernels::operator::Args;
+use microtome_kernels::{Extent, KernelSet, generic, reference};
+use microtome_plan::{OperandAt, Plan, PlanBuf, Step};
 use support::{ARENA_BYTES, CLASSES};
 
 /// Words, so that the bytes are aligned.
@@ -15,50 +16,44 @@ fn arena() -> Arena {
     [0x5a5a_5a5a; ARENA_BYTES / 4]
 }
 
-fn image(seed: u64) -> [i8; 108] {
+fn image(seed: u64) -> [u8; 108] {
     let mut values = [0; 108];
-    Rng::new(seed).fill(&mut values);
+    Rng::new(seed).fill(bytemuck::cast_slice_mut(&mut values));
     values
 }
 
 /// Every step's output, each computed from copies of its operands by the reference.
-fn expected(plan: &Plan<'_>, image: &[i8]) -> Vec<Vec<i8>> {
-    let mut arena = vec![0_i8; ARENA_BYTES];
+fn expected(plan: &Plan<'_>, image: &[u8]) -> Vec<Vec<u8>> {
+    let mut arena = vec![0; ARENA_BYTES];
     arena[..image.len()].copy_from_slice(image);
-    let step = |Step { op, .. }: Step<'_>| {
-        let reads = op.reads();
-        let operand = |index: usize| arena[reads[index].clone()].to_vec();
-        let mut out = vec![0; op.writes().len()];
-        let constants = || {
-            let (at, weights, channels) = op.constants().expect("a convolution");
-            plan.conv(at, weights, channels)
+    let step = |step: Step<'_>| {
+        let operand = |(at, extent): (OperandAt, Extent)| match at {
+            OperandAt::Arena(at) => arena[at.span(extent.bytes())].to_vec(),
+            OperandAt::Constant(at) => plan.constant(at, extent).to_vec(),
         };
-        let (set, x) = (reference::SET, operand(0));
-        match &op {
-            Op::Conv2d { params, .. } => (set.conv2d)(params, &constants(), &x, &mut out),
-            Op::Depthwise { params, .. } => (set.depthwise)(params, &constants(), &x, &mut out),
-            Op::Add { params, .. } => (set.add)(params, &x, &operand(1), &mut out),
-            Op::AveragePool { params, .. } => (set.average_pool)(params, &x, &mut out),
-            Op::MaxPool { params, .. } => (set.max_pool)(params, &x, &mut out),
-            Op::Softmax { params, .. } => (set.softmax)(params, &x, &mut out),
-            Op::Rescale { params, .. } => (set.rescale)(params, &x, &mut out),
-            Op::Pad { params, .. } => (set.pad)(params, &x, &mut out),
-            Op::Clamp { params, .. } => (set.clamp)(params, &x, &mut out),
-        }
-        arena[op.writes()].copy_from_slice(&out);
+        let operands: Vec<_> = step.operands().map(operand).collect();
+        let mut out = vec![0; step.output().len()];
+        let args = Args {
+            inputs: operands.iter().map(Vec::as_slice).collect(),
+            constants: plan.step_constants(&step),
+            outputs: heapless::Vec::from_iter([&mut out[..]]),
+            ..Args::default()
+        };
+        step.op.operator().run(&reference::SET, args);
+        arena[step.output()].copy_from_slice(&out);
         out
     };
     plan.steps().map(step).collect()
 }
 
-fn outputs_of_steps(plan: &Plan<'_>, kernels: &'static KernelSet, image: &[i8]) -> Vec<Vec<i8>> {
+fn outputs_of_steps(plan: &Plan<'_>, kernels: &'static KernelSet, image: &[u8]) -> Vec<Vec<u8>> {
     let mut arena = arena();
     let bytes = bytemuck::cast_slice_mut(&mut arena);
     let mut executor = Executor::with_kernels(plan, bytes, kernels).expect("an arena");
     executor.input_mut(0).copy_from_slice(image);
     let mut outputs = Vec::new();
     while let Some(StepDone { step, .. }) = executor.step() {
-        outputs.push(executor.written(&step.op).to_vec());
+        outputs.push(executor.written(&step).to_vec());
     }
     assert_eq!(outputs.last().map(Vec::as_slice), Some(executor.output(0)));
     outputs

@@ -5,7 +5,7 @@ mod support;
 use microtome_exec::Executor;
 use microtome_kernels::{generic, reference};
 use microtome_plan::header::HEADER_LEN;
-use microtome_plan::{Header, Op, PlanBuf};
+use microtome_plan::{Header, Op, PlanBuf, Step};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -22,13 +22,14 @@ fn sign(bytes: &mut [u8]) {
 }
 
 /// About how many elements the reference looks at.
-fn work(op: &Op) -> usize {
-    let taps = match op {
-        Op::MaxPool { params, .. } => params.window.kernel.iter().product(),
-        Op::AveragePool { params, .. } => params.window.kernel.iter().product(),
+fn work(step: &Step<'_>) -> usize {
+    let taps = match &step.op {
+        Op::MaxPool(pool) => pool.window.kernel.iter().product(),
+        Op::AveragePool(pool) => pool.window.kernel.iter().product(),
         _ => 1,
     };
-    op.macs().saturating_add(taps * op.writes().len())
+    let macs = step.op.operator().macs();
+    macs.saturating_add(taps * step.output().len())
 }
 
 /// Runs the plan in `bytes`, if it is one, with both kernel sets.
@@ -37,7 +38,7 @@ fn run_if_accepted(bytes: &[u8]) -> bool {
         return false;
     };
     let plan = plan.plan();
-    let work = plan.steps().map(|step| work(&step.op));
+    let work = plan.steps().map(|step| work(&step));
     let work = work.fold(0, usize::saturating_add);
     if plan.manifest().arena_bytes > ARENA_BYTES_MAX || work > WORK_MAX {
         return true;

@@ -3,13 +3,23 @@
 //! Sets are plain tables of functions, so that an instruction set overrides what it is faster at
 //! and inherits the rest: `KernelSet { name: "…", conv2d: …, ..generic::SET }`.
 
+#[cfg(feature = "float")]
+use crate::float::{
+    conv2d::{ConvF32, ConvReads},
+    depthwise::DepthwiseF32,
+    matmul::MatMulF32,
+};
 use crate::reference::{
     add::Add,
     average_pool::AveragePool,
     clamp::Clamp,
+    conv_transpose::ConvTranspose,
     conv2d::{Conv2d, ConvConstants},
     depthwise::Depthwise,
+    lookup::Table,
+    mat_mul::MatMul,
     max_pool::MaxPool,
+    mul::Mul,
     pad::Pad,
     rescale::Rescale,
     softmax::Softmax,
@@ -21,8 +31,18 @@ pub type Unary<P> = fn(&P, &[i8], &mut [i8]);
 /// A kernel that replaces its only operand by the result.
 pub type UnaryInPlace<P> = fn(&P, &mut [i8]);
 
+/// A kernel that reads two operands.
+pub type Binary<P> = fn(&P, &[i8], &[i8], &mut [i8]);
+
+/// The products of a matrix's rows, which lie one after another, with a vector; no sum overflows.
+pub type MatVec = fn(&[i8], &[i8], &mut [i32]);
+
 /// A kernel that reads one operand and the constants of a convolution.
 pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [i8]);
+
+/// A kernel that multiplies two matrices: operands, scratch, output.
+#[cfg(feature = "float")]
+pub type ProductF32 = fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]);
 
 /// One kernel an operator. All sets compute the same bits; `contract!` is their common test.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +54,7 @@ pub struct KernelSet {
     /// See [`crate::reference::depthwise`].
     pub depthwise: Convolution<Depthwise>,
     /// See [`crate::reference::add`].
-    pub add: fn(&Add, &[i8], &[i8], &mut [i8]),
+    pub add: Binary<Add>,
     /// Replaces the first operand by the sum.
     pub add_in_place: fn(&Add, &mut [i8], &[i8]),
     /// See [`crate::reference::average_pool`].
@@ -53,4 +73,27 @@ pub struct KernelSet {
     pub clamp: Unary<Clamp>,
     /// As `clamp`, in place.
     pub clamp_in_place: UnaryInPlace<Clamp>,
+    /// See [`crate::reference::lookup`].
+    pub lookup: Unary<Table>,
+    /// As `lookup`, in place.
+    pub lookup_in_place: UnaryInPlace<Table>,
+    /// See [`crate::reference::mul`].
+    pub mul: Binary<Mul>,
+    /// Replaces the first operand by the product.
+    pub mul_in_place: fn(&Mul, &mut [i8], &[i8]),
+    /// See [`crate::reference::mat_mul`].
+    pub mat_mul: Binary<MatMul>,
+    /// See [`crate::reference::recurrent::mat_vec`].
+    pub mat_vec: MatVec,
+    /// See [`crate::reference::conv_transpose`].
+    pub conv_transpose: Convolution<ConvTranspose>,
+    /// See [`crate::float::conv2d`]; the slice before the output is scratch.
+    #[cfg(feature = "float")]
+    pub conv2d_f32: fn(&ConvF32, &ConvReads<'_>, &mut [f32], &mut [f32]),
+    /// See [`crate::float::depthwise`].
+    #[cfg(feature = "float")]
+    pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
+    /// See [`crate::float::matmul`].
+    #[cfg(feature = "float")]
+    pub matmul_f32: ProductF32,
 }

@@ -90,3 +90,40 @@ fn place(inside: Inside, tap: usize, dilation: usize) -> Option<usize> {
         .contains(&tap)
         .then(|| inside.origin + (tap - inside.start) * dilation)
 }
+
+#[test]
+fn the_inverse_root_is_close() {
+    assert_eq!(fixed::inverse_sqrt(0), None);
+    let mut worst = 0_f64;
+    let mut check = |x: u64| {
+        let (mantissa, exponent) = fixed::inverse_sqrt(x).expect("it is not 0");
+        let got = f64::from(mantissa) / 2_f64.powi(30 + exponent as i32);
+        let exact = 1.0 / (x as f64).sqrt();
+        worst = worst.max((got / exact - 1.0).abs());
+    };
+    let mut x = 1_u64;
+    while x < u64::MAX / 3 * 2 {
+        check(x);
+        x += x / if cfg!(miri) { 3 } else { 101 } + 1;
+    }
+    check(u64::MAX);
+    (1..if cfg!(miri) { 200 } else { 20_000 }).for_each(check);
+    assert!(worst < 2_f64.powi(-28), "{worst}");
+}
+
+#[test]
+fn gates_are_close() {
+    let (mut tanh_worst, mut sigmoid_worst) = (0_f64, 0_f64);
+    for x in (-(12 << 16)..=12 << 16).step_by(if cfg!(miri) { 997 } else { 7 }) {
+        let real = f64::from(x) / 65536.0;
+        let one = f64::from(fixed::ONE_Q15);
+        tanh_worst = tanh_worst.max((f64::from(fixed::tanh(x)) / one - real.tanh()).abs());
+        let sigmoid = 1.0 / (1.0 + (-real).exp());
+        sigmoid_worst = sigmoid_worst.max((f64::from(fixed::sigmoid(x)) / one - sigmoid).abs());
+    }
+    assert!(tanh_worst < 1.3e-4, "{tanh_worst}");
+    assert!(sigmoid_worst < 8e-5, "{sigmoid_worst}");
+    assert_eq!(fixed::tanh(i32::MIN), -fixed::ONE_Q15);
+    assert_eq!(fixed::sigmoid(i32::MIN), 0);
+    assert_eq!(fixed::sigmoid(i32::MAX), fixed::ONE_Q15);
+}

@@ -10,6 +10,7 @@ use microtome_kernels::reference::average_pool::{AveragePool, Divide};
 use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
 use microtome_kernels::reference::depthwise::Depthwise;
 use microtome_kernels::reference::softmax::Softmax;
+use microtome_kernels::view::Broadcast;
 use microtome_kernels::{KernelSet, dispatch, generic, reference};
 
 const fn shape(height: usize, width: usize, channels: usize) -> Shape {
@@ -159,7 +160,8 @@ fn depthwise() {
 fn add() {
     let factor = |mantissa, shift| Multiplier { mantissa, shift };
     let params = Add {
-        len: 16,
+        broadcast: Broadcast::flat(16),
+        subtract: false,
         zeros: [-128, 4],
         factors: [factor(1_623_821_475, -2), factor(1 << 30, 0)],
         factor: factor(1_098_017_566, -17),

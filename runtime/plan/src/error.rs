@@ -49,8 +49,8 @@ pub enum PlanError {
 /// A rule that a plan breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The metadata does not decode, or bytes are left over.
-    #[error("the metadata does not decode")]
+    /// The metadata does not decode, bytes are left over, or an operator is not in this build.
+    #[error("the metadata does not decode, or has an operator that this build was made without")]
     Encoding,
     /// A size is zero or beyond its limit.
     #[error("a size is zero or too large")]
@@ -58,8 +58,8 @@ pub enum Fault {
     /// Shapes of operands, output or window do not fit together.
     #[error("the shapes do not fit together")]
     Shape,
-    /// A fixed-point factor or a clamp is out of its range.
-    #[error("a factor or clamp is out of range")]
+    /// A fixed-point factor, a clamp or an index is out of its range.
+    #[error("a factor, clamp or index is out of range")]
     Number,
     /// An arena span is misaligned or ends beyond the arena.
     #[error("an operand lies outside of the arena or is misaligned")]
@@ -73,4 +73,14 @@ pub enum Fault {
     /// An input or output is not described consistently.
     #[error("an input or output is not described consistently")]
     Port,
+}
+
+impl From<microtome_kernels::Fault> for Fault {
+    fn from(fault: microtome_kernels::Fault) -> Self {
+        match fault {
+            microtome_kernels::Fault::Size => Self::Size,
+            microtome_kernels::Fault::Shape => Self::Shape,
+            microtome_kernels::Fault::Number => Self::Number,
+        }
+    }
 }

@@ -28,7 +28,8 @@ pub mod write;
 pub use error::{Fault, PlanError};
 pub use header::{Digest, Header};
 pub use manifest::{Cascade, Labels, Manifest, ModelType, Port, Target, Task};
-pub use op::{ArenaAt, ConstAt, Op, Reads, Step};
+pub use microtome_kernels::Element;
+pub use op::{ArenaAt, ConstAt, Op, OperandAt, Spans, Step};
 pub use plan::{Plan, Steps};
 #[cfg(feature = "alloc")]
 pub use write::{PlanBuf, encode};

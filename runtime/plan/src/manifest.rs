@@ -3,6 +3,7 @@
 use crate::op::ArenaAt;
 use core::fmt;
 use heapless::Vec;
+use microtome_kernels::Element;
 use serde::{Deserialize, Serialize};
 
 /// Most inputs, and most outputs, that a plan has.
@@ -51,7 +52,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// An input or output: int8 in the arena, of shape and type `model` to the model's user.
+/// An input or output: of one type in the arena, and of another, perhaps, to the model's user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Port<'a> {
     /// The model's name of it.
@@ -65,16 +66,23 @@ pub struct Port<'a> {
     pub order: Vec<u8, AXES_MAX>,
     /// The type that the model's user gives or gets.
     pub model_type: ModelType,
-    /// Scale of the int8 values: `real = scale · (value − zero)`.
+    /// The type of the elements in the arena.
+    pub element: Element,
+    /// Scale of quantized values: `real = scale · (value − zero)`; 1 for all others.
     pub scale: f32,
-    /// Zero point of the int8 values.
+    /// Zero point of quantized values; 0 for all others.
     pub zero: i8,
 }
 
 impl Port<'_> {
-    /// Elements, each one byte in the arena. A port of a validated plan never overflows here.
+    /// Elements. A port of a validated plan never overflows here.
     pub fn len(&self) -> usize {
         self.dims.iter().product()
+    }
+
+    /// Bytes in the arena.
+    pub fn len_bytes(&self) -> usize {
+        self.len() * self.element.bytes()
     }
 
     /// Whether there is no element.
@@ -101,10 +109,30 @@ impl Port<'_> {
 /// The element type of a port on the model's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ModelType {
-    /// 32-bit float: quantized on the way in, dequantized on the way out.
+    /// 32-bit float: as it is, or quantized on the way in and dequantized on the way out.
     F32,
     /// int8, taken as it is.
     I8,
+    /// uint8: held as int8, with 128 subtracted.
+    U8,
+    /// int32.
+    I32,
+    /// int64: held as int32.
+    I64,
+    /// Truth value: held as int8, 0 or 1.
+    Bool,
+}
+
+impl ModelType {
+    /// Whether the arena may hold such values as elements of that type.
+    pub const fn is_held_as(self, element: Element) -> bool {
+        matches!(
+            (self, element),
+            (Self::F32, Element::F32 | Element::I8)
+                | (Self::I8 | Self::U8 | Self::Bool, Element::I8)
+                | (Self::I32 | Self::I64, Element::I32)
+        )
+    }
 }
 
 /// How the first output of a plan is turned into an answer.

@@ -1,10 +1,66 @@
-//! The steps of a plan: an operator with its parameters and where its operands lie.
+//! The steps of a plan: an operator with its parameters, and where its operands lie.
 
 use core::ops::Range;
-use microtome_kernels::num::Shape;
+use heapless::Vec;
+use microtome_kernels::data::{
+    concat::Concat, copy::Copy, delay::Delay, gather::Gather, pad_by::PadBy, select::Select,
+};
+#[cfg(feature = "float")]
+use microtome_kernels::float::{
+    arg::ArgF32,
+    binary::Binary,
+    binary_int::BinaryInt,
+    cast::Cast,
+    channel_norm::ChannelNorm,
+    compare::Compare as CompareF32,
+    conv_transpose::ConvTransposeF32,
+    conv2d::ConvF32,
+    cum_sum::CumSum,
+    depthwise::DepthwiseF32,
+    gather::{GatherElements, GatherNd},
+    logic::Logic,
+    lrn::Lrn,
+    matmul::MatMulF32,
+    norm::NormF32,
+    one_hot::OneHot,
+    pool::PoolF32,
+    predicate::Predicate,
+    quantize::{Dequantize, Quantize},
+    recurrent::{gru::GruF32, lstm::LstmF32, rnn::RnnF32},
+    reduce::ReduceF32,
+    resample::ResampleF32,
+    scatter::{ScatterElements, ScatterNd},
+    softmax::SoftmaxF32,
+    top_k::TopK,
+    tree_ensemble::TreeEnsemble,
+    trilu::Trilu,
+    unary::Unary,
+};
+use microtome_kernels::operator::{Extent, Extents, OPERANDS_MAX, Operator};
 use microtome_kernels::reference::{
-    add::Add, average_pool::AveragePool, clamp::Clamp, conv2d::Conv2d, depthwise::Depthwise,
-    max_pool::MaxPool, pad::Pad, rescale::Rescale, softmax::Softmax,
+    add::Add,
+    arg_max::ArgMax,
+    average_pool::AveragePool,
+    clamp::Clamp,
+    compare::Compare,
+    conv_transpose::ConvTranspose,
+    conv2d::Conv2d,
+    depthwise::Depthwise,
+    div::Div,
+    extremum::Extremum,
+    layer_norm::LayerNorm,
+    log_softmax::LogSoftmax,
+    lookup::Lookup,
+    mat_mul::MatMul,
+    max_pool::MaxPool,
+    mul::Mul,
+    pad::Pad,
+    prelu::PRelu,
+    recurrent::{gru::Gru, lstm::Lstm, rnn::Rnn},
+    reduce::Reduce,
+    rescale::Rescale,
+    resize::ResizeLinear,
+    softmax::Softmax,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +75,7 @@ impl ArenaAt {
     /// Every offset is a multiple of it.
     pub const ALIGN: usize = 4;
 
-    /// The bytes of `len` elements from here.
+    /// The `len` bytes from here.
     pub const fn span(self, len: usize) -> Range<usize> {
         self.0..self.0 + len
     }
@@ -37,209 +93,230 @@ impl ConstAt {
     pub const ALIGN: usize = 16;
 }
 
-/// One step of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Where an operand lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperandAt {
+    /// In the arena: an activation.
+    Arena(ArenaAt),
+    /// Among the constants.
+    Constant(ConstAt),
+}
+
+/// Most results of a step.
+pub const OUTPUTS_MAX: usize = 4;
+/// Most pieces of state that a step keeps.
+pub const STATE_MAX: usize = 4;
+
+/// Spans of the arena.
+pub type Spans = Vec<Range<usize>, OPERANDS_MAX>;
+
+/// One step of a run. How long each operand is follows from the operator.
+///
+/// The first output may lie exactly on the first input where [`Operator::in_place`] says so;
+/// otherwise all that a step writes is disjoint from all that it reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step<'a> {
     /// Name of the source model's node that the step ends with.
     pub name: &'a str,
-    /// Scale of the output, for reports; the arithmetic does not use it.
+    /// Scale of the first output, for reports; the arithmetic does not use it.
     pub scale: f32,
     /// The operator.
     pub op: Op,
+    /// Its operands.
+    pub inputs: Vec<OperandAt, OPERANDS_MAX>,
+    /// Its results.
+    pub outputs: Vec<ArenaAt, OUTPUTS_MAX>,
+    /// What it keeps from run to run.
+    pub state: Vec<ArenaAt, STATE_MAX>,
+    /// Its scratch; of no length for most operators.
+    pub scratch: ArenaAt,
+    /// Its constants.
+    pub constants: Vec<ConstAt, OPERANDS_MAX>,
 }
 
-/// Where a convolution's constants lie; see `ConvConstants` for their layouts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConvAt {
-    /// int8 weights.
-    pub weights: ConstAt,
-    /// int32 biases, one an output channel.
-    pub bias: ConstAt,
-    /// int32 mantissas, one an output channel.
-    pub mantissas: ConstAt,
-    /// int8 shifts, one an output channel.
-    pub shifts: ConstAt,
-}
-
-/// An operator: what it computes, what it reads and where it writes. The lengths of its operands
-/// follow from its parameters.
-///
-/// The output may lie exactly on an operand that the operator reads element by element ([`Op::in_place`]);
-/// otherwise operands and output are disjoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are the same for each operator")]
-pub enum Op {
-    /// Convolution, or a dense layer as a 1×1 convolution.
-    Conv2d {
-        params: Conv2d,
-        input: ArenaAt,
-        output: ArenaAt,
-        constants: ConvAt,
-    },
-    /// Depthwise convolution.
-    Depthwise {
-        params: Depthwise,
-        input: ArenaAt,
-        output: ArenaAt,
-        constants: ConvAt,
-    },
-    /// Addition; `output` may be `a`.
-    Add {
-        params: Add,
-        a: ArenaAt,
-        b: ArenaAt,
-        output: ArenaAt,
-    },
-    /// Average pool.
-    AveragePool {
-        params: AveragePool,
-        input: ArenaAt,
-        output: ArenaAt,
-    },
-    /// Maximum pool.
-    MaxPool {
-        params: MaxPool,
-        input: ArenaAt,
-        output: ArenaAt,
-    },
-    /// Softmax.
-    Softmax {
-        params: Softmax,
-        input: ArenaAt,
-        output: ArenaAt,
-    },
-    /// Change of scale; `output` may be `input`.
-    Rescale {
-        params: Rescale,
-        input: ArenaAt,
-        output: ArenaAt,
-    },
-    /// Constant padding.
-    Pad {
-        params: Pad,
-        input: ArenaAt,
-        output: ArenaAt,
-    },
-    /// Clamp; `output` may be `input`.
-    Clamp {
-        params: Clamp,
-        input: ArenaAt,
-        output: ArenaAt,
-    },
-}
-
-/// The arena spans that an operator reads: one or two.
-pub type Reads = heapless::Vec<Range<usize>, 2>;
-
-impl Op {
-    /// Name of the operator, as reports print it.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Conv2d { .. } => "conv2d",
-            Self::Depthwise { .. } => "depthwise",
-            Self::Add { .. } => "add",
-            Self::AveragePool { .. } => "average_pool",
-            Self::MaxPool { .. } => "max_pool",
-            Self::Softmax { .. } => "softmax",
-            Self::Rescale { .. } => "rescale",
-            Self::Pad { .. } => "pad",
-            Self::Clamp { .. } => "clamp",
-        }
+impl Step<'_> {
+    /// Each operand, and what it is.
+    pub fn operands(&self) -> impl Iterator<Item = (OperandAt, Extent)> {
+        let extents = self.op.operator().inputs();
+        self.inputs.clone().into_iter().zip(extents)
     }
 
-    /// Multiply–accumulates; only convolutions have any.
-    pub const fn macs(&self) -> usize {
-        match self {
-            Self::Conv2d { params, .. } => params.macs(),
-            Self::Depthwise { params, .. } => params.macs(),
-            _ => 0,
-        }
-    }
-
-    /// The arena spans that the operator reads.
-    pub fn reads(&self) -> Reads {
-        let mut reads = Reads::new();
-        let mut push = |at: ArenaAt, len| {
-            // Two is the capacity, and no operator has more operands.
-            let _ = reads.push(at.span(len));
+    /// The arena spans of the operands that are no constants.
+    pub fn reads(&self) -> Spans {
+        let span = |(at, extent): (OperandAt, Extent)| match at {
+            OperandAt::Arena(at) => Some(at.span(extent.bytes())),
+            OperandAt::Constant(_) => None,
         };
-        match *self {
-            Self::Conv2d { params, input, .. } => push(input, params.input.len()),
-            Self::Depthwise { params, input, .. } => push(input, params.input.len()),
-            Self::AveragePool { params, input, .. } => push(input, params.input.len()),
-            Self::MaxPool { params, input, .. } => push(input, params.input.len()),
-            Self::Pad { params, input, .. } => push(input, params.input.len()),
-            Self::Softmax { params, input, .. } => push(input, params.rows * params.depth),
-            Self::Rescale { params, input, .. } => push(input, params.len),
-            Self::Clamp { params, input, .. } => push(input, params.len),
-            Self::Add { params, a, b, .. } => {
-                push(a, params.len);
-                push(b, params.len);
+        self.operands().filter_map(span).collect()
+    }
+
+    /// The arena spans of the results.
+    pub fn writes(&self) -> Spans {
+        spans(&self.outputs, &self.op.operator().outputs())
+    }
+
+    /// The arena span of the first result.
+    pub fn output(&self) -> Range<usize> {
+        self.writes().first().cloned().unwrap_or(0..0)
+    }
+
+    /// The arena spans of what is kept from run to run.
+    pub fn kept(&self) -> Spans {
+        spans(&self.state, &self.op.operator().state())
+    }
+
+    /// The arena span of the scratch.
+    pub fn scratch(&self) -> Range<usize> {
+        self.scratch.span(self.op.operator().scratch_bytes())
+    }
+
+    /// Whether the first output lies on the first input.
+    pub fn is_in_place(&self) -> bool {
+        match (self.operands().next(), self.writes().first()) {
+            (Some((OperandAt::Arena(at), extent)), Some(output)) => {
+                at.span(extent.bytes()) == *output
+            }
+            _ => false,
+        }
+    }
+
+    /// What each constant is, and where.
+    pub fn constants(&self) -> impl Iterator<Item = (ConstAt, Extent)> {
+        let extents = self.op.operator().constants();
+        self.constants.clone().into_iter().zip(extents)
+    }
+}
+
+fn spans(places: &[ArenaAt], extents: &Extents) -> Spans {
+    let spans = places.iter().zip(extents);
+    spans.map(|(at, extent)| at.span(extent.bytes())).collect()
+}
+
+/// Makes [`Op`]: one variant an operator, named as its parameters are.
+macro_rules! operators {
+    ($($(#[$gate:meta])? $name:ident,)*) => {
+        /// An operator with its parameters. A step's encoding has the variant's number: new
+        /// operators are added at the end of their list.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[allow(missing_docs, reason = "each is documented where its parameters are")]
+        pub enum Op {
+            $($(#[$gate])? $name($name),)*
+        }
+
+        impl Op {
+            /// What the operator says of itself.
+            pub fn operator(&self) -> &dyn Operator {
+                match self {
+                    $($(#[$gate])? Self::$name(operator) => operator,)*
+                }
             }
         }
-        reads
-    }
 
-    /// The arena span that the operator writes.
-    pub fn writes(&self) -> Range<usize> {
-        match *self {
-            Self::Conv2d { params, output, .. } => output.span(params.output.len()),
-            Self::Depthwise { params, output, .. } => output.span(params.output.len()),
-            Self::AveragePool { params, output, .. } => output.span(params.output.len()),
-            Self::MaxPool { params, output, .. } => output.span(params.output.len()),
-            Self::Pad { params, output, .. } => output.span(params.output.len()),
-            Self::Softmax { params, output, .. } => output.span(params.rows * params.depth),
-            Self::Rescale { params, output, .. } => output.span(params.len),
-            Self::Clamp { params, output, .. } => output.span(params.len),
-            Self::Add { params, output, .. } => output.span(params.len),
-        }
-    }
-
-    /// Whether the output may lie exactly on the first operand.
-    pub const fn in_place(&self) -> bool {
-        matches!(
-            self,
-            Self::Add { .. } | Self::Rescale { .. } | Self::Clamp { .. }
-        )
-    }
-
-    /// Shape of the output for reports; a vector where the operator knows no shape.
-    pub const fn output_shape(&self) -> Shape {
-        match *self {
-            Self::Conv2d { params, .. } => params.output,
-            Self::Depthwise { params, .. } => params.output,
-            Self::AveragePool { params, .. } => params.output,
-            Self::MaxPool { params, .. } => params.output,
-            Self::Pad { params, .. } => params.output,
-            Self::Softmax { params, .. } => Shape {
-                height: params.rows,
-                width: 1,
-                channels: params.depth,
-            },
-            Self::Rescale { params, .. } => vector(params.len),
-            Self::Clamp { params, .. } => vector(params.len),
-            Self::Add { params, .. } => vector(params.len),
-        }
-    }
-
-    /// Taps and channels of the constants: `(number of weights, output channels)`.
-    pub const fn constants(&self) -> Option<(ConvAt, usize, usize)> {
-        match *self {
-            Self::Conv2d {
-                params, constants, ..
-            } => Some((constants, params.weights_len(), params.output.channels)),
-            Self::Depthwise {
-                params, constants, ..
-            } => Some((constants, params.weights_len(), params.output.channels)),
-            _ => None,
-        }
-    }
+        $($(#[$gate])?
+        impl From<$name> for Op {
+            fn from(operator: $name) -> Self {
+                Self::$name(operator)
+            }
+        })*
+    };
 }
 
-const fn vector(len: usize) -> Shape {
-    Shape {
-        height: 1,
-        width: 1,
-        channels: len,
-    }
+operators! {
+    Conv2d,
+    Depthwise,
+    Add,
+    AveragePool,
+    MaxPool,
+    Softmax,
+    Rescale,
+    Pad,
+    Clamp,
+    Lookup,
+    Mul,
+    Div,
+    Extremum,
+    Compare,
+    PRelu,
+    MatMul,
+    ConvTranspose,
+    Reduce,
+    ArgMax,
+    ResizeLinear,
+    LayerNorm,
+    LogSoftmax,
+    Lstm,
+    Gru,
+    Rnn,
+    Copy,
+    Concat,
+    Gather,
+    PadBy,
+    Select,
+    Delay,
+    #[cfg(feature = "float")]
+    Quantize,
+    #[cfg(feature = "float")]
+    Dequantize,
+    #[cfg(feature = "float")]
+    Cast,
+    #[cfg(feature = "float")]
+    Unary,
+    #[cfg(feature = "float")]
+    Predicate,
+    #[cfg(feature = "float")]
+    Binary,
+    #[cfg(feature = "float")]
+    BinaryInt,
+    #[cfg(feature = "float")]
+    CompareF32,
+    #[cfg(feature = "float")]
+    Logic,
+    #[cfg(feature = "float")]
+    ConvF32,
+    #[cfg(feature = "float")]
+    DepthwiseF32,
+    #[cfg(feature = "float")]
+    ConvTransposeF32,
+    #[cfg(feature = "float")]
+    MatMulF32,
+    #[cfg(feature = "float")]
+    PoolF32,
+    #[cfg(feature = "float")]
+    SoftmaxF32,
+    #[cfg(feature = "float")]
+    ReduceF32,
+    #[cfg(feature = "float")]
+    ArgF32,
+    #[cfg(feature = "float")]
+    TopK,
+    #[cfg(feature = "float")]
+    NormF32,
+    #[cfg(feature = "float")]
+    ChannelNorm,
+    #[cfg(feature = "float")]
+    Lrn,
+    #[cfg(feature = "float")]
+    ResampleF32,
+    #[cfg(feature = "float")]
+    LstmF32,
+    #[cfg(feature = "float")]
+    GruF32,
+    #[cfg(feature = "float")]
+    RnnF32,
+    #[cfg(feature = "float")]
+    CumSum,
+    #[cfg(feature = "float")]
+    ScatterElements,
+    #[cfg(feature = "float")]
+    ScatterNd,
+    #[cfg(feature = "float")]
+    GatherElements,
+    #[cfg(feature = "float")]
+    GatherNd,
+    #[cfg(feature = "float")]
+    OneHot,
+    #[cfg(feature = "float")]
+    Trilu,
+    #[cfg(feature = "float")]
+    TreeEnsemble,
 }

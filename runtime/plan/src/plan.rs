@@ -3,10 +3,10 @@
 use crate::error::{Fault, PlanError};
 use crate::header::{Digest, HEADER_LEN, Header, SECTION_ALIGN, digest};
 use crate::manifest::Manifest;
-use crate::op::{ConstAt, ConvAt, Step};
+use crate::op::{ConstAt, Step};
 use crate::validate::validate;
 use core::fmt::Write as _;
-use microtome_kernels::reference::conv2d::ConvConstants;
+use microtome_kernels::operator::{Constants, Extent};
 
 /// A validated plan over the bytes that hold it.
 #[derive(Clone, Debug)]
@@ -81,24 +81,15 @@ impl<'a> Plan<'a> {
         self.constants
     }
 
-    /// int8 constants.
-    pub fn i8s(&self, at: ConstAt, len: usize) -> &'a [i8] {
-        bytemuck::cast_slice(&self.constants[at.0..at.0 + len])
+    /// The constants of a step of this plan.
+    pub fn step_constants(&self, step: &Step<'_>) -> Constants<'a> {
+        let bytes = |(at, extent)| self.constant(at, extent);
+        Constants(step.constants().map(bytes).collect())
     }
 
-    /// int32 constants.
-    pub fn i32s(&self, at: ConstAt, len: usize) -> &'a [i32] {
-        bytemuck::cast_slice(&self.constants[at.0..at.0 + len * size_of::<i32>()])
-    }
-
-    /// The constants of a convolution with that many weights and output channels.
-    pub fn conv(&self, at: ConvAt, weights: usize, channels: usize) -> ConvConstants<'a> {
-        ConvConstants {
-            weights: self.i8s(at.weights, weights),
-            bias: self.i32s(at.bias, channels),
-            mantissas: self.i32s(at.mantissas, channels),
-            shifts: self.i8s(at.shifts, channels),
-        }
+    /// The bytes of a constant of that extent.
+    pub fn constant(&self, at: ConstAt, extent: Extent) -> &'a [u8] {
+        &self.constants[at.0..at.0 + extent.bytes()]
     }
 
     pub(crate) fn steps_encoded(&self) -> &'a [u8] {

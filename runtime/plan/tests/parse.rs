@@ -1,11 +1,13 @@
 //! What the parser of plans promises about bytes that are, or are not, a plan.
 
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
-use microtome_kernels::reference::{clamp::Clamp, conv2d::Conv2d};
-use microtome_plan::op::ConvAt;
+use microtome_kernels::reference::add::Add;
+use microtome_kernels::reference::clamp::Clamp;
+use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
+use microtome_kernels::view::Broadcast;
 use microtome_plan::{
-    ArenaAt, Cascade, ConstAt, Fault, Labels, Manifest, ModelType, Op, Plan, PlanBuf, PlanError,
-    Port, Step, Target, Task, encode,
+    ArenaAt, Cascade, ConstAt, Element, Fault, Labels, Manifest, ModelType, Op, OperandAt, Plan,
+    PlanBuf, PlanError, Port, Step, Target, Task, encode,
 };
 
 /// Parts of a plan, to be changed before they are encoded.
@@ -25,22 +27,18 @@ impl Parts {
             dims: heapless::Vec::from_iter([1, len]),
             order: heapless::Vec::from_iter([0, 1]),
             model_type: ModelType::F32,
+            element: Element::I8,
             scale: 0.5,
             zero: -3,
         };
-        let step = |name, op| Step {
-            name,
-            scale: 0.25,
-            op,
+        let clamp = Clamp {
+            len: 2,
+            min: -5,
+            max: 5,
         };
-        let clamp = Op::Clamp {
-            params: Clamp {
-                len: 2,
-                min: -5,
-                max: 5,
-            },
-            input: ArenaAt(4),
-            output: ArenaAt(4),
+        let dense = Step {
+            constants: heapless::Vec::from_iter([0, 16, 32, 48].map(ConstAt)),
+            ..step("dense", dense(), &[in_arena(0)], 4)
         };
         Self {
             manifest: Manifest {
@@ -58,7 +56,7 @@ impl Parts {
                     model: "larger",
                 }),
             },
-            steps: vec![step("dense", dense()), step("clamp", clamp)],
+            steps: vec![dense, step("clamp", clamp, &[in_arena(4)], 4)],
             constants: constants(),
         }
     }
@@ -72,42 +70,55 @@ impl Parts {
     }
 }
 
-fn dense() -> Op {
+/// A step without constants, and with one result.
+fn step(
+    name: &'static str,
+    op: impl Into<Op>,
+    inputs: &[OperandAt],
+    output: usize,
+) -> Step<'static> {
+    Step {
+        name,
+        scale: 0.25,
+        op: op.into(),
+        inputs: inputs.iter().copied().collect(),
+        outputs: heapless::Vec::from_iter([ArenaAt(output)]),
+        state: heapless::Vec::new(),
+        scratch: ArenaAt(0),
+        constants: heapless::Vec::new(),
+    }
+}
+
+fn in_arena(at: usize) -> OperandAt {
+    OperandAt::Arena(ArenaAt(at))
+}
+
+fn dense() -> Conv2d {
     let shape = |channels| Shape {
         height: 1,
         width: 1,
         channels,
     };
-    Op::Conv2d {
-        params: Conv2d {
-            input: shape(4),
-            output: shape(2),
-            window: Window {
-                kernel: [1; 2],
-                stride: [1; 2],
-                dilation: [1; 2],
-                pad: [0; 2],
-            },
-            groups: 1,
-            input_zero: -3,
-            store: Output {
-                zero: 1,
-                min: -128,
-                max: 127,
-            },
+    Conv2d {
+        input: shape(4),
+        output: shape(2),
+        window: Window {
+            kernel: [1; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            pad: [0; 2],
         },
-        input: ArenaAt(0),
-        output: ArenaAt(4),
-        constants: ConvAt {
-            weights: ConstAt(0),
-            bias: ConstAt(16),
-            mantissas: ConstAt(32),
-            shifts: ConstAt(48),
+        groups: 1,
+        input_zero: -3,
+        store: Output {
+            zero: 1,
+            min: -128,
+            max: 127,
         },
     }
 }
 
-/// Weights, biases, mantissas and shifts at the offsets that `dense` names.
+/// Weights, biases, mantissas and shifts at the offsets that the dense layer names.
 fn constants() -> Vec<u8> {
     let mut bytes = vec![0; 50];
     bytes[..8].copy_from_slice(&[1, 2, 3, 4, 250, 251, 252, 253]);
@@ -129,8 +140,7 @@ fn what_was_encoded_is_parsed() {
     assert_eq!(plan.constants(), parts.constants);
     assert_eq!(plan.len_bytes(), bytes.len());
     assert_eq!(buf.bytes(), bytes);
-    let (at, ..) = parts.steps[0].op.constants().unwrap();
-    let conv = plan.conv(at, 8, 2);
+    let conv = ConvConstants::of(&plan.step_constants(&parts.steps[0]));
     assert_eq!(conv.weights, [1, 2, 3, 4, -6, -5, -4, -3]);
     assert_eq!(conv.bias, [7, 0]);
     let factor = Multiplier {
@@ -189,7 +199,7 @@ fn another_version_is_named() {
     bytes[4] = 9;
     let error = PlanError::Version {
         found: 9,
-        supported: 1,
+        supported: 2,
     };
     assert_eq!(PlanBuf::new(&bytes).unwrap_err(), error);
 }
@@ -197,14 +207,11 @@ fn another_version_is_named() {
 /// Each edit of a good plan, and the rule that it breaks.
 #[test]
 fn broken_rules_are_named() {
-    fn conv(parts: &mut Parts, edit: impl FnOnce(&mut Conv2d, &mut ConvAt)) {
-        let Op::Conv2d {
-            params, constants, ..
-        } = &mut parts.steps[0].op
-        else {
+    fn conv(parts: &mut Parts, edit: impl FnOnce(&mut Conv2d)) {
+        let Op::Conv2d(conv) = &mut parts.steps[0].op else {
             unreachable!("the first step is the dense layer");
         };
-        edit(params, constants);
+        edit(conv);
     }
     let dense = |fault| PlanError::Step { index: 0, fault };
     let manifest = |fault| PlanError::Manifest { fault };
@@ -223,20 +230,14 @@ fn broken_rules_are_named() {
         ),
         (|p| p.manifest.outputs[0].at.0 = 8, manifest(Fault::Arena)),
         (|p| p.manifest.arena_bytes = 4, manifest(Fault::Arena)),
-        (|p| conv(p, |c, _| c.groups = 3), dense(Fault::Shape)),
+        (|p| conv(p, |c| c.groups = 3), dense(Fault::Shape)),
+        (|p| conv(p, |c| c.window.stride[1] = 0), dense(Fault::Size)),
         (
-            |p| conv(p, |c, _| c.window.stride[1] = 0),
-            dense(Fault::Size),
-        ),
-        (
-            |p| conv(p, |c, _| (c.store.min, c.store.max) = (1, 0)),
+            |p| conv(p, |c| (c.store.min, c.store.max) = (1, 0)),
             dense(Fault::Number),
         ),
-        (|p| conv(p, |_, at| at.bias.0 = 4), dense(Fault::Constant)),
-        (
-            |p| conv(p, |_, at| at.shifts.0 = 64),
-            dense(Fault::Constant),
-        ),
+        (|p| p.steps[0].constants[1].0 = 4, dense(Fault::Constant)),
+        (|p| p.steps[0].constants[3].0 = 64, dense(Fault::Constant)),
         (|p| p.constants[35] = 0x20, dense(Fault::Number)),
         (|p| p.constants[48] = 31, dense(Fault::Number)),
     ];
@@ -245,6 +246,111 @@ fn broken_rules_are_named() {
         edit(&mut parts);
         assert_eq!(parts.error(), Some(error), "edit {index}");
     }
+}
+
+/// Lists that are too short or too long, and places that are none.
+#[test]
+fn operands_are_as_many_as_the_operator_has_and_lie_where_there_is_room() {
+    const PLACE: ArenaAt = ArenaAt(0);
+    type Edit = fn(&mut Step<'static>);
+    let table: [(Edit, Fault); 17] = [
+        (|s| s.inputs.clear(), Fault::Arena),
+        (|s| s.inputs.push(in_arena(0)).unwrap(), Fault::Arena),
+        (|s| s.outputs.clear(), Fault::Arena),
+        (|s| s.outputs.push(PLACE).unwrap(), Fault::Arena),
+        (|s| s.state.push(PLACE).unwrap(), Fault::Arena),
+        (|s| s.constants.truncate(3), Fault::Constant),
+        (|s| s.constants.push(ConstAt(0)).unwrap(), Fault::Constant),
+        (|s| s.inputs[0] = in_arena(2), Fault::Arena),
+        (|s| s.inputs[0] = in_arena(8), Fault::Arena),
+        (|s| s.inputs[0] = in_arena(usize::MAX - 3), Fault::Arena),
+        (|s| s.outputs[0].0 = 5, Fault::Arena),
+        (|s| s.outputs[0].0 = 8, Fault::Arena),
+        (|s| s.scratch.0 = 2, Fault::Arena),
+        (|s| s.scratch.0 = 8, Fault::Arena),
+        (|s| s.inputs[0] = constant(8), Fault::Constant),
+        (|s| s.inputs[0] = constant(48), Fault::Constant),
+        (|s| s.inputs[0] = constant(usize::MAX - 15), Fault::Constant),
+    ];
+    for (index, (edit, fault)) in table.into_iter().enumerate() {
+        let mut parts = Parts::new();
+        edit(&mut parts.steps[0]);
+        let error = PlanError::Step { index: 0, fault };
+        assert_eq!(parts.error(), Some(error), "edit {index}");
+    }
+}
+
+fn constant(at: usize) -> OperandAt {
+    OperandAt::Constant(ConstAt(at))
+}
+
+#[test]
+fn an_operand_may_be_a_constant() {
+    let mut parts = Parts::new();
+    parts.steps[0].inputs[0] = constant(16);
+    let buf = PlanBuf::new(&parts.encode()).unwrap();
+    let plan = buf.plan();
+    let step = plan.steps().next().unwrap();
+    assert!(step.reads().is_empty());
+    let operands: Vec<_> = step.operands().collect();
+    let [(OperandAt::Constant(at), extent)] = operands[..] else {
+        panic!("one constant: {operands:?}");
+    };
+    assert_eq!(plan.constant(at, extent), [7, 0, 0, 0]);
+}
+
+#[test]
+fn a_constant_is_never_replaced() {
+    let mut parts = Parts::new();
+    parts.steps[1] = step(
+        "clamp",
+        Clamp {
+            len: 2,
+            min: -5,
+            max: 5,
+        },
+        &[constant(0)],
+        0,
+    );
+    assert_eq!(parts.error(), None);
+    assert!(!parts.steps[1].is_in_place());
+}
+
+/// The elements that can hold a type, and no others.
+#[test]
+fn a_port_has_elements_that_hold_its_type() {
+    let table: [(ModelType, &[Element]); 6] = [
+        (ModelType::F32, &[Element::I8, Element::F32]),
+        (ModelType::I8, &[Element::I8]),
+        (ModelType::U8, &[Element::I8]),
+        (ModelType::Bool, &[Element::I8]),
+        (ModelType::I32, &[Element::I32]),
+        (ModelType::I64, &[Element::I32]),
+    ];
+    for (model_type, holders) in table {
+        for element in [Element::I8, Element::I16, Element::I32, Element::F32] {
+            let mut parts = Parts::new();
+            parts.manifest.arena_bytes = 20;
+            let port = &mut parts.manifest.inputs[0];
+            (port.model_type, port.element) = (model_type, element);
+            let fault = Fault::Port;
+            let error = (!holders.contains(&element)).then_some(PlanError::Manifest { fault });
+            assert_eq!(parts.error(), error, "{model_type:?} as {element:?}");
+        }
+    }
+}
+
+#[test]
+fn a_port_takes_the_bytes_of_its_elements() {
+    let mut parts = Parts::new();
+    let port = &mut parts.manifest.inputs[0];
+    (port.element, port.at) = (Element::F32, ArenaAt(4));
+    parts.manifest.arena_bytes = 20;
+    assert_eq!(parts.error(), None);
+    assert_eq!(parts.manifest.inputs[0].len_bytes(), 16);
+    parts.manifest.arena_bytes = 19;
+    let fault = Fault::Arena;
+    assert_eq!(parts.error(), Some(PlanError::Manifest { fault }));
 }
 
 #[test]
@@ -256,17 +362,40 @@ fn only_the_first_operand_is_replaced_and_only_element_by_element() {
         })
     };
     let mut parts = Parts::new();
-    let Op::Conv2d { output, .. } = &mut parts.steps[0].op else {
-        unreachable!("the first step is the dense layer");
-    };
-    *output = ArenaAt(0);
+    parts.steps[0].outputs[0] = ArenaAt(0);
     assert_eq!(parts.error(), overlap(0));
+
     let mut parts = Parts::new();
-    let Op::Clamp { params, output, .. } = &mut parts.steps[1].op else {
+    let Op::Clamp(clamp) = &mut parts.steps[1].op else {
         unreachable!("the second step is the clamp");
     };
-    params.len = 6;
+    clamp.len = 6;
     parts.manifest.arena_bytes = 16;
-    *output = ArenaAt(8);
+    parts.steps[1].outputs[0] = ArenaAt(8);
     assert_eq!(parts.error(), overlap(1));
+
+    let mut parts = Parts::new();
+    for (output, error) in [(0, None), (4, overlap(1)), (8, None)] {
+        parts.manifest.arena_bytes = 12;
+        parts.steps[1] = step("add", add(), &[in_arena(0), in_arena(4)], output);
+        assert_eq!(parts.error(), error, "the sum at {output}");
+    }
+    parts.steps[1] = step("add", add(), &[in_arena(0), in_arena(0)], 0);
+    assert_eq!(parts.error(), overlap(1));
+}
+
+/// An addition of two elements.
+fn add() -> Add {
+    let factor = |shift| Multiplier {
+        mantissa: 1 << 30,
+        shift,
+    };
+    Add {
+        broadcast: Broadcast::flat(2),
+        subtract: false,
+        zeros: [0; 2],
+        factors: [factor(0); 2],
+        factor: factor(-18),
+        store: dense().store,
+    }
 }

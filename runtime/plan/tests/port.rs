@@ -1,6 +1,6 @@
 //! How real numbers become the int8 of a plan, and back.
 
-use microtome_plan::{ArenaAt, ModelType, Port};
+use microtome_plan::{ArenaAt, Element, ModelType, Port};
 
 fn port(scale: f32, zero: i8) -> Port<'static> {
     Port {
@@ -9,6 +9,7 @@ fn port(scale: f32, zero: i8) -> Port<'static> {
         dims: heapless::Vec::from_iter([1]),
         order: heapless::Vec::from_iter([0]),
         model_type: ModelType::F32,
+        element: Element::I8,
         scale,
         zero,
     }

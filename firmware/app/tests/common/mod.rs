@@ -13,8 +13,8 @@ use microtome_kernels::reference::clamp::Clamp;
 use microtome_link::message::Channel;
 use microtome_link::{Event, Log, PROTOCOL, ToBoard, ToHost};
 use microtome_plan::{
-    ArenaAt, Cascade, Labels, Manifest, ModelType, Op, PlanBuf, Port as PlanPort, Step, Target,
-    Task,
+    ArenaAt, Cascade, Element, Labels, Manifest, ModelType, OperandAt, PlanBuf, Port as PlanPort,
+    Step, Target, Task,
 };
 
 /// Elements of the plan's input and of its output.
@@ -32,21 +32,22 @@ pub fn plan() -> PlanBuf {
         dims: [1, LEN].into_iter().collect(),
         order: [0, 1].into_iter().collect(),
         model_type: ModelType::I8,
+        element: Element::I8,
         scale: 1.0 / 256.0,
         zero: -128,
     };
-    let clamp = |name, input, output, max| Step {
-        name,
-        scale: 1.0 / 256.0,
-        op: Op::Clamp {
-            params: Clamp {
-                len: LEN,
-                min: -128,
-                max,
-            },
-            input: ArenaAt(input),
-            output: ArenaAt(output),
-        },
+    let clamp = |name, input, output, max| {
+        let (len, min) = (LEN, -128);
+        Step {
+            name,
+            scale: 1.0 / 256.0,
+            op: Clamp { len, min, max }.into(),
+            inputs: [OperandAt::Arena(ArenaAt(input))].into_iter().collect(),
+            outputs: [ArenaAt(output)].into_iter().collect(),
+            state: heapless::Vec::new(),
+            scratch: ArenaAt(0),
+            constants: heapless::Vec::new(),
+        }
     };
     let manifest = Manifest {
         model: "clamp",

@@ -99,7 +99,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
             let mut backend = executor::open(args.backend, &model)?;
             result.executor = Some(backend.name());
             let samples = executor::to_arena(&model, &samples)?;
-            let time = |sample: &Vec<i8>| {
+            let time = |sample: &Vec<u8>| {
                 let begin = Instant::now();
                 backend.run(&[vec![&sample[..]]])?;
                 Ok(begin.elapsed().as_secs_f64() * 1e6)
@@ -154,8 +154,8 @@ fn on_board(
 ) -> Result<()> {
     let counts = board.clock.instructions_per_tick.is_some();
     let runs = if counts { 1 } else { args.runs as usize };
-    let frames: Vec<Vec<i8>> = executor::to_arena(model, samples)?;
-    let frames: Vec<Vec<i8>> = frames
+    let frames: Vec<Vec<u8>> = executor::to_arena(model, samples)?;
+    let frames: Vec<Vec<u8>> = frames
         .iter()
         .cycle()
         .take(runs.max(samples.len()))
@@ -195,9 +195,9 @@ fn count_instructions(
         .steps()
         .zip(&sample.step_ticks)
         .map(|(step, &ticks)| OpCost {
-            op: step.op.kind(),
+            op: step.op.operator().kind(),
             name: step.name.to_owned(),
-            macs: step.op.macs(),
+            macs: step.op.operator().macs(),
             instructions: board.instructions(ticks).unwrap_or_default(),
         });
     result.instructions_per_op = costs.collect();

@@ -6,8 +6,8 @@ use crate::commands::run::samples;
 use crate::executor::{self, Name};
 use crate::model::Model;
 use crate::report;
-use anyhow::{Result, ensure};
-use microtome_plan::{ArenaAt, Manifest, ModelType, PlanBuf, Port, Task, encode};
+use anyhow::{Result, bail, ensure};
+use microtome_plan::{Element, Manifest, ModelType, PlanBuf, Port, Task, encode};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -144,18 +144,29 @@ fn first_difference(
     Ok(None)
 }
 
-/// The plan up to and with step `last`, whose output becomes the only output.
+/// The plan up to and with step `last`, whose first result becomes the only output.
 fn beginning(whole: &PlanBuf, last: usize) -> Result<PlanBuf> {
     let plan = whole.plan();
     let steps: Vec<_> = plan.steps().take(last + 1).collect();
-    let writes = steps[last].op.writes();
+    let step = &steps[last];
+    let extents = step.op.operator().outputs();
+    let (Some(&at), Some(extent)) = (step.outputs.first(), extents.first()) else {
+        bail!("step {last} has no result");
+    };
+    let model_type = match extent.element {
+        Element::I8 => ModelType::I8,
+        Element::I32 => ModelType::I32,
+        Element::F32 => ModelType::F32,
+        Element::I16 => bail!("step {last} has a result of int16"),
+    };
     let output = Port {
-        name: steps[last].name,
-        at: ArenaAt(writes.start),
-        dims: [writes.len()].into_iter().collect(),
+        name: step.name,
+        at,
+        dims: [extent.len].into_iter().collect(),
         order: [0].into_iter().collect(),
-        model_type: ModelType::I8,
-        scale: steps[last].scale,
+        model_type,
+        element: extent.element,
+        scale: step.scale,
         zero: 0,
     };
     let manifest = Manifest {

@@ -186,7 +186,7 @@ fn compile(shipped: &Shipped, folder: &Path, narrator: &Narrator) -> Result<Mode
 }
 
 /// The shipped samples as the board's sensor shows them.
-fn frames(model: &Model) -> Result<Vec<Vec<i8>>> {
+fn frames(model: &Model) -> Result<Vec<Vec<u8>>> {
     let pictures = SAMPLES.iter().map(|(name, png)| {
         array::decode_picture(png).with_context(|| format!("the shipped sample {name}"))
     });

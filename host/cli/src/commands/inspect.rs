@@ -4,8 +4,9 @@ use crate::commands::run::hex;
 use crate::model::Model;
 use crate::report::{self, grouped};
 use anyhow::Result;
-use microtome_plan::{Plan, Port, Step};
+use microtome_plan::{ModelType, Plan, Port, Step};
 use serde::Serialize;
+use std::ops::Range;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -46,9 +47,11 @@ struct OpEntry {
     output_shape: [usize; 3],
     output_scale: f32,
     macs: usize,
-    weights: usize,
+    constants_bytes: usize,
     reads: Vec<[usize; 2]>,
-    writes: [usize; 2],
+    writes: Vec<[usize; 2]>,
+    state: Vec<[usize; 2]>,
+    scratch_bytes: usize,
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
@@ -121,7 +124,7 @@ fn print_ops(ops: &[OpEntry]) {
         "output",
         "scale",
         "MACs",
-        "weights, B",
+        "constants, B",
         "writes",
     ];
     let mut table = report::table(heads, 4);
@@ -134,17 +137,23 @@ fn print_ops(ops: &[OpEntry]) {
             format!("{height}×{width}×{channels}"),
             op.output_scale.to_string(),
             grouped(op.macs),
-            grouped(op.weights),
-            format!("{}..{}", op.writes[0], op.writes[1]),
+            grouped(op.constants_bytes),
+            spans(&op.writes),
         ]);
     }
     println!("{table}");
 }
 
+/// Spans of the arena, for people.
+fn spans(spans: &[[usize; 2]]) -> String {
+    let text = spans.iter().map(|[start, end]| format!("{start}..{end}"));
+    text.collect::<Vec<_>>().join(" ")
+}
+
 /// Whether each board has room for the plan.
 fn print_boards(plan: &Plan<'_>) {
     // Beside the arena a board keeps one frame, which a sensor fills while a run goes on.
-    let frame_bytes: usize = plan.manifest().inputs.iter().map(|port| port.len()).sum();
+    let frame_bytes: usize = plan.manifest().inputs.iter().map(Port::len_bytes).sum();
     let memory_bytes = plan.manifest().arena_bytes + frame_bytes;
     let mut table = report::table(["board", "arch", "arena and a frame", "plan slot"], 2);
     for board in microtome_board::boards() {
@@ -173,13 +182,17 @@ fn print_boards(plan: &Plan<'_>) {
 }
 
 fn port_entry(port: &Port<'_>) -> PortEntry {
-    let span = port.at.span(port.len());
+    let span = port.at.span(port.len_bytes());
     PortEntry {
         name: port.name.to_owned(),
         shape: port.dims.to_vec(),
         dtype: match port.model_type {
-            microtome_plan::ModelType::F32 => "float32",
-            microtome_plan::ModelType::I8 => "int8",
+            ModelType::F32 => "float32",
+            ModelType::I8 => "int8",
+            ModelType::U8 => "uint8",
+            ModelType::I32 => "int32",
+            ModelType::I64 => "int64",
+            ModelType::Bool => "bool",
         },
         scale: port.scale,
         zero_point: port.zero,
@@ -188,21 +201,19 @@ fn port_entry(port: &Port<'_>) -> PortEntry {
 }
 
 fn op_entry(step: &Step<'_>) -> OpEntry {
-    let shape = step.op.output_shape();
-    let writes = step.op.writes();
+    let operator = step.op.operator();
+    let shape = operator.output_shape();
+    let pair = |span: Range<usize>| [span.start, span.end];
     OpEntry {
-        op: step.op.kind(),
+        op: operator.kind(),
         name: step.name.to_owned(),
         output_shape: [shape.height, shape.width, shape.channels],
         output_scale: step.scale,
-        macs: step.op.macs(),
-        weights: step.op.constants().map_or(0, |(_, weights, _)| weights),
-        reads: step
-            .op
-            .reads()
-            .into_iter()
-            .map(|span| [span.start, span.end])
-            .collect(),
-        writes: [writes.start, writes.end],
+        macs: operator.macs(),
+        constants_bytes: operator.constants().iter().map(|it| it.bytes()).sum(),
+        reads: step.reads().into_iter().map(pair).collect(),
+        writes: step.writes().into_iter().map(pair).collect(),
+        state: step.kept().into_iter().map(pair).collect(),
+        scratch_bytes: operator.scratch_bytes(),
     }
 }

@@ -55,7 +55,7 @@ pub struct Ask {
     /// Number of the frame.
     pub frame: u32,
     /// The plan's first input, int8 in the arena's order.
-    pub values: Vec<i8>,
+    pub values: Vec<u8>,
     /// The board's own reading.
     pub reading: Reading,
     /// When the question came.
@@ -72,7 +72,7 @@ pub struct RunOutput {
     /// Number of the run in its session.
     pub run: u32,
     /// The int8 values of every output port, one after another, in the arena's order.
-    pub values: Vec<i8>,
+    pub values: Vec<u8>,
     /// The board's ticks of all steps together.
     pub ticks: u64,
     /// The board's ticks of each step, if they were asked for.
@@ -82,7 +82,7 @@ pub struct RunOutput {
 impl RunOutput {
     /// The values of each output port, of whose lengths there must be as many as the board sent;
     /// `None` otherwise.
-    pub fn split(&self, lens: impl IntoIterator<Item = usize>) -> Option<Vec<Vec<i8>>> {
+    pub fn split(&self, lens: impl IntoIterator<Item = usize>) -> Option<Vec<Vec<u8>>> {
         let mut rest = &self.values[..];
         let mut outputs = Vec::new();
         for len in lens {
@@ -241,10 +241,10 @@ impl Inbound {
     }
 }
 
-fn extend(values: &mut Vec<i8>, piece: &Piece<'_>, len_max: usize) -> Result<(), Fault> {
+fn extend(values: &mut Vec<u8>, piece: &Piece<'_>, len_max: usize) -> Result<(), Fault> {
     if piece.offset as usize != values.len() || values.len() + piece.data.len() > len_max {
         return Err(Fault::Violation("a piece of a tensor is out of place"));
     }
-    values.extend(piece.data.iter().map(|byte| byte.cast_signed()));
+    values.extend_from_slice(piece.data);
     Ok(())
 }

@@ -37,7 +37,7 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 pub enum RunInput<'a> {
     /// The int8 values of every input port, one after another, in the arena's order.
-    Values(&'a [i8]),
+    Values(&'a [u8]),
     /// A frame of the board's replay store, by index.
     Replay(u32),
 }
@@ -174,16 +174,11 @@ impl Session {
         }
     }
 
-    async fn send_values(&mut self, values: &[i8]) -> Result<(), SessionError> {
-        let mut data = [0; PIECE_LEN_MAX];
+    async fn send_values(&mut self, values: &[u8]) -> Result<(), SessionError> {
         let mut offset = 0;
-        for piece in values.chunks(PIECE_LEN_MAX) {
-            let data = &mut data[..piece.len()];
-            for (byte, value) in data.iter_mut().zip(piece) {
-                *byte = value.cast_unsigned();
-            }
+        for data in values.chunks(PIECE_LEN_MAX) {
             self.send(&ToBoard::Input(Piece { offset, data })).await?;
-            offset += piece.len() as u32;
+            offset += data.len() as u32;
         }
         Ok(())
     }

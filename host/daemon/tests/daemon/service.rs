@@ -21,8 +21,8 @@ fn image() -> &'static Path {
 
 /// Half of its frames leave its model unsure.
 fn board() -> (Running, PathBuf) {
-    let frames = [100_i8, 20].map(|score| {
-        let mut frame = vec![-128; FRAME_LEN];
+    let frames = [100, 20].map(|score| {
+        let mut frame = vec![i8::MIN.cast_unsigned(); FRAME_LEN];
         frame[1] = score;
         frame
     });
@@ -95,7 +95,7 @@ fn capture_log() -> Arc<Mutex<Vec<u8>>> {
 async fn every_emulated_board_runs_a_plan_and_logs() {
     let text = capture_log();
     let plan = light();
-    let values: Vec<i8> = (0..FRAME_LEN).map(|value| value as i8).collect();
+    let values: Vec<u8> = (0..FRAME_LEN).map(|value| value as u8).collect();
     for board in microtome_board::boards()
         .iter()
         .filter(|board| board.is_emulated())

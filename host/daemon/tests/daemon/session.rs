@@ -31,7 +31,7 @@ async fn a_run_gives_outputs_and_the_cost_of_each_step() {
     let wire = FakeBoard::default().start();
     let session = Session::over(wire, DeviceLog::new("scope")).await;
     let mut session = session.unwrap_or_else(|error| panic!("{error}"));
-    let values: Vec<i8> = (0..FRAME_LEN).map(|value| value as i8).collect();
+    let values: Vec<u8> = (0..FRAME_LEN).map(|value| value as u8).collect();
     for profile in [true, false] {
         let output = session
             .run(RunInput::Values(&values), profile)

@@ -8,7 +8,7 @@ use microtome_link::message::{
 };
 use microtome_link::{Event, FRAME_LEN_MAX, Link, Message, ToBoard, ToHost};
 use microtome_plan::{
-    ArenaAt, Cascade, Labels, Manifest, ModelType, PlanBuf, Port, Target, Task, encode,
+    ArenaAt, Cascade, Element, Labels, Manifest, ModelType, PlanBuf, Port, Target, Task, encode,
 };
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -27,6 +27,7 @@ fn plan(model: &str, scale: f32, zero: i8, cascade: Option<Cascade<'_>>) -> Plan
         dims: [1, FRAME_LEN].into_iter().collect(),
         order: [0, 1].into_iter().collect(),
         model_type: ModelType::I8,
+        element: Element::I8,
         scale,
         zero,
     };

@@ -15,7 +15,8 @@ mod softmax;
 
 use crate::program::Program;
 use bytemuck::NoUninit;
-use microtome_plan::{ArenaAt, Op, Plan};
+use microtome_kernels::reference::conv2d::ConvConstants;
+use microtome_plan::{ArenaAt, Op, OperandAt, Plan, Step};
 use params::Job;
 
 /// Every program there is.
@@ -84,21 +85,28 @@ impl Dispatch {
 
 /// Lowers every step of `plan`. After each, `fits` is asked about the bytes of constants so far:
 /// steps may share what they read in the plan, and packing is larger than the plan.
-pub(crate) fn lower<E>(
+///
+/// # Errors
+/// What `fits` says, and [`Unsupported`] for the first step that has no program.
+pub(crate) fn lower<E: From<Unsupported>>(
     plan: &Plan<'_>,
     fits: impl Fn(usize) -> Result<(), E>,
 ) -> Result<Lowered, E> {
     let sample_words = plan.manifest().arena_bytes.div_ceil(WORD_BYTES);
     let mut constants = Vec::new();
     let mut dispatches = Vec::with_capacity(plan.steps().len());
-    for step in plan.steps() {
-        let writes = step.op.writes();
+    for (index, step) in plan.steps().enumerate() {
+        let writes = step.output();
         let job = Job {
             sample_words: sample_words as u32,
             output_at: writes.start as u32,
             output_len: writes.len() as u32,
         };
-        dispatches.push(dispatch(&step.op, job, plan, &mut constants));
+        let dispatch = dispatch(&step, job, plan, &mut constants).ok_or_else(|| Unsupported {
+            index,
+            kind: step.op.operator().kind(),
+        })?;
+        dispatches.push(dispatch);
         fits(size_of_val(constants.as_slice()))?;
     }
     Ok(Lowered {
@@ -108,34 +116,42 @@ pub(crate) fn lower<E>(
     })
 }
 
-fn dispatch(op: &Op, job: Job, plan: &Plan<'_>, packed: &mut Vec<[u32; 4]>) -> Dispatch {
-    match op {
-        Op::Conv2d {
-            params,
-            input,
-            constants,
-            ..
-        } => {
-            let constants = plan.conv(*constants, params.weights_len(), params.output.channels);
-            conv2d::dispatch(job, params, *input, &constants, packed)
+/// A step whose operator, or a form of it, has no program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsupported {
+    /// Index of the step.
+    pub index: usize,
+    /// Name of its operator.
+    pub kind: &'static str,
+}
+
+/// The dispatch of one step; `None` where its operator has no program.
+fn dispatch(
+    step: &Step<'_>,
+    job: Job,
+    plan: &Plan<'_>,
+    packed: &mut Vec<[u32; 4]>,
+) -> Option<Dispatch> {
+    let operand = |index: usize| match step.inputs.get(index) {
+        Some(&OperandAt::Arena(at)) => Some(at),
+        _ => None,
+    };
+    let input = operand(0)?;
+    let conv = || ConvConstants::of(&plan.step_constants(step));
+    Some(match &step.op {
+        Op::Conv2d(params) => conv2d::dispatch(job, params, input, &conv(), packed),
+        Op::Depthwise(params) => depthwise::dispatch(job, params, input, &conv(), packed),
+        Op::Add(params) if params.broadcast.is_flat() && !params.subtract => {
+            add::dispatch(job, params, input, operand(1)?)
         }
-        Op::Depthwise {
-            params,
-            input,
-            constants,
-            ..
-        } => {
-            let constants = plan.conv(*constants, params.weights_len(), params.output.channels);
-            depthwise::dispatch(job, params, *input, &constants, packed)
-        }
-        Op::Add { params, a, b, .. } => add::dispatch(job, params, *a, *b),
-        Op::AveragePool { params, input, .. } => average_pool::dispatch(job, params, *input),
-        Op::MaxPool { params, input, .. } => max_pool::dispatch(job, params, *input),
-        Op::Softmax { params, input, .. } => softmax::dispatch(job, params, *input),
-        Op::Rescale { params, input, .. } => rescale::dispatch(job, params, *input),
-        Op::Pad { params, input, .. } => pad::dispatch(job, params, *input),
-        Op::Clamp { params, input, .. } => clamp::dispatch(job, params, *input),
-    }
+        Op::AveragePool(params) => average_pool::dispatch(job, params, input),
+        Op::MaxPool(params) => max_pool::dispatch(job, params, input),
+        Op::Softmax(params) => softmax::dispatch(job, params, input),
+        Op::Rescale(params) => rescale::dispatch(job, params, input),
+        Op::Pad(params) => pad::dispatch(job, params, input),
+        Op::Clamp(params) => clamp::dispatch(job, params, input),
+        _ => return None,
+    })
 }
 
 /// A byte offset as programs take it. No number of a validated plan exceeds 32 bits.

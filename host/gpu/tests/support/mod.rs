@@ -2,9 +2,9 @@
 
 use microtome_gpu::{Gpu, GpuOptions};
 use microtome_kernels::reference::conv2d::ConvConstants;
-use microtome_plan::op::ConvAt;
 use microtome_plan::{
-    ArenaAt, ConstAt, Manifest, ModelType, Op, PlanBuf, Port, Step, Target, Task, encode,
+    ArenaAt, ConstAt, Element, Manifest, ModelType, Op, OperandAt, PlanBuf, Port, Step, Target,
+    Task, encode,
 };
 use std::io::Write as _;
 
@@ -25,7 +25,7 @@ pub fn gpu() -> Option<Gpu> {
 pub struct Builder {
     arena_bytes: usize,
     constants: Vec<u8>,
-    steps: Vec<Op>,
+    steps: Vec<Step<'static>>,
 }
 
 impl Builder {
@@ -37,13 +37,13 @@ impl Builder {
     }
 
     /// The constants of a convolution.
-    pub fn conv(&mut self, constants: &ConvConstants<'_>) -> ConvAt {
-        ConvAt {
-            weights: self.constant(constants.weights),
-            bias: self.constant(constants.bias),
-            mantissas: self.constant(constants.mantissas),
-            shifts: self.constant(constants.shifts),
-        }
+    pub fn conv(&mut self, constants: &ConvConstants<'_>) -> [ConstAt; 4] {
+        [
+            self.constant(constants.weights),
+            self.constant(constants.bias),
+            self.constant(constants.mantissas),
+            self.constant(constants.shifts),
+        ]
     }
 
     fn constant<T: bytemuck::NoUninit>(&mut self, values: &[T]) -> ConstAt {
@@ -54,8 +54,25 @@ impl Builder {
         ConstAt(at)
     }
 
-    pub fn step(&mut self, op: Op) {
-        self.steps.push(op);
+    /// Adds a step without state and scratch.
+    pub fn step(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[ArenaAt],
+        output: ArenaAt,
+        constants: &[ConstAt],
+    ) {
+        let op = op.into();
+        self.steps.push(Step {
+            name: op.operator().kind(),
+            scale: 1.0,
+            op,
+            inputs: inputs.iter().copied().map(OperandAt::Arena).collect(),
+            outputs: [output].into_iter().collect(),
+            state: [].into_iter().collect(),
+            scratch: output,
+            constants: constants.iter().copied().collect(),
+        });
     }
 
     /// The plan whose inputs and outputs lie there.
@@ -66,6 +83,7 @@ impl Builder {
             dims: [len].into_iter().collect(),
             order: [0].into_iter().collect(),
             model_type: ModelType::I8,
+            element: Element::I8,
             scale: 1.0,
             zero: 0,
         };
@@ -79,12 +97,6 @@ impl Builder {
             task: Task::Raw,
             cascade: None,
         };
-        let step = |&op: &Op| Step {
-            name: op.kind(),
-            scale: 1.0,
-            op,
-        };
-        let steps: Vec<Step<'_>> = self.steps.iter().map(step).collect();
-        PlanBuf::new(&encode(&manifest, &steps, &self.constants)).expect("the plan is valid")
+        PlanBuf::new(&encode(&manifest, &self.steps, &self.constants)).expect("the plan is valid")
     }
 }

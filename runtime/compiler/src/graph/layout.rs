@@ -83,6 +83,22 @@ impl Layout {
         }
     }
 
+    /// Elements in memory between neighbours along each axis, in the model's order of the axes.
+    pub fn strides(&self) -> Vec<isize> {
+        let mut strides = vec![0; self.dims.len()];
+        let mut stride = 1;
+        for &axis in self.order.iter().rev() {
+            strides[axis] = stride as isize;
+            stride *= self.dims[axis];
+        }
+        strides
+    }
+
+    /// Whether memory is in the model's order.
+    pub fn is_row_major(&self) -> bool {
+        self.same_memory(&Self::row_major(&self.dims))
+    }
+
     /// Whether the same elements lie in the same places.
     pub fn same_memory(&self, other: &Self) -> bool {
         match other.on(&self.dims) {

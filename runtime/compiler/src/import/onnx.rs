@@ -224,8 +224,11 @@ impl<'a> Reader<'a> {
             });
         }
         let mut outputs = Vec::new();
-        for name in node.output.iter().filter(|name| !name.is_empty()) {
-            outputs.push(self.value(name)?);
+        for name in &node.output {
+            outputs.push(match &**name {
+                "" => None,
+                name => Some(self.value(name)?),
+            });
         }
         Ok(SourceNode {
             name: node_name(node).into(),
@@ -287,6 +290,7 @@ fn element(fact: &InferenceFact) -> Element {
         Some(DatumType::I32) => Element::I32,
         // tract's own type of dimensions stands for what ONNX has as int64.
         Some(DatumType::I64 | DatumType::TDim) => Element::I64,
+        Some(DatumType::Bool) => Element::Bool,
         _ => Element::Other,
     }
 }
@@ -300,6 +304,7 @@ fn constant(fact: &InferenceFact) -> Option<Elements> {
         DatumType::U8 => Elements::U8(view.as_slice().ok()?.to_vec()),
         DatumType::I32 => Elements::I32(view.as_slice().ok()?.to_vec()),
         DatumType::I64 => Elements::I64(view.as_slice().ok()?.to_vec()),
+        DatumType::Bool => Elements::Bool(view.as_slice().ok()?.to_vec()),
         DatumType::TDim => {
             let cast = tensor.cast_to::<i64>().ok()?;
             Elements::I64(cast.as_plain_ram()?.as_slice().ok()?.to_vec())

@@ -40,8 +40,8 @@ pub struct SourceNode {
     pub op: String,
     /// Operands; `None` where an optional one is left out.
     pub inputs: Vec<Option<ValueId>>,
-    /// Results.
-    pub outputs: Vec<ValueId>,
+    /// Results; `None` where an optional one is left out.
+    pub outputs: Vec<Option<ValueId>>,
     /// Attributes.
     pub attributes: Attributes,
 }
@@ -72,6 +72,8 @@ pub enum Element {
     I32,
     /// 64-bit integer.
     I64,
+    /// Truth value.
+    Bool,
     /// Any other type.
     Other,
 }
@@ -85,7 +87,8 @@ impl Element {
             Self::U8 => "uint8",
             Self::I32 => "int32",
             Self::I64 => "int64",
-            Self::Other => "neither float32 nor int8, uint8, int32 or int64",
+            Self::Bool => "bool",
+            Self::Other => "none of float32, int8, uint8, int32, int64 and bool",
         }
     }
 }
@@ -99,6 +102,7 @@ pub enum Elements {
     U8(Vec<u8>),
     I32(Vec<i32>),
     I64(Vec<i64>),
+    Bool(Vec<bool>),
 }
 
 /// One attribute's value.

@@ -6,6 +6,7 @@ use super::operand::{Binding, Stage};
 use crate::error::Refusal;
 use crate::graph::Op;
 use crate::import::source::SourceNode;
+use crate::ops::add::Add;
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -15,7 +16,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
             return lower_bias(cx, node, operand, bias);
         }
     }
-    let (a, b) = (cx.dequantized(node, 0)?, cx.dequantized(node, 1)?);
+    let (a, b) = (cx.operand(node, 0)?, cx.operand(node, 1)?);
     let dims = cx.output_dims(node)?;
     let (a_dims, b_dims) = (cx.input_dims(node, 0)?, cx.input_dims(node, 1)?);
     if a_dims != dims || b_dims != dims {
@@ -29,7 +30,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         });
     }
     let layout = a.layout.clone();
-    cx.add_node(node, Op::Add, &[&a, &b], layout, None)
+    cx.add_node(node, Add, &[&a, &b], layout)
 }
 
 fn lower_bias(

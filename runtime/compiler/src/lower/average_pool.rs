@@ -4,9 +4,9 @@ use super::Lowering;
 use super::operand::{Activation, spatial_shape};
 use super::window::{sizes, window};
 use crate::error::Refusal;
-use crate::graph::op::AveragePool;
-use crate::graph::{Layout, Op};
+use crate::graph::Layout;
 use crate::import::source::SourceNode;
+use crate::ops::average_pool::AveragePool;
 use crate::report::Fate;
 use microtome_kernels::num::{Shape, Window};
 
@@ -78,8 +78,6 @@ fn global(input: Shape) -> AveragePool {
     }
 }
 
-/// Where padding does not count, the divisor varies: then the mean keeps the input's scale, and
-/// a change of scale is a step of its own.
 fn add_pool(
     cx: &mut Lowering<'_>,
     node: &SourceNode,
@@ -87,18 +85,7 @@ fn add_pool(
     pool: AveragePool,
 ) -> Result<Fate, Refusal> {
     let layout = Layout::channels_last(cx.output_dims(node)?);
-    let quantization = if pool.counts_padding {
-        None
-    } else {
-        cx.graph.edge(activation.edge).quantization
-    };
-    cx.add_node(
-        node,
-        Op::AveragePool(pool),
-        &[activation],
-        layout,
-        quantization,
-    )
+    cx.add_node(node, pool, &[activation], layout)
 }
 
 fn is_padded(input: Shape, output: Shape, window: &Window) -> bool {

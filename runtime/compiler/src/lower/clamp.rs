@@ -2,10 +2,10 @@
 //! between, else a clamp of their own.
 
 use super::Lowering;
-use super::operand::Stage;
 use crate::error::Refusal;
-use crate::graph::{Bounds, NodeId, Op};
+use crate::graph::{Bounds, NodeId};
 use crate::import::source::{SourceNode, ValueId};
+use crate::ops::requantize::Requantize;
 use crate::report::Fate;
 
 pub(super) fn lower_relu(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -35,31 +35,31 @@ pub(super) fn lower_clip(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fat
 }
 
 fn lower(cx: &mut Lowering<'_>, node: &SourceNode, bounds: Bounds) -> Result<Fate, Refusal> {
-    let input = cx.activation(node, 0)?;
+    let input = cx.operand(node, 0)?;
     let edge = cx.graph.edge(input.edge);
-    match (input.stage, edge.quantization, edge.producer) {
-        (Stage::Dequantized, Some(quantization), _) => {
-            if bounds.quantize(quantization) == (i8::MIN, i8::MAX) {
-                // The quantizer has clamped to these bounds already.
-                return cx.alias(node, input);
-            }
-            let layout = input.layout.clone();
-            let fate = cx.add_node(node, Op::Requantize, &[&input], layout, None)?;
-            let output = cx.output(node)?;
-            let clamped = cx.bound_activation(output)?.edge;
-            cx.graph.edge_mut(clamped).bounds = bounds;
-            Ok(fate)
-        }
-        (Stage::Real, None, Some(producer)) if is_only_use(cx, cx.input(node, 0)?) => {
+    if let Some(quantization) = edge.quantization
+        && bounds.quantize(quantization) == (i8::MIN, i8::MAX)
+    {
+        // The quantizer has clamped to these bounds already.
+        return cx.alias(node, input);
+    }
+    let takes_bounds = |producer: &NodeId| cx.graph.nodes[producer.0].op.get().takes_bounds();
+    match edge.producer.filter(takes_bounds) {
+        Some(producer) if edge.quantization.is_none() && is_only_use(cx, cx.input(node, 0)?) => {
             let edge = cx.graph.edge_mut(input.edge);
             edge.bounds = edge.bounds.then(bounds);
             fuse(cx, node, producer);
             cx.alias(node, input)?;
             Ok(Fate::FusedInto(producer.0))
         }
-        _ => Err(Refusal::NotQuantized {
-            value: cx.name(node, 0)?,
-        }),
+        _ => {
+            let layout = input.layout.clone();
+            let fate = cx.add_node(node, Requantize, &[&input], layout)?;
+            let output = cx.output(node)?;
+            let clamped = cx.bound_activation(output)?.edge;
+            cx.graph.edge_mut(clamped).bounds = bounds;
+            Ok(fate)
+        }
     }
 }
 
@@ -75,8 +75,8 @@ pub(super) fn is_only_use(cx: &Lowering<'_>, value: ValueId) -> bool {
 pub(super) fn fuse(cx: &mut Lowering<'_>, node: &SourceNode, producer: NodeId) {
     let graph_node = &mut cx.graph.nodes[producer.0];
     graph_node.name.clone_from(&node.name);
-    let edge = graph_node.output;
-    if let Some(&output) = node.outputs.first() {
+    let edge = graph_node.outputs[0];
+    if let Some(&Some(output)) = node.outputs.first() {
         let name = &cx.source.value(output).name;
         cx.graph.edge_mut(edge).name.clone_from(name);
     }

@@ -4,20 +4,20 @@ use super::Lowering;
 use super::operand::spatial_shape;
 use super::window::window;
 use crate::error::Refusal;
-use crate::graph::op::Convolution;
-use crate::graph::{Layout, Op};
+use crate::graph::Layout;
 use crate::import::source::SourceNode;
+use crate::ops::convolution::Convolution;
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
     let (activation, input) = cx.spatial(node, 0)?;
     let dims = cx.output_dims(node)?;
     let output = spatial_shape(dims)?;
-    let (constant, weights) = cx.weights(node, 1)?;
+    let (weights_dims, weights) = cx.weights(node, 1)?;
     let misfit = || Refusal::Shape {
-        found: vec![constant.dims.clone(), dims.into()],
+        found: vec![weights_dims.clone(), dims.into()],
     };
-    let [channels, depth, kernel @ ..] = &*constant.dims else {
+    let [channels, depth, kernel @ ..] = &*weights_dims else {
         return Err(misfit());
     };
     let groups = usize::try_from(node.attributes.int("group", 1)?).unwrap_or(0);
@@ -30,32 +30,25 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         return Err(misfit());
     }
     let window = window(node, kernel, input, output)?;
+    let order = channels_innermost(*channels, *depth, kernel.iter().product());
     let convolution = Convolution {
         input,
         output,
         window,
         groups,
-        weights: channels_innermost(weights, *depth, kernel.iter().product()),
-        scales: constant.scales_along(0, *channels).ok_or_else(misfit)?,
+        weights: weights.arranged(0, *channels, order).ok_or_else(misfit)?,
         bias: cx.bias(node, 2, *channels)?,
     };
     let layout = Layout::channels_last(dims);
-    cx.add_node(
-        node,
-        Op::Convolution(convolution),
-        &[&activation],
-        layout,
-        None,
-    )
+    cx.add_node(node, convolution, &[&activation], layout)
 }
 
-/// `[output channel][channel][tap]` as `[output channel][tap][channel]`.
-fn channels_innermost(weights: &[i8], depth: usize, taps: usize) -> Vec<i8> {
-    let filters = weights.chunks_exact(depth * taps);
-    let filter = |filter: &[i8]| -> Vec<i8> {
-        (0..depth * taps)
-            .map(|at| filter[at % depth * taps + at / depth])
-            .collect()
-    };
-    filters.flat_map(filter).collect()
+/// For each weight in `[output channel][tap][channel]`, its index in
+/// `[output channel][channel][tap]`.
+fn channels_innermost(channels: usize, depth: usize, taps: usize) -> impl Iterator<Item = usize> {
+    let weights = depth * taps;
+    (0..channels * weights).map(move |at| {
+        let (channel, rest) = (at / weights, at % weights);
+        channel * weights + rest % depth * taps + rest / depth
+    })
 }

@@ -3,9 +3,9 @@
 use super::Lowering;
 use super::operand::Activation;
 use crate::error::Refusal;
-use crate::graph::op::Convolution;
-use crate::graph::{Layout, Op};
+use crate::graph::Layout;
 use crate::import::source::SourceNode;
+use crate::ops::convolution::Convolution;
 use crate::report::Fate;
 use microtome_kernels::num::{Shape, Window};
 
@@ -35,14 +35,14 @@ fn lower(
     weights_transposed: bool,
     bias: Option<usize>,
 ) -> Result<Fate, Refusal> {
-    let activation = cx.dequantized(node, 0)?;
+    let activation = cx.operand(node, 0)?;
     let dims = cx.input_dims(node, 0)?;
     let output_dims = cx.output_dims(node)?;
-    let (constant, weights) = cx.weights(node, 1)?;
+    let (weights_dims, weights) = cx.weights(node, 1)?;
     let misfit = || Refusal::Shape {
-        found: vec![dims.into(), constant.dims.clone()],
+        found: vec![dims.into(), weights_dims.clone()],
     };
-    let (outputs, inputs) = match (&*constant.dims, weights_transposed) {
+    let (outputs, inputs) = match (&*weights_dims, weights_transposed) {
         (&[outputs, inputs], true) | (&[inputs, outputs], false) => (outputs, inputs),
         _ => return Err(misfit()),
     };
@@ -52,14 +52,14 @@ fn lower(
     }
     let rows = activation.layout.len() / inputs;
     let places = input_places(cx, node, &activation, rows)?;
-    let weight = |output: usize, input: usize| {
+    let index = |output: usize, input: usize| {
         if weights_transposed {
-            weights[output * inputs + input]
+            output * inputs + input
         } else {
-            weights[input * outputs + output]
+            input * outputs + output
         }
     };
-    let packed = (0..outputs).flat_map(|output| places.iter().map(move |&at| weight(output, at)));
+    let order = (0..outputs).flat_map(|output| places.iter().map(move |&at| index(output, at)));
     let shape = |channels| Shape {
         height: rows,
         width: 1,
@@ -75,9 +75,8 @@ fn lower(
             pad: [0, 0],
         },
         groups: 1,
-        weights: packed.collect(),
-        scales: constant
-            .scales_along(channel_axis, outputs)
+        weights: weights
+            .arranged(channel_axis, outputs, order)
             .ok_or_else(misfit)?,
         bias: match bias {
             Some(operand) => cx.bias(node, operand, outputs)?,
@@ -85,7 +84,7 @@ fn lower(
         },
     };
     let layout = Layout::row_major(output_dims);
-    cx.add_node(node, Op::Convolution(dense), &[&activation], layout, None)
+    cx.add_node(node, dense, &[&activation], layout)
 }
 
 /// For each place of a row in memory, the model's index of the feature there: a flattened image

@@ -29,7 +29,7 @@ fn lower_constant(
             QuantizedValues::I8(shifted.collect())
         }
         Elements::I32(values) => QuantizedValues::I32(values.clone()),
-        Elements::F32(_) | Elements::I64(_) => {
+        Elements::F32(_) | Elements::I64(_) | Elements::Bool(_) => {
             return Err(Refusal::Type {
                 value: value.name.clone(),
                 found: value.element.name(),
@@ -79,7 +79,7 @@ fn lower_activation(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         });
     }
     let dequantized = Activation {
-        stage: Stage::Dequantized,
+        stage: Stage::Real,
         ..input
     };
     cx.alias(node, dequantized)

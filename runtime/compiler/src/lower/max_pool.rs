@@ -1,12 +1,12 @@
-//! `MaxPool`: its result has its input's quantization, exactly.
+//! `MaxPool`.
 
 use super::Lowering;
 use super::operand::spatial_shape;
 use super::window::{sizes, window};
 use crate::error::Refusal;
-use crate::graph::op::MaxPool;
-use crate::graph::{Layout, Op};
+use crate::graph::Layout;
 use crate::import::source::SourceNode;
+use crate::ops::max_pool::MaxPool;
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -29,14 +29,5 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         window,
     };
     let layout = Layout::channels_last(dims);
-    let quantization = cx.graph.edge(activation.edge).quantization;
-    let fate = cx.add_node(
-        node,
-        Op::MaxPool(pool),
-        &[&activation],
-        layout,
-        quantization,
-    )?;
-    cx.mark_dequantized(node)?;
-    Ok(fate)
+    cx.add_node(node, pool, &[&activation], layout)
 }

@@ -23,10 +23,11 @@ mod transpose;
 mod window;
 
 use crate::error::{CompileError, Refusal};
-use crate::graph::{Graph, Layout, Node, NodeId, Op, Quantization};
+use crate::graph::{EdgeId, Graph, Kind, Layout, Node, NodeId, Op};
 use crate::import::source::{SourceModel, SourceNode, ValueId};
 use crate::report::{Fate, NodeReport};
-use operand::{Activation, Binding, Stage};
+use operand::{Activation, Binding};
+use std::collections::HashMap;
 
 type Lower = fn(&mut Lowering<'_>, &SourceNode) -> Result<Fate, Refusal>;
 
@@ -111,7 +112,8 @@ fn live_nodes(source: &SourceModel) -> Vec<bool> {
     }
     let mut live = vec![false; source.nodes.len()];
     for (index, node) in source.nodes.iter().enumerate().rev() {
-        live[index] = node.outputs.iter().any(|output| live_values[output.0]);
+        let mut outputs = node.outputs.iter().flatten();
+        live[index] = outputs.any(|output| live_values[output.0]);
         if live[index] {
             for input in node.inputs.iter().flatten() {
                 live_values[input.0] = true;
@@ -121,6 +123,38 @@ fn live_nodes(source: &SourceModel) -> Vec<bool> {
     live
 }
 
+/// Operators whose result is their operand, whatever reads it: views, and clamps that fuse.
+const TRANSPARENT: &[&str] = &[
+    "Clip",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Relu",
+    "Reshape",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// For each value, whether quantizers alone read it, perhaps behind views and clamps: then its edge
+/// itself can be quantized.
+fn only_quantized(source: &SourceModel) -> Vec<bool> {
+    let mut only = vec![true; source.values.len()];
+    for output in &source.outputs {
+        only[output.0] = false;
+    }
+    for node in source.nodes.iter().rev() {
+        let mut outputs = node.outputs.iter().flatten();
+        let passes = TRANSPARENT.contains(&&*node.op) && outputs.all(|output| only[output.0]);
+        if node.op != "QuantizeLinear" && !passes {
+            for input in node.inputs.iter().flatten() {
+                only[input.0] = false;
+            }
+        }
+    }
+    only
+}
+
 /// The graph under construction, and what each source value is in it.
 struct Lowering<'a> {
     source: &'a SourceModel,
@@ -128,6 +162,10 @@ struct Lowering<'a> {
     bindings: Vec<Option<Binding>>,
     /// Uses of each source value, by nodes and as an output.
     uses: Vec<usize>,
+    /// Whether nobody but quantizers reads each source value.
+    only_quantized: Vec<bool>,
+    /// The edge of each source constant that became an operand.
+    constants: HashMap<ValueId, EdgeId>,
 }
 
 impl<'a> Lowering<'a> {
@@ -142,6 +180,8 @@ impl<'a> Lowering<'a> {
             graph: Graph::default(),
             bindings: vec![None; source.values.len()],
             uses,
+            only_quantized: only_quantized(source),
+            constants: HashMap::new(),
         }
     }
 
@@ -151,6 +191,7 @@ impl<'a> Lowering<'a> {
             && node
                 .outputs
                 .iter()
+                .flatten()
                 .all(|&output| self.source.value(output).constant.is_some());
         if is_known {
             return Ok(Fate::Folded);
@@ -159,42 +200,91 @@ impl<'a> Lowering<'a> {
         lower(self, node)
     }
 
-    /// Adds the node for `node` that reads `inputs`; its output is real until it is quantized,
-    /// unless the operator itself knows its quantization.
+    /// Adds the node for `node` that reads `inputs` and has one result of real numbers. The result
+    /// is float until a quantizer says otherwise, unless the operator knows its quantization.
     fn add_node(
         &mut self,
         node: &SourceNode,
-        op: Op,
+        op: impl Into<Op>,
         inputs: &[&Activation],
         layout: Layout,
-        quantization: Option<Quantization>,
     ) -> Result<Fate, Refusal> {
-        if layout.len() == 0 {
-            return Err(Refusal::Shape {
-                found: vec![layout.dims],
-            });
+        self.add_node_of(node, Kind::Real, op, inputs, layout)
+    }
+
+    /// As [`Self::add_node`], with a result of any kind.
+    fn add_node_of(
+        &mut self,
+        node: &SourceNode,
+        kind: Kind,
+        op: impl Into<Op>,
+        inputs: &[&Activation],
+        layout: Layout,
+    ) -> Result<Fate, Refusal> {
+        let outputs = [(kind, layout)];
+        self.add_node_with(node, op, inputs, &outputs)
+    }
+
+    /// Adds a node with one result for each of `outputs`, those of `node` in their order.
+    fn add_node_with(
+        &mut self,
+        node: &SourceNode,
+        op: impl Into<Op>,
+        inputs: &[&Activation],
+        outputs: &[(Kind, Layout)],
+    ) -> Result<Fate, Refusal> {
+        let op = op.into();
+        let first = inputs.first().map(|input| self.graph.edge(input.edge));
+        let is_quantized = first.and_then(|edge| edge.quantization);
+        let quantization = match is_quantized {
+            Some(kept) if op.get().keeps_quantization() => Some(kept),
+            Some(_) => op.get().fixed_quantization(),
+            None => None,
+        };
+        let mut edges = Vec::new();
+        for (index, (kind, layout)) in outputs.iter().enumerate() {
+            if layout.len() == 0 {
+                return Err(Refusal::Shape {
+                    found: vec![layout.dims.clone()],
+                });
+            }
+            let value = node.outputs.get(index).copied().flatten();
+            let name = value.map_or(&node.name, |value| &self.source.value(value).name);
+            let edge = self.graph.add_edge(name, *kind, layout.len());
+            if *kind == Kind::Real {
+                self.graph.edge_mut(edge).quantization = quantization;
+            }
+            edges.push(edge);
+            if let Some(value) = value {
+                self.bind(value, Activation::real(edge, layout.clone()));
+            }
         }
-        let output = self.output(node)?;
-        let edge = self
-            .graph
-            .add_edge(&self.source.value(output).name, layout.len());
-        self.graph.edge_mut(edge).quantization = quantization;
         let NodeId(step) = self.graph.add_node(Node {
             name: node.name.clone(),
             source_op: node.op.clone(),
             op,
             inputs: inputs.iter().map(|input| input.edge).collect(),
-            output: edge,
+            outputs: edges,
         });
-        self.bind(
-            output,
-            Activation {
-                edge,
-                layout,
-                stage: Stage::Real,
-            },
-        );
         Ok(Fate::Step(step))
+    }
+
+    /// Adds a node that is no source node's result: a step on the way to one.
+    fn add_step(
+        &mut self,
+        node: &SourceNode,
+        kind: Kind,
+        op: impl Into<Op>,
+        inputs: &[&Activation],
+        layout: Layout,
+    ) -> Result<Activation, Refusal> {
+        let anonymous = SourceNode {
+            outputs: Vec::new(),
+            ..node.clone()
+        };
+        self.add_node_of(&anonymous, kind, op, inputs, layout.clone())?;
+        let edge = EdgeId(self.graph.edges.len() - 1);
+        Ok(Activation::real(edge, layout))
     }
 
     /// Lets the result of `node` be `activation`.
@@ -202,20 +292,6 @@ impl<'a> Lowering<'a> {
         let output = self.output(node)?;
         self.bind(output, activation);
         Ok(Fate::Aliased)
-    }
-
-    /// Lets the result of `node`, an activation, stand for exactly its int8 values.
-    fn mark_dequantized(&mut self, node: &SourceNode) -> Result<(), Refusal> {
-        let output = self.output(node)?;
-        let activation = self.bound_activation(output)?;
-        self.bind(
-            output,
-            Activation {
-                stage: Stage::Dequantized,
-                ..activation
-            },
-        );
-        Ok(())
     }
 
     /// The activation that `value` has become.

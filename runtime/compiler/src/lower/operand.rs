@@ -2,8 +2,10 @@
 
 use super::Lowering;
 use crate::error::Refusal;
-use crate::graph::{EdgeId, Layout};
+use crate::graph::{Constant, EdgeId, Kind, Layout, Quantization};
 use crate::import::source::{Elements, SourceNode, SourceValue, ValueId};
+use crate::ops::convolution::Weights;
+use crate::ops::copy::{Copy, View};
 use microtome_kernels::num::Shape;
 
 /// What a source value has become.
@@ -22,15 +24,24 @@ pub(super) struct Activation {
     pub stage: Stage,
 }
 
-/// Where between two quantizers a source value stands.
+impl Activation {
+    /// The real numbers of an edge.
+    pub const fn real(edge: EdgeId, layout: Layout) -> Self {
+        Self {
+            edge,
+            layout,
+            stage: Stage::Real,
+        }
+    }
+}
+
+/// What of an edge a source value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Real numbers that no quantizer has seen.
+    /// What its elements stand for.
     Real,
-    /// The integers between a `QuantizeLinear` and a `DequantizeLinear`.
+    /// Its int8 values themselves, between a `QuantizeLinear` and a `DequantizeLinear`.
     Quantized,
-    /// Real numbers that are exactly those of the int8 edge.
-    Dequantized,
 }
 
 /// Weights or a bias: constant integers behind a `DequantizeLinear`.
@@ -50,7 +61,53 @@ pub(super) enum QuantizedValues {
     I32(Vec<i32>),
 }
 
+/// Constant weights as the model has them.
+#[derive(Clone, Debug)]
+pub(super) enum ConstantWeights {
+    /// int8 with their scales.
+    Quantized(QuantizedConstant),
+    /// Real numbers.
+    Float(Vec<f32>),
+}
+
+impl ConstantWeights {
+    /// The weights of a convolution with `channels` output channels along `axis`, each weight
+    /// from the index that `order` gives; `None` where the scales are along another axis.
+    pub fn arranged(
+        self,
+        axis: usize,
+        channels: usize,
+        order: impl Iterator<Item = usize>,
+    ) -> Option<Weights> {
+        Some(match self {
+            Self::Float(values) => Weights::Float(order.map(|at| values[at]).collect()),
+            Self::Quantized(constant) => {
+                let scales = constant.scales_along(axis, channels)?;
+                let QuantizedValues::I8(values) = constant.values else {
+                    return None;
+                };
+                Weights::Quantized {
+                    values: order.map(|at| values[at]).collect(),
+                    scales,
+                }
+            }
+        })
+    }
+}
+
 impl QuantizedConstant {
+    fn is_int8(&self) -> bool {
+        matches!(self.values, QuantizedValues::I8(_))
+    }
+
+    /// Its quantization as an activation's, if it has one scale.
+    fn per_tensor(&self) -> Option<Quantization> {
+        match *self.scales {
+            [scale] if self.is_int8() => Some(Quantization { scale, zero: 0 }),
+            _ => None,
+        }
+    }
+
     /// The scale of each of the `count` indices of `axis`.
     pub fn scales_along(&self, axis: usize, count: usize) -> Option<Vec<f32>> {
         match *self.scales {
@@ -59,13 +116,14 @@ impl QuantizedConstant {
         }
     }
 
-    /// The real numbers, for one axis.
-    fn reals(&self) -> Vec<f64> {
+    /// The real numbers.
+    pub fn reals(&self) -> Vec<f64> {
         let integers: Vec<i32> = match &self.values {
             QuantizedValues::I8(values) => values.iter().map(|&value| value.into()).collect(),
             QuantizedValues::I32(values) => values.clone(),
         };
-        let scale = |index: usize| f64::from(self.scales[index % self.scales.len()]);
+        let inner: usize = self.dims.iter().skip(self.axis + 1).product();
+        let scale = |index: usize| f64::from(self.scales[index / inner % self.scales.len()]);
         let reals = integers.iter().enumerate();
         reals
             .map(|(index, &value)| scale(index) * f64::from(value))
@@ -82,7 +140,7 @@ impl Lowering<'_> {
 
     /// The id of the first result.
     pub(super) fn output(&self, node: &SourceNode) -> Result<ValueId, Refusal> {
-        let id = node.outputs.first().copied();
+        let id = node.outputs.first().copied().flatten();
         id.ok_or(Refusal::OperandMissing { operand: 0 })
     }
 
@@ -118,53 +176,143 @@ impl Lowering<'_> {
         self.bound_activation(self.input(node, operand)?)
     }
 
-    /// Operand `operand` as an activation whose int8 values are all that the operator reads.
-    pub(super) fn dequantized(
-        &self,
+    /// Operand `operand` as what its elements stand for: an activation, or a constant that
+    /// becomes one.
+    pub(super) fn operand(
+        &mut self,
         node: &SourceNode,
         operand: usize,
     ) -> Result<Activation, Refusal> {
-        let activation = self.activation(node, operand)?;
-        if activation.stage != Stage::Dequantized {
-            return Err(Refusal::NotQuantized {
-                value: self.name(node, operand)?,
+        let id = self.input(node, operand)?;
+        if let Some(Binding::Activation(activation)) = &self.bindings[id.0] {
+            return match activation.stage {
+                Stage::Real => Ok(activation.clone()),
+                Stage::Quantized => Err(Refusal::Type {
+                    value: self.name(node, operand)?,
+                    found: "quantized integers",
+                }),
+            };
+        }
+        self.constant_operand(id)
+    }
+
+    fn constant_operand(&mut self, id: ValueId) -> Result<Activation, Refusal> {
+        let value = self.source.value(id);
+        let layout = Layout::row_major(&value.dims);
+        if let Some(&edge) = self.constants.get(&id) {
+            return Ok(Activation::real(edge, layout));
+        }
+        let (constant, quantization) = match (&self.bindings[id.0], &value.constant) {
+            (Some(Binding::Quantized(constant)), _) => {
+                let reals = constant.reals().iter().map(|&it| it as f32).collect();
+                (Constant::Real(reals), constant.per_tensor())
+            }
+            (_, Some(elements)) => (constant_of(value, elements)?, None),
+            _ => return Err(not_constant(value)),
+        };
+        let kind = match constant {
+            Constant::Real(_) => Kind::Real,
+            Constant::Integer(_) => Kind::Integer,
+            Constant::Truth(_) => Kind::Truth,
+        };
+        let edge = self.graph.add_edge(&value.name, kind, layout.len());
+        let it = self.graph.edge_mut(edge);
+        (it.constant, it.quantization) = (Some(constant), quantization);
+        self.constants.insert(id, edge);
+        Ok(Activation::real(edge, layout))
+    }
+
+    /// `activation` with its memory in the order of `layout`, by a copy if it is in another one.
+    pub(super) fn laid_out(
+        &mut self,
+        node: &SourceNode,
+        activation: Activation,
+        layout: &Layout,
+    ) -> Result<Activation, Refusal> {
+        if activation.layout.same_memory(layout) {
+            let layout = layout.clone();
+            return Ok(Activation {
+                layout,
+                ..activation
             });
         }
-        Ok(activation)
+        // Memory whose axes are not the model's is first put into the model's order, over its own
+        // axes: that is the model's order over any axes.
+        let activation = match activation.layout.on(&layout.dims) {
+            Some(layout) => Activation {
+                layout,
+                ..activation
+            },
+            None => {
+                let own = Layout::row_major(&activation.layout.dims);
+                let copied = self.copied(node, &activation, &own)?;
+                let layout = Layout::row_major(&layout.dims);
+                Activation { layout, ..copied }
+            }
+        };
+        if activation.layout.same_memory(layout) {
+            return Ok(activation);
+        }
+        self.copied(node, &activation, layout)
+    }
+
+    /// A copy of `activation` in the order of `layout`, which has its axes.
+    fn copied(
+        &mut self,
+        node: &SourceNode,
+        activation: &Activation,
+        layout: &Layout,
+    ) -> Result<Activation, Refusal> {
+        let strides = activation.layout.strides();
+        let axes = layout.order.iter();
+        let axes: Vec<_> = axes
+            .map(|&axis| (layout.dims[axis], strides[axis]))
+            .collect();
+        let kind = self.graph.edge(activation.edge).kind;
+        let view = View::new(0, &axes)?;
+        self.add_step(node, kind, Copy(view), &[activation], layout.clone())
+    }
+
+    /// Operand `operand` row major in the model's own order.
+    pub(super) fn row_major(
+        &mut self,
+        node: &SourceNode,
+        operand: usize,
+    ) -> Result<Activation, Refusal> {
+        let activation = self.operand(node, operand)?;
+        let layout = Layout::row_major(self.input_dims(node, operand)?);
+        self.laid_out(node, activation, &layout)
     }
 
     /// Operand `operand` as an image or sequence, `[1, C, H, W]` or `[1, C, H]` to the model and
     /// channels last in memory.
     pub(super) fn spatial(
-        &self,
+        &mut self,
         node: &SourceNode,
         operand: usize,
     ) -> Result<(Activation, Shape), Refusal> {
-        let activation = self.dequantized(node, operand)?;
+        let activation = self.operand(node, operand)?;
         let dims = self.input_dims(node, operand)?;
-        let shape = spatial_shape(dims)?;
-        if !activation.layout.same_memory(&Layout::channels_last(dims)) {
-            return Err(Refusal::Layout {
-                value: self.name(node, operand)?,
-            });
-        }
-        Ok((activation, shape))
+        let (shape, layout) = (spatial_shape(dims)?, Layout::channels_last(dims));
+        Ok((self.laid_out(node, activation, &layout)?, shape))
     }
 
-    /// Operand `operand` as quantized int8 weights.
+    /// Operand `operand` as constant weights: int8, or float. Also their axes.
     pub(super) fn weights(
         &self,
         node: &SourceNode,
         operand: usize,
-    ) -> Result<(&QuantizedConstant, &[i8]), Refusal> {
-        if let Some(Binding::Quantized(constant)) = self.binding(node, operand)?
-            && let QuantizedValues::I8(values) = &constant.values
-        {
-            return Ok((constant, values));
-        }
-        Err(Refusal::WeightsNotQuantized {
-            value: self.name(node, operand)?,
-        })
+    ) -> Result<(Vec<usize>, ConstantWeights), Refusal> {
+        let id = self.input(node, operand)?;
+        let value = self.source.value(id);
+        let weights = match (&self.bindings[id.0], &value.constant) {
+            (Some(Binding::Quantized(constant)), _) if constant.is_int8() => {
+                ConstantWeights::Quantized(constant.clone())
+            }
+            (None, Some(Elements::F32(values))) => ConstantWeights::Float(values.clone()),
+            _ => return Err(not_constant(value)),
+        };
+        Ok((value.dims.clone(), weights))
     }
 
     /// Operand `operand` as `channels` real biases; zeros when it is left out.
@@ -250,6 +398,28 @@ pub(super) fn spatial_shape(dims: &[usize]) -> Result<Shape, Refusal> {
         });
     }
     Ok(shape)
+}
+
+/// A constant's elements as an edge holds them.
+fn constant_of(value: &SourceValue, elements: &Elements) -> Result<Constant, Refusal> {
+    let refused = || Refusal::Type {
+        value: value.name.clone(),
+        found: value.element.name(),
+    };
+    Ok(match elements {
+        Elements::F32(values) => Constant::Real(values.clone()),
+        Elements::I32(values) => Constant::Integer(values.clone()),
+        Elements::I64(values) => {
+            Constant::Integer(values.iter().map(|&it| saturated(it)).collect())
+        }
+        Elements::Bool(values) => Constant::Truth(values.clone()),
+        Elements::I8(_) | Elements::U8(_) => return Err(refused()),
+    })
+}
+
+/// An int64 as int32 holds it: models use the largest and smallest for "to the end".
+fn saturated(value: i64) -> i32 {
+    value.clamp(i32::MIN.into(), i32::MAX.into()) as i32
 }
 
 fn not_constant(value: &SourceValue) -> Refusal {

@@ -4,9 +4,9 @@ use super::Lowering;
 use super::operand::spatial_shape;
 use super::window::sizes;
 use crate::error::Refusal;
-use crate::graph::op::Pad;
-use crate::graph::{Layout, Op};
+use crate::graph::Layout;
 use crate::import::source::SourceNode;
+use crate::ops::pad::Pad;
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -31,13 +31,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         value,
     };
     let layout = Layout::channels_last(dims);
-    let quantization = cx.graph.edge(activation.edge).quantization;
-    let fate = cx.add_node(node, Op::Pad(pad), &[&activation], layout, quantization)?;
-    // Zero is always among the int8 values; another number may not be.
-    if value == 0.0 {
-        cx.mark_dequantized(node)?;
-    }
-    Ok(fate)
+    cx.add_node(node, pad, &[&activation], layout)
 }
 
 /// Padding before rows, columns and channels.

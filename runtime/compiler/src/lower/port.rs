@@ -3,8 +3,9 @@
 use super::Lowering;
 use super::operand::{Activation, Binding, Stage};
 use crate::error::{CompileError, Refusal};
-use crate::graph::{Layout, Op, Port};
+use crate::graph::{Kind, Layout, Op, Port};
 use crate::import::source::{Element, SourceModel, ValueId};
+use microtome_plan::ModelType;
 use microtome_plan::manifest::{AXES_MAX, PORTS_MAX};
 use std::collections::HashSet;
 
@@ -20,7 +21,7 @@ impl Lowering<'_> {
             let activation = Activation {
                 edge: port.edge,
                 layout: port.layout.clone(),
-                stage: if port.is_int8 {
+                stage: if matches!(port.model_type, ModelType::I8 | ModelType::U8) {
                     Stage::Quantized
                 } else {
                     Stage::Real
@@ -76,7 +77,7 @@ impl Lowering<'_> {
         let edge = self.graph.edge(activation.edge);
         if edge.quantization.is_none()
             && let Some(producer) = edge.producer
-            && let Op::Requantize = self.graph.nodes[producer.0].op
+            && let Op::Requantize(_) = self.graph.nodes[producer.0].op
         {
             let input = self.graph.nodes[producer.0].inputs[0];
             self.graph.edge_mut(activation.edge).quantization = self.graph.edge(input).quantization;
@@ -91,25 +92,29 @@ impl Lowering<'_> {
     ) -> Result<Port, Refusal> {
         let value = self.source.value(id);
         within("axes", layout.dims.len(), AXES_MAX)?;
-        let is_int8 = match value.element {
-            Element::F32 => false,
-            Element::I8 => true,
-            other => {
+        let (model_type, kind) = match value.element {
+            Element::F32 => (ModelType::F32, Kind::Real),
+            Element::I8 => (ModelType::I8, Kind::Real),
+            Element::U8 => (ModelType::U8, Kind::Real),
+            Element::I32 => (ModelType::I32, Kind::Integer),
+            Element::I64 => (ModelType::I64, Kind::Integer),
+            Element::Bool => (ModelType::Bool, Kind::Truth),
+            Element::Other => {
                 return Err(Refusal::Type {
                     value: value.name.clone(),
-                    found: other.name(),
+                    found: value.element.name(),
                 });
             }
         };
         let edge = match activation {
             Some(activation) => activation.edge,
-            None => self.graph.add_edge(&value.name, layout.len()),
+            None => self.graph.add_edge(&value.name, kind, layout.len()),
         };
         Ok(Port {
             name: value.name.clone(),
             edge,
             layout,
-            is_int8,
+            model_type,
         })
     }
 }
@@ -137,7 +142,8 @@ fn is_image(source: &SourceModel, input: ValueId) -> bool {
                 "Softmax" => return node.attributes.int("axis", -1) == Ok(1),
                 "QuantizeLinear" | "DequantizeLinear" | "Identity" | "Dropout" | "Relu"
                 | "Clip" | "Add" => {
-                    front.extend(node.outputs.iter().filter(|&&output| seen.insert(output)));
+                    let outputs = node.outputs.iter().flatten();
+                    front.extend(outputs.filter(|&&output| seen.insert(output)));
                 }
                 _ => {}
             }

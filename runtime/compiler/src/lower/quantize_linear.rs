@@ -3,8 +3,9 @@
 use super::Lowering;
 use super::operand::{Activation, Stage};
 use crate::error::Refusal;
-use crate::graph::{NodeId, Op, Quantization};
+use crate::graph::{NodeId, Quantization};
 use crate::import::source::{Element, SourceNode};
+use crate::ops::requantize::Requantize;
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -36,9 +37,10 @@ fn quantize(
     input: Activation,
     wanted: Quantization,
 ) -> Result<(Fate, Activation), Refusal> {
+    let only_quantized = cx.only_quantized[cx.input(node, 0)?.0];
     let edge = cx.graph.edge_mut(input.edge);
     match edge.quantization {
-        None => {
+        None if only_quantized => {
             edge.quantization = Some(wanted);
             let fate = match edge.producer {
                 Some(NodeId(step)) => Fate::FusedInto(step),
@@ -47,11 +49,12 @@ fn quantize(
             Ok((fate, input))
         }
         Some(found) if found == wanted => Ok((Fate::Aliased, input)),
-        Some(_) => {
+        _ => {
             let layout = input.layout.clone();
-            let fate = cx.add_node(node, Op::Requantize, &[&input], layout, Some(wanted))?;
+            let fate = cx.add_node(node, Requantize, &[&input], layout)?;
             let output = cx.output(node)?;
             let rescaled = cx.bound_activation(output)?;
+            cx.graph.edge_mut(rescaled.edge).quantization = Some(wanted);
             Ok((fate, rescaled))
         }
     }

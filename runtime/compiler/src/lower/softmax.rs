@@ -2,13 +2,12 @@
 
 use super::Lowering;
 use crate::error::Refusal;
-use crate::graph::op::Softmax;
-use crate::graph::{Op, Quantization};
 use crate::import::source::SourceNode;
+use crate::ops::softmax::Softmax;
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
-    let activation = cx.dequantized(node, 0)?;
+    let activation = cx.operand(node, 0)?;
     let dims = cx.input_dims(node, 0)?;
     let rank = dims.len() as i64;
     // Before opset 13 the operator joined all axes from `axis` on.
@@ -38,12 +37,5 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         depth,
     };
     let layout = activation.layout.clone();
-    let quantization = Some(Quantization::PROBABILITY);
-    cx.add_node(
-        node,
-        Op::Softmax(softmax),
-        &[&activation],
-        layout,
-        quantization,
-    )
+    cx.add_node(node, softmax, &[&activation], layout)
 }

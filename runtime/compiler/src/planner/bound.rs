@@ -11,20 +11,23 @@ pub fn arena_lower_bound(plan: &Plan<'_>) -> usize {
     let manifest = plan.manifest();
     let mut written = Written::default();
     for port in &manifest.inputs {
-        written.write(port.at.span(port.len()), 0);
+        written.write(port.at.span(port.len_bytes()), 0);
     }
     for (moment, step) in (1..).zip(plan.steps()) {
-        let reads = step.op.reads();
-        for span in &reads {
+        for span in &step.reads() {
             written.read(span, moment);
         }
-        let writes = step.op.writes();
-        if !(step.op.in_place() && reads.first() == Some(&writes)) {
-            written.write(writes, moment);
+        let replaced = usize::from(step.is_in_place());
+        for span in step.writes().iter().skip(replaced) {
+            written.write(span.clone(), moment);
+        }
+        written.write(step.scratch(), moment);
+        for span in step.kept() {
+            written.keep(span, manifest.steps + 1);
         }
     }
     for port in &manifest.outputs {
-        written.read(&port.at.span(port.len()), manifest.steps + 1);
+        written.read(&port.at.span(port.len_bytes()), manifest.steps + 1);
     }
     largest_live_set(&written.buffers)
 }
@@ -44,6 +47,13 @@ impl Written {
             last: moment,
         });
         self.spans.push(span);
+    }
+
+    fn keep(&mut self, span: Range<usize>, end: usize) {
+        self.write(span, 0);
+        if let Some(buffer) = self.buffers.last_mut() {
+            buffer.last = end;
+        }
     }
 
     fn read(&mut self, span: &Range<usize>, moment: usize) {

@@ -20,12 +20,13 @@ pub fn run(plan: &PlanBuf, inputs: &[Vec<i8>]) -> Vec<Vec<i8>> {
     let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut arena);
     let mut executor = Executor::new(&plan, bytes).unwrap();
     for (index, input) in inputs.iter().enumerate() {
-        executor.input_mut(index).copy_from_slice(input);
+        let bytes = bytemuck::cast_slice(input);
+        executor.input_mut(index).copy_from_slice(bytes);
     }
     executor.run(&mut ());
     let outputs = 0..plan.manifest().outputs.len();
     outputs
-        .map(|index| executor.output(index).to_vec())
+        .map(|index| bytemuck::cast_slice(executor.output(index)).to_vec())
         .collect()
 }
 

@@ -1,4 +1,5 @@
-//! A hand-made plan that uses every operator, in place and apart.
+//! Hand-made plans: one that uses every operator, in place and apart, and parts of others.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use microtome_kernels::cases::Rng;
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
@@ -13,9 +14,10 @@ use microtome_kernels::reference::{
     rescale::Rescale,
     softmax::Softmax,
 };
-use microtome_plan::op::ConvAt;
+use microtome_kernels::view::Broadcast;
 use microtome_plan::{
-    ArenaAt, ConstAt, Labels, Manifest, ModelType, Op, Port, Step, Target, Task, encode,
+    ArenaAt, ConstAt, Element, Labels, Manifest, ModelType, Op, OperandAt, Port, Step, Target,
+    Task, encode,
 };
 
 /// Bytes of arena that the plan needs.
@@ -68,17 +70,30 @@ const fn factor(shift: i8) -> Multiplier {
 pub fn plan() -> Vec<u8> {
     let mut constants = Constants::new();
     let mut steps = Vec::new();
-    let mut push = |name, op| {
-        steps.push(Step {
-            name,
-            scale: 0.5,
-            op,
-        });
-    };
-    convolutions(&mut constants, &mut push);
-    elementwise(&mut push);
-    head(&mut constants, &mut push);
+    convolutions(&mut constants, &mut steps);
+    elementwise(&mut constants, &mut steps);
+    head(&mut constants, &mut steps);
     encode(&manifest(steps.len()), &steps, &constants.bytes)
+}
+
+/// A step with operands in the arena, one result, no state and no scratch.
+pub fn step(
+    name: &'static str,
+    op: impl Into<Op>,
+    inputs: &[ArenaAt],
+    output: ArenaAt,
+    constants: &[ConstAt],
+) -> Step<'static> {
+    Step {
+        name,
+        scale: 0.5,
+        op: op.into(),
+        inputs: inputs.iter().copied().map(OperandAt::Arena).collect(),
+        outputs: heapless::Vec::from_iter([output]),
+        state: heapless::Vec::new(),
+        scratch: ArenaAt(0),
+        constants: constants.iter().copied().collect(),
+    }
 }
 
 fn manifest(steps: usize) -> Manifest<'static> {
@@ -88,6 +103,7 @@ fn manifest(steps: usize) -> Manifest<'static> {
         dims: dims.iter().copied().collect(),
         order: order.iter().copied().collect(),
         model_type: ModelType::I8,
+        element: Element::I8,
         scale: 0.25,
         zero: 3,
     };
@@ -107,7 +123,7 @@ fn manifest(steps: usize) -> Manifest<'static> {
 }
 
 /// LEFT → pad → MIDDLE → convolution → RIGHT → depthwise → LEFT.
-fn convolutions(constants: &mut Constants, push: &mut impl FnMut(&'static str, Op)) {
+fn convolutions(constants: &mut Constants, steps: &mut Vec<Step<'static>>) {
     let pad = Pad {
         input: INPUT,
         output: PADDED,
@@ -129,37 +145,31 @@ fn convolutions(constants: &mut Constants, push: &mut impl FnMut(&'static str, O
         input_zero: -7,
         store: STORE,
     };
-    let op = Op::Pad {
-        params: pad,
-        input: LEFT,
-        output: MIDDLE,
-    };
-    push("pad", op);
-    let op = Op::Conv2d {
-        params: conv,
-        input: MIDDLE,
-        output: RIGHT,
-        constants: constants.conv(conv.weights_len(), 8),
-    };
-    push("conv", op);
-    let op = Op::Depthwise {
-        params: depthwise,
-        input: RIGHT,
-        output: LEFT,
-        constants: constants.conv(depthwise.weights_len(), 8),
-    };
-    push("depthwise", op);
+    let conv_at = constants.conv(conv.weights_len(), 8);
+    let depthwise_at = constants.conv(depthwise.weights_len(), 8);
+    steps.extend([
+        step("pad", pad, &[LEFT], MIDDLE, &[]),
+        step("conv", conv, &[MIDDLE], RIGHT, &conv_at),
+        step("depthwise", depthwise, &[RIGHT], LEFT, &depthwise_at),
+    ]);
 }
 
-/// Adds, rescales and clamps LEFT and RIGHT, in place and apart, and ends in LEFT.
-fn elementwise(push: &mut impl FnMut(&'static str, Op)) {
+/// Adds, subtracts, rescales and clamps LEFT and RIGHT, in place and apart, with a constant of
+/// one element a channel, and ends in LEFT.
+fn elementwise(constants: &mut Constants, steps: &mut Vec<Step<'static>>) {
     let len = FEATURES.len();
     let add = Add {
-        len,
+        broadcast: Broadcast::flat(len),
+        subtract: false,
         zeros: [-7, -7],
         factors: [factor(0), factor(-1)],
         factor: factor(-19),
         store: STORE,
+    };
+    let subtract = Add {
+        broadcast: Broadcast::of([1, 1, 1, 3, 3, 8], [[1, 1, 1, 3, 3, 8], [1, 1, 1, 1, 1, 8]]),
+        subtract: true,
+        ..add
     };
     let rescale = Rescale {
         len,
@@ -168,48 +178,23 @@ fn elementwise(push: &mut impl FnMut(&'static str, Op)) {
         store: STORE,
     };
     let clamp = |max| Clamp { len, min: -90, max };
-    for (name, a, b, output) in [
-        ("add-in-place", LEFT, RIGHT, LEFT),
-        ("add-to-itself", LEFT, LEFT, MIDDLE),
-        ("add", MIDDLE, RIGHT, LEFT),
-    ] {
-        let params = add;
-        let op = Op::Add {
-            params,
-            a,
-            b,
-            output,
-        };
-        push(name, op);
-    }
-    for (name, input, output) in [
-        ("rescale", LEFT, MIDDLE),
-        ("rescale-in-place", MIDDLE, MIDDLE),
-    ] {
-        let params = rescale;
-        let op = Op::Rescale {
-            params,
-            input,
-            output,
-        };
-        push(name, op);
-    }
-    for (name, max, input, output) in [
-        ("clamp", 100, MIDDLE, LEFT),
-        ("clamp-in-place", 90, LEFT, LEFT),
-    ] {
-        let params = clamp(max);
-        let op = Op::Clamp {
-            params,
-            input,
-            output,
-        };
-        push(name, op);
-    }
+    let mut subtraction = step("subtract-constant", subtract, &[LEFT], LEFT, &[]);
+    let channels = OperandAt::Constant(constants.random(8));
+    subtraction.inputs.push(channels).expect("there is room");
+    steps.extend([
+        step("add-in-place", add, &[LEFT, RIGHT], LEFT, &[]),
+        step("add-to-itself", add, &[LEFT, LEFT], MIDDLE, &[]),
+        step("add", add, &[MIDDLE, RIGHT], LEFT, &[]),
+        subtraction,
+        step("rescale", rescale, &[LEFT], MIDDLE, &[]),
+        step("rescale-in-place", rescale, &[MIDDLE], MIDDLE, &[]),
+        step("clamp", clamp(100), &[MIDDLE], LEFT, &[]),
+        step("clamp-in-place", clamp(90), &[LEFT], LEFT, &[]),
+    ]);
 }
 
 /// LEFT → maximum pool → MIDDLE → average pool → LEFT → dense → RIGHT → softmax → OUTPUT.
-fn head(constants: &mut Constants, push: &mut impl FnMut(&'static str, Op)) {
+fn head(constants: &mut Constants, steps: &mut Vec<Step<'static>>) {
     let max = MaxPool {
         input: FEATURES,
         output: POOLED,
@@ -239,31 +224,13 @@ fn head(constants: &mut Constants, push: &mut impl FnMut(&'static str, Op)) {
         shift: 21,
         diff_min: -255,
     };
-    let op = Op::MaxPool {
-        params: max,
-        input: LEFT,
-        output: MIDDLE,
-    };
-    push("max-pool", op);
-    let op = Op::AveragePool {
-        params: average,
-        input: MIDDLE,
-        output: LEFT,
-    };
-    push("average-pool", op);
-    let op = Op::Conv2d {
-        params: dense,
-        input: LEFT,
-        output: RIGHT,
-        constants: constants.conv(dense.weights_len(), CLASSES),
-    };
-    push("dense", op);
-    let op = Op::Softmax {
-        params: softmax,
-        input: RIGHT,
-        output: OUTPUT,
-    };
-    push("softmax", op);
+    let dense_at = constants.conv(dense.weights_len(), CLASSES);
+    steps.extend([
+        step("max-pool", max, &[LEFT], MIDDLE, &[]),
+        step("average-pool", average, &[MIDDLE], LEFT, &[]),
+        step("dense", dense, &[LEFT], RIGHT, &dense_at),
+        step("softmax", softmax, &[RIGHT], OUTPUT, &[]),
+    ]);
 }
 
 /// A constants section with random weights.
@@ -280,18 +247,24 @@ impl Constants {
         }
     }
 
-    fn conv(&mut self, weights: usize, channels: usize) -> ConvAt {
-        let mut values = vec![0; weights];
-        self.rng.fill(&mut values);
+    /// Weights, biases, mantissas and shifts of a convolution.
+    fn conv(&mut self, weights: usize, channels: usize) -> [ConstAt; 4] {
         let bias = (0..channels as i32).map(|channel| channel * 700 - 2000);
         let (bias, mantissas): (Vec<_>, Vec<_>) =
             bias.map(|bias| (bias, factor(0).mantissa)).unzip();
-        ConvAt {
-            weights: self.append(&values),
-            bias: self.append(&bias),
-            mantissas: self.append(&mantissas),
-            shifts: self.append(&vec![-8_i8; channels]),
-        }
+        [
+            self.random(weights),
+            self.append(&bias),
+            self.append(&mantissas),
+            self.append(&vec![-8_i8; channels]),
+        ]
+    }
+
+    /// Random int8.
+    fn random(&mut self, len: usize) -> ConstAt {
+        let mut values = vec![0; len];
+        self.rng.fill(&mut values);
+        self.append(&values)
     }
 
     fn append<T: bytemuck::NoUninit>(&mut self, values: &[T]) -> ConstAt {

@@ -3,72 +3,84 @@
 //! Nothing here needs `std` or an allocator, so that an emulated board runs the same cases as
 //! the host ([`check_all`]). On a host, [`contract!`](crate::contract) makes one test an operator.
 
+mod broadcast;
 mod convolution;
+mod data;
 mod elementwise;
+mod matrix;
+mod operate;
 mod pool;
+mod recurrent;
 mod rng;
 
-pub use convolution::{conv2d, depthwise};
-pub use elementwise::{add, clamp, rescale, softmax};
-pub use pool::{average_pool, max_pool, pad};
+pub use operate::{Buffers, Case, Operand, Outcome, operate};
 pub use rng::Rng;
 
 use crate::set::KernelSet;
-use core::fmt::Debug;
+
+/// Calls a macro with the name and the parameters of every operator that has cases, after what
+/// else it is to be given: `for_each_case!(each more)` is `each! { [more] name: Type; … }`.
+#[macro_export]
+macro_rules! for_each_case {
+    ($each:ident $($more:tt)*) => {
+        $each! {
+            [$($more)*]
+            conv2d: $crate::reference::conv2d::Conv2d;
+            depthwise: $crate::reference::depthwise::Depthwise;
+            add: $crate::reference::add::Add;
+            average_pool: $crate::reference::average_pool::AveragePool;
+            max_pool: $crate::reference::max_pool::MaxPool;
+            softmax: $crate::reference::softmax::Softmax;
+            rescale: $crate::reference::rescale::Rescale;
+            pad: $crate::reference::pad::Pad;
+            clamp: $crate::reference::clamp::Clamp;
+            lookup: $crate::reference::lookup::Lookup;
+            mul: $crate::reference::mul::Mul;
+            div: $crate::reference::div::Div;
+            extremum: $crate::reference::extremum::Extremum;
+            compare: $crate::reference::compare::Compare;
+            log_softmax: $crate::reference::log_softmax::LogSoftmax;
+            prelu: $crate::reference::prelu::PRelu;
+            mat_mul: $crate::reference::mat_mul::MatMul;
+            conv_transpose: $crate::reference::conv_transpose::ConvTranspose;
+            resize_linear: $crate::reference::resize::ResizeLinear;
+            layer_norm: $crate::reference::layer_norm::LayerNorm;
+            lstm: $crate::reference::recurrent::lstm::Lstm;
+            gru: $crate::reference::recurrent::gru::Gru;
+            rnn: $crate::reference::recurrent::rnn::Rnn;
+            reduce: $crate::reference::reduce::Reduce;
+            arg_max: $crate::reference::arg_max::ArgMax;
+            copy: $crate::data::copy::Copy;
+            concat: $crate::data::concat::Concat;
+            gather: $crate::data::gather::Gather;
+            pad_by: $crate::data::pad_by::PadBy;
+            delay: $crate::data::delay::Delay;
+            select: $crate::data::select::Select;
+        }
+    };
+}
 
 /// Makes one random case and compares `set` with the reference.
 pub type Check = fn(set: &KernelSet, rng: &mut Rng, buffers: &mut Buffers);
 
-/// The check of every operator.
-pub const CHECKS: [Check; 9] = [
-    conv2d,
-    depthwise,
-    add,
-    average_pool,
-    max_pool,
-    softmax,
-    rescale,
-    pad,
-    clamp,
-];
+macro_rules! checks {
+    ([] $($name:ident: $operator:ty;)*) => {
+        $(
+            #[doc = concat!("One case of `", stringify!($name), "`.")]
+            ///
+            /// # Panics
+            /// When a result differs; the message has the case's parameters.
+            pub fn $name(set: &KernelSet, rng: &mut Rng, buffers: &mut Buffers) {
+                operate::check::<$operator>(set, rng, buffers);
+            }
+        )*
 
-/// Largest operand or result of a case.
-const LEN_MAX: usize = 4096;
-/// Most output channels of a case.
-const CHANNELS_MAX: usize = 64;
-
-/// Room for one case.
-#[derive(Debug)]
-pub struct Buffers {
-    input: [i8; LEN_MAX],
-    other: [i8; LEN_MAX],
-    expected: [i8; LEN_MAX],
-    got: [i8; LEN_MAX],
-    bias: [i32; CHANNELS_MAX],
-    mantissas: [i32; CHANNELS_MAX],
-    shifts: [i8; CHANNELS_MAX],
+        /// The check of every operator.
+        pub const CHECKS: &[Check] = &[$($name),*];
+    };
 }
 
-impl Buffers {
-    /// Empty buffers.
-    pub const fn new() -> Self {
-        Self {
-            input: [0; LEN_MAX],
-            other: [0; LEN_MAX],
-            expected: [0; LEN_MAX],
-            got: [0; LEN_MAX],
-            bias: [0; CHANNELS_MAX],
-            mantissas: [0; CHANNELS_MAX],
-            shifts: [0; CHANNELS_MAX],
-        }
-    }
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+for_each_case!(checks);
 
 /// Runs `check` on `cases` cases, the same ones each time.
 ///
@@ -87,7 +99,7 @@ pub fn repeat(set: &KernelSet, check: Check, cases: usize) {
 /// # Panics
 /// When a result differs; the message has the case's parameters.
 pub fn check_all(set: &KernelSet, cases: usize) {
-    for check in CHECKS {
+    for &check in CHECKS {
         repeat(set, check, cases);
     }
 }
@@ -97,11 +109,11 @@ pub fn check_all(set: &KernelSet, cases: usize) {
 macro_rules! contract {
     ($name:ident, $set:expr) => {
         mod $name {
-            $crate::contract!(@tests $set, conv2d depthwise add average_pool max_pool softmax
-                rescale pad clamp);
+            use $crate::contract;
+            $crate::for_each_case!(contract @tests $set);
         }
     };
-    (@tests $set:expr, $($op:ident)*) => {
+    ([@tests $set:expr] $($op:ident: $operator:ty;)*) => {
         $(
             #[test]
             fn $op() {
@@ -110,15 +122,4 @@ macro_rules! contract {
             }
         )*
     };
-}
-
-/// Panics at the first element in which `got` differs.
-fn compare(set: &KernelSet, params: &dyn Debug, expected: &[i8], got: &[i8]) {
-    let difference = expected.iter().zip(got).position(|(a, b)| a != b);
-    if let Some(at) = difference {
-        panic!(
-            "{}: element {at} is {}, the reference has {}: {params:?}",
-            set.name, got[at], expected[at]
-        );
-    }
 }

@@ -1,13 +1,12 @@
 //! Cases of the pools and of padding, and the windows of all operators that slide one.
 
-use super::{Buffers, Rng, compare};
+use super::{Case, Operand, Rng};
 use crate::num::{Shape, Window};
-use crate::reference;
 use crate::reference::average_pool::{AveragePool, Divide};
 use crate::reference::max_pool::MaxPool;
 use crate::reference::pad::Pad;
-use crate::set::{KernelSet, Unary};
-use core::fmt::Debug;
+use crate::reference::resize::{ONE, ResizeLinear};
+use bytemuck::cast_slice_mut;
 
 /// A window with the rows and columns over which it slides; both shapes have one channel.
 pub(super) struct Sliding {
@@ -51,99 +50,101 @@ pub(super) fn sliding(rng: &mut Rng, dilated: bool) -> Sliding {
     }
 }
 
-/// One case of an average pool.
-pub fn average_pool(set: &KernelSet, rng: &mut Rng, buffers: &mut Buffers) {
-    let Sliding {
-        input,
-        output,
-        window,
-    } = sliding(rng, false);
-    let channels = rng.size(1..=45);
-    let divide = if rng.once_in(2) {
-        Divide::Count
-    } else {
-        Divide::Scale {
-            zero: rng.int8(),
-            factor: rng.multiplier(-5..=0),
+impl Case for AveragePool {
+    fn random(rng: &mut Rng) -> Self {
+        let Sliding {
+            input,
+            output,
+            window,
+        } = sliding(rng, false);
+        let channels = rng.size(1..=45);
+        let divide = if rng.once_in(2) {
+            Divide::Count
+        } else {
+            Divide::Scale {
+                zero: rng.int8(),
+                factor: rng.multiplier(-5..=0),
+            }
+        };
+        Self {
+            input: Shape { channels, ..input },
+            output: Shape { channels, ..output },
+            window,
+            divide,
+            store: rng.output(),
         }
-    };
-    let params = AveragePool {
-        input: Shape { channels, ..input },
-        output: Shape { channels, ..output },
-        window,
-        divide,
-        store: rng.output(),
-    };
-    let lens = [params.input.len(), params.output.len()];
-    let kernels = [set.average_pool, reference::SET.average_pool];
-    check(set, kernels, &params, lens, rng, buffers);
-}
-
-/// One case of a maximum pool.
-pub fn max_pool(set: &KernelSet, rng: &mut Rng, buffers: &mut Buffers) {
-    let Sliding {
-        input,
-        output,
-        window,
-    } = sliding(rng, false);
-    let channels = rng.size(1..=45);
-    let [min, max] = rng.clamp();
-    let params = MaxPool {
-        input: Shape { channels, ..input },
-        output: Shape { channels, ..output },
-        window,
-        min,
-        max,
-    };
-    let lens = [params.input.len(), params.output.len()];
-    let kernels = [set.max_pool, reference::SET.max_pool];
-    check(set, kernels, &params, lens, rng, buffers);
-}
-
-/// One case of padding.
-pub fn pad(set: &KernelSet, rng: &mut Rng, buffers: &mut Buffers) {
-    let inner = [0; 3].map(|_| rng.size(1..=7));
-    let mut before = [0; 3];
-    let mut outer = inner;
-    let axes = if rng.once_in(2) { 2 } else { 3 };
-    for axis in 0..axes {
-        before[axis] = rng.size(0..=3);
-        outer[axis] += before[axis] + rng.size(0..=3);
     }
-    let shape = |[height, width, channels]: [usize; 3]| Shape {
-        height,
-        width,
-        channels,
-    };
-    let params = Pad {
-        input: shape(inner),
-        output: shape(outer),
-        before,
-        value: rng.int8(),
-    };
-    let lens = [params.input.len(), params.output.len()];
-    let kernels = [set.pad, reference::SET.pad];
-    check(set, kernels, &params, lens, rng, buffers);
 }
 
-/// Compares a kernel with the reference's, in this order in `kernels`, on a random input; `lens`
-/// has the elements of input and output.
-pub(super) fn check<P: Debug>(
-    set: &KernelSet,
-    kernels: [Unary<P>; 2],
-    params: &P,
-    lens: [usize; 2],
-    rng: &mut Rng,
-    buffers: &mut Buffers,
-) {
-    let [kernel, reference] = kernels;
-    let input = &mut buffers.input[..lens[0]];
-    rng.fill(input);
-    let expected = &mut buffers.expected[..lens[1]];
-    let got = &mut buffers.got[..lens[1]];
-    // An element that a kernel forgets must not have the right value by chance.
-    rng.fill(got);
-    reference(params, input, expected);
-    kernel(params, input, got);
-    compare(set, params, expected, got);
+impl Case for MaxPool {
+    fn random(rng: &mut Rng) -> Self {
+        let Sliding {
+            input,
+            output,
+            window,
+        } = sliding(rng, false);
+        let channels = rng.size(1..=45);
+        let [min, max] = rng.clamp();
+        Self {
+            input: Shape { channels, ..input },
+            output: Shape { channels, ..output },
+            window,
+            min,
+            max,
+        }
+    }
+}
+
+impl Case for ResizeLinear {
+    fn random(rng: &mut Rng) -> Self {
+        let channels = rng.size(1..=9);
+        let mut shape = || Shape {
+            height: rng.size(1..=9),
+            width: rng.size(1..=9),
+            channels,
+        };
+        Self {
+            input: shape(),
+            output: shape(),
+        }
+    }
+
+    fn fill(&self, rng: &mut Rng, operand: Operand, bytes: &mut [u8]) {
+        match operand {
+            Operand::Constant(axis @ (0 | 2)) => {
+                let extent = [self.input.height, self.input.width][axis / 2];
+                let indices: &mut [i32] = cast_slice_mut(bytes);
+                indices.fill_with(|| rng.size(0..=extent - 1) as i32);
+            }
+            Operand::Constant(_) => {
+                let weights: &mut [i16] = cast_slice_mut(bytes);
+                weights.fill_with(|| rng.size(0..=ONE as usize) as i16);
+            }
+            Operand::Input(_) => rng.fill(cast_slice_mut(bytes)),
+        }
+    }
+}
+
+impl Case for Pad {
+    fn random(rng: &mut Rng) -> Self {
+        let inner = [0; 3].map(|_| rng.size(1..=7));
+        let mut before = [0; 3];
+        let mut outer = inner;
+        let axes = if rng.once_in(2) { 2 } else { 3 };
+        for axis in 0..axes {
+            before[axis] = rng.size(0..=3);
+            outer[axis] += before[axis] + rng.size(0..=3);
+        }
+        let shape = |[height, width, channels]: [usize; 3]| Shape {
+            height,
+            width,
+            channels,
+        };
+        Self {
+            input: shape(inner),
+            output: shape(outer),
+            before,
+            value: rng.int8(),
+        }
+    }
 }

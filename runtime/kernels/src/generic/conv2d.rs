@@ -85,7 +85,7 @@ fn for_blocks<'a>(
 }
 
 /// The dot products of `input` with each of `weights`, which are not shorter.
-fn dots<const N: usize>(input: &[i8], weights: [&[i8]; N]) -> [i32; N] {
+pub(super) fn dots<const N: usize>(input: &[i8], weights: [&[i8]; N]) -> [i32; N] {
     let weights = weights.map(|weights| &weights[..input.len()]);
     let mut sums = [0; N];
     for (index, &x) in input.iter().enumerate() {

@@ -9,6 +9,8 @@ use crate::set::KernelSet;
 
 pub mod conv2d;
 pub mod depthwise;
+pub mod mat_mul;
+pub mod mat_vec;
 pub mod pad;
 pub mod pool;
 
@@ -23,5 +25,7 @@ pub const SET: KernelSet = KernelSet {
     average_pool: pool::average_pool,
     max_pool: pool::max_pool,
     pad: pad::pad,
+    mat_mul: mat_mul::mat_mul,
+    mat_vec: mat_vec::mat_vec,
     ..reference::SET
 };

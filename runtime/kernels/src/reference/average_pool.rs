@@ -1,6 +1,9 @@
 //! Average pooling; over the whole input it is the global average.
 
 use crate::num::{Multiplier, Output, Shape, Window};
+use crate::operator::{Args, Element, Extents, Fault, Operator, one};
+use crate::rules;
+use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of an average pool.
@@ -32,6 +35,36 @@ pub enum Divide {
         /// The factor of the sum.
         factor: Multiplier,
     },
+}
+
+impl Operator for AveragePool {
+    fn kind(&self) -> &'static str {
+        "average_pool"
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        rules::pool(self.input, self.output, &self.window)?;
+        if let Divide::Scale { factor, .. } = self.divide {
+            rules::factor(factor)?;
+        }
+        rules::store(&self.store)
+    }
+
+    fn inputs(&self) -> Extents {
+        one(Element::I8, self.input.len())
+    }
+
+    fn outputs(&self) -> Extents {
+        one(Element::I8, self.output.len())
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.output
+    }
+
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        (set.average_pool)(self, args.input(0), args.output(0));
+    }
 }
 
 /// Writes the average pool of `input` to `output`, both HWC.

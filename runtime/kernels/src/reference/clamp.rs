@@ -1,5 +1,8 @@
 //! Clamp of an activation that could not be fused into the operator before it.
 
+use crate::operator::{Args, Element, Extents, Fault, Operator, checked_len, one};
+use crate::rules;
+use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a clamp. Input and output have one scale and one zero point.
@@ -11,6 +14,37 @@ pub struct Clamp {
     pub min: i8,
     /// Upper clamp, inclusive.
     pub max: i8,
+}
+
+impl Operator for Clamp {
+    fn kind(&self) -> &'static str {
+        "clamp"
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        checked_len(&[self.len])?;
+        rules::clamp(self.min, self.max)
+    }
+
+    fn inputs(&self) -> Extents {
+        one(Element::I8, self.len)
+    }
+
+    fn outputs(&self) -> Extents {
+        one(Element::I8, self.len)
+    }
+
+    fn in_place(&self) -> bool {
+        true
+    }
+
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        if args.in_place {
+            (set.clamp_in_place)(self, args.output(0));
+        } else {
+            (set.clamp)(self, args.input(0), args.output(0));
+        }
+    }
 }
 
 /// Writes the clamped `input` to `output`.

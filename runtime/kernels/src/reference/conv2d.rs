@@ -1,6 +1,11 @@
 //! 2-D convolution; with a 1×1 window also the dense (fully connected, matrix multiply) layer.
 
 use crate::num::{Multiplier, Output, Shape, Window};
+use crate::operator::{
+    Args, Constants, Element, Extent, Extents, Fault, Operator, extents, one, require,
+};
+use crate::rules;
+use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a convolution with dense or grouped channels.
@@ -33,7 +38,36 @@ pub struct ConvConstants<'a> {
     pub shifts: &'a [i8],
 }
 
-impl ConvConstants<'_> {
+impl<'a> ConvConstants<'a> {
+    /// The extents of a step's constants, in their order.
+    pub fn extents(weights: usize, channels: usize) -> Extents {
+        extents(&[
+            Extent::new(Element::I8, weights),
+            Extent::new(Element::I32, channels),
+            Extent::new(Element::I32, channels),
+            Extent::new(Element::I8, channels),
+        ])
+    }
+
+    /// A step's constants, which have the extents of [`ConvConstants::extents`].
+    pub fn of(constants: &Constants<'a>) -> Self {
+        Self {
+            weights: constants.get(0),
+            bias: constants.get(1),
+            mantissas: constants.get(2),
+            shifts: constants.get(3),
+        }
+    }
+
+    /// Every channel has a valid multiplier.
+    ///
+    /// # Errors
+    /// [`Fault::Number`] if one has not.
+    pub fn check(&self) -> Result<(), Fault> {
+        let mut channels = 0..self.mantissas.len();
+        channels.try_for_each(|channel| rules::factor(self.multiplier(channel)))
+    }
+
     /// The multiplier of one output channel.
     pub fn multiplier(&self, channel: usize) -> Multiplier {
         Multiplier {
@@ -68,6 +102,53 @@ impl Conv2d {
     /// Multiply–accumulates, padding counted; saturates.
     pub const fn macs(&self) -> usize {
         self.output.len().saturating_mul(self.taps())
+    }
+}
+
+impl Operator for Conv2d {
+    fn kind(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        rules::window(self.input, self.output, &self.window)?;
+        let (inputs, outputs) = (self.input.channels, self.output.channels);
+        let grouped = self.groups > 0
+            && inputs.is_multiple_of(self.groups)
+            && outputs.is_multiple_of(self.groups);
+        require(grouped, Fault::Shape)?;
+        let [rows, columns] = self.window.kernel;
+        rules::taps(&[rows, columns, self.group_channels()], outputs)?;
+        rules::store(&self.store)
+    }
+
+    fn inputs(&self) -> Extents {
+        one(Element::I8, self.input.len())
+    }
+
+    fn outputs(&self) -> Extents {
+        one(Element::I8, self.output.len())
+    }
+
+    fn constants(&self) -> Extents {
+        ConvConstants::extents(self.weights_len(), self.output.channels)
+    }
+
+    fn check_constants(&self, constants: &Constants<'_>) -> Result<(), Fault> {
+        ConvConstants::of(constants).check()
+    }
+
+    fn macs(&self) -> usize {
+        Self::macs(self)
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.output
+    }
+
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        let (input, constants) = (args.input(0), ConvConstants::of(&args.constants));
+        (set.conv2d)(self, &constants, input, args.output(0));
     }
 }
 

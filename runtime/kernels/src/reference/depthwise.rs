@@ -2,6 +2,9 @@
 
 use super::conv2d::ConvConstants;
 use crate::num::{Output, Shape, Window};
+use crate::operator::{Args, Constants, Element, Extents, Fault, Operator, one, require};
+use crate::rules;
+use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a depthwise convolution.
@@ -34,6 +37,49 @@ impl Depthwise {
     pub const fn macs(&self) -> usize {
         let [rows, columns] = self.window.kernel;
         self.output.len().saturating_mul(rows * columns)
+    }
+}
+
+impl Operator for Depthwise {
+    fn kind(&self) -> &'static str {
+        "depthwise"
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        rules::window(self.input, self.output, &self.window)?;
+        let (inputs, outputs) = (self.input.channels, self.output.channels);
+        require(outputs.is_multiple_of(inputs), Fault::Shape)?;
+        rules::taps(&self.window.kernel, outputs)?;
+        rules::store(&self.store)
+    }
+
+    fn inputs(&self) -> Extents {
+        one(Element::I8, self.input.len())
+    }
+
+    fn outputs(&self) -> Extents {
+        one(Element::I8, self.output.len())
+    }
+
+    fn constants(&self) -> Extents {
+        ConvConstants::extents(self.weights_len(), self.output.channels)
+    }
+
+    fn check_constants(&self, constants: &Constants<'_>) -> Result<(), Fault> {
+        ConvConstants::of(constants).check()
+    }
+
+    fn macs(&self) -> usize {
+        Self::macs(self)
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.output
+    }
+
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        let (input, constants) = (args.input(0), ConvConstants::of(&args.constants));
+        (set.depthwise)(self, &constants, input, args.output(0));
     }
 }
 

@@ -1,6 +1,9 @@
 //! Maximum pooling. Input and output have one scale and one zero point.
 
 use crate::num::{Shape, Window};
+use crate::operator::{Args, Element, Extents, Fault, Operator, one};
+use crate::rules;
+use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a maximum pool.
@@ -16,6 +19,33 @@ pub struct MaxPool {
     pub min: i8,
     /// Upper clamp, inclusive.
     pub max: i8,
+}
+
+impl Operator for MaxPool {
+    fn kind(&self) -> &'static str {
+        "max_pool"
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        rules::pool(self.input, self.output, &self.window)?;
+        rules::clamp(self.min, self.max)
+    }
+
+    fn inputs(&self) -> Extents {
+        one(Element::I8, self.input.len())
+    }
+
+    fn outputs(&self) -> Extents {
+        one(Element::I8, self.output.len())
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.output
+    }
+
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        (set.max_pool)(self, args.input(0), args.output(0));
+    }
 }
 
 /// Writes the maximum pool of `input` to `output`, both HWC.

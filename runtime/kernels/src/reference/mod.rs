@@ -7,13 +7,27 @@
 use crate::set::KernelSet;
 
 pub mod add;
+pub mod arg_max;
 pub mod average_pool;
 pub mod clamp;
+pub mod compare;
 pub mod conv2d;
+pub mod conv_transpose;
 pub mod depthwise;
+pub mod div;
+pub mod extremum;
+pub mod layer_norm;
+pub mod log_softmax;
+pub mod lookup;
+pub mod mat_mul;
 pub mod max_pool;
+pub mod mul;
 pub mod pad;
+pub mod prelu;
+pub mod recurrent;
+pub mod reduce;
 pub mod rescale;
+pub mod resize;
 pub mod softmax;
 
 /// The reference as a kernel set: what every other set is compared with.
@@ -31,4 +45,17 @@ pub const SET: KernelSet = KernelSet {
     pad: pad::pad,
     clamp: clamp::clamp,
     clamp_in_place: clamp::clamp_in_place,
+    lookup: lookup::lookup,
+    lookup_in_place: lookup::lookup_in_place,
+    mul: mul::mul,
+    mul_in_place: mul::mul_in_place,
+    mat_mul: mat_mul::mat_mul,
+    mat_vec: recurrent::mat_vec,
+    conv_transpose: conv_transpose::conv_transpose,
+    #[cfg(feature = "float")]
+    conv2d_f32: crate::float::conv2d::conv2d,
+    #[cfg(feature = "float")]
+    depthwise_f32: crate::float::depthwise::depthwise,
+    #[cfg(feature = "float")]
+    matmul_f32: crate::float::matmul::matmul,
 };

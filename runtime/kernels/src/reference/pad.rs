@@ -1,6 +1,9 @@
 //! Constant padding of rows and columns.
 
 use crate::num::Shape;
+use crate::operator::{Args, Element, Extents, Fault, Operator, one, require};
+use crate::rules;
+use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a pad. Input and output have one scale and one zero point.
@@ -14,6 +17,40 @@ pub struct Pad {
     pub before: [usize; 3],
     /// The value of the padding.
     pub value: i8,
+}
+
+impl Operator for Pad {
+    fn kind(&self) -> &'static str {
+        "pad"
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        rules::shape(self.input)?;
+        rules::shape(self.output)?;
+        let axes = |shape: Shape| [shape.height, shape.width, shape.channels];
+        let (inner, outer) = (axes(self.input), axes(self.output));
+        let fits = |axis: usize| {
+            let before = self.before[axis];
+            before <= outer[axis] && inner[axis] <= outer[axis] - before
+        };
+        require((0..3).all(fits), Fault::Shape)
+    }
+
+    fn inputs(&self) -> Extents {
+        one(Element::I8, self.input.len())
+    }
+
+    fn outputs(&self) -> Extents {
+        one(Element::I8, self.output.len())
+    }
+
+    fn output_shape(&self) -> Shape {
+        self.output
+    }
+
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        (set.pad)(self, args.input(0), args.output(0));
+    }
 }
 
 /// Writes the padded `input` to `output`, both HWC.

@@ -18,6 +18,7 @@ pub mod depthwise;
 mod dot;
 mod dsp;
 mod finish;
+pub mod mat_vec;
 mod plane;
 
 /// Stack that one kernel uses for scratch, besides its frame: widened inputs of a convolution,
@@ -29,5 +30,6 @@ pub const SET: KernelSet = KernelSet {
     name: "armv7em",
     conv2d: conv2d::conv2d,
     depthwise: depthwise::depthwise,
+    mat_vec: mat_vec::mat_vec,
     ..generic::SET
 };

@@ -1,0 +1,17 @@
+//! The build script of the boards of this family: gives the linker the board's memory map, and the
+//! scripts of cortex-m-rt and defmt.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::copy("memory.x", out.join("memory.x"))?;
+    println!("cargo::rerun-if-changed=memory.x");
+    println!("cargo::rustc-link-search={}", out.display());
+    for argument in ["--nmagic", "-Tlink.x"] {
+        println!("cargo::rustc-link-arg={argument}");
+    }
+    println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! Arm's MPS2 with the AN500 image, a Cortex-M7 at 25 MHz, as QEMU emulates it. The regions are
+//! those of `board.toml`; `memory.x` keeps the linker out of them.
+#![no_std]
+#![no_main]
+
+use microtome_mps::{Machine, Peripherals, Region};
+
+microtome_mps::machine!(Machine {
+    name: "mps2-an500",
+    firmware: env!("CARGO_PKG_VERSION"),
+    // SAFETY: it is that board, and this the only call.
+    peripherals: unsafe { Peripherals::mps2() },
+    // SAFETY: the PSRAM is there, and the program lies elsewhere.
+    plan: unsafe { Region::at(0x6000_0000, 0x80_0000) },
+    // SAFETY: as above.
+    replay: unsafe { Region::at(0x6080_0000, 0x80_0000) },
+    // SAFETY: SSRAM 2 and 3 are there, and the program lies elsewhere.
+    arena: unsafe { Region::at(0x2010_0000, 0x30_0000) },
+});

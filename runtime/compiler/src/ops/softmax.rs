@@ -1,0 +1,88 @@
+//! Softmax over the innermost axis. Integer: the scaling of TFLite's `PreprocessSoftmaxScaling`.
+
+use super::factor::split;
+use super::{Edges, GraphOp, Kernel};
+use crate::error::Refusal;
+use crate::graph::Quantization;
+use microtome_kernels::float::softmax::{SoftmaxF32, SoftmaxKind};
+use microtome_kernels::reference::softmax;
+
+/// Integer bits of `x − max` in fixed point.
+const INTEGER_BITS: i32 = 5;
+
+/// Parameters of a softmax.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Softmax {
+    /// Vectors that are normalised.
+    pub rows: usize,
+    /// Elements of each.
+    pub depth: usize,
+}
+
+impl GraphOp for Softmax {
+    fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let (mantissa, shift, diff_min) = scaling(edges.input(0).scale)?;
+        let params = softmax::Softmax {
+            rows: self.rows,
+            depth: self.depth,
+            mantissa,
+            shift,
+            diff_min,
+        };
+        Ok(Kernel::new(params, edges))
+    }
+
+    fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        let params = SoftmaxF32 {
+            kind: SoftmaxKind::Softmax,
+            outer: self.rows,
+            len: self.depth,
+            inner: 1,
+        };
+        Ok(Kernel::new(params, edges))
+    }
+
+    fn fixed_quantization(&self) -> Option<Quantization> {
+        Some(Quantization::PROBABILITY)
+    }
+}
+
+/// Mantissa and left shift of the input's scale in Q5.26, and the smallest `x − max` that does
+/// not overflow them.
+fn scaling(scale: f32) -> Result<(i32, u8, i32), Refusal> {
+    let fixed = f64::from(scale) * f64::from(1 << (31 - INTEGER_BITS));
+    let factor = fixed.min(f64::from(i32::MAX));
+    if factor <= 1.0 {
+        return Err(Refusal::Factor {
+            factor: scale.into(),
+        });
+    }
+    let (mantissa, shift) = split(factor);
+    let largest = ((1 << INTEGER_BITS) - 1) as f64 * f64::from(1 << (31 - INTEGER_BITS));
+    let radius = (largest / 2_f64.powi(shift)).floor();
+    // A factor of at most 2^31 − 1 has a shift of at most 31; the plan takes up to 30.
+    match u8::try_from(shift) {
+        Ok(shift) if shift <= 30 => Ok((mantissa, shift, -(radius as i32))),
+        _ => Err(Refusal::Factor {
+            factor: scale.into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scaling_is_tflites() {
+        // From TFLite's `PreprocessSoftmaxScaling` and `CalculateInputRadius` by hand:
+        // 0.125 · 2^26 = 2^23 = 0.5 · 2^24, and 31 · 2^26 / 2^24 = 124.
+        assert_eq!(scaling(0.125).unwrap(), (1 << 30, 24, -124));
+    }
+
+    #[test]
+    fn a_scale_beyond_fixed_point_is_refused() {
+        assert!(scaling(1e-9).is_err());
+        assert!(scaling(1e9).is_err());
+    }
+}
