@@ -64,14 +64,22 @@ pub enum Refusal {
     /// The operator has no lowering.
     #[error("this operator is not lowered yet; run the model with --backend tract, or replace it")]
     Operator,
-    /// tract does not have the operator either.
-    #[error("tract has no such operator; replace it")]
-    NotInTract,
     /// tract has the operator, and computes it wrongly.
     #[error("tract would give wrong numbers: {fault}; use another executor, or replace it")]
     WrongInTract {
         /// What it does not do.
         fault: &'static str,
+    },
+    /// tract does not know the operator.
+    #[error("this operator is not known here; export the model with ONNX's own operators")]
+    OperatorUnknown,
+    /// The model is quantized in a way that is not taken.
+    #[error("{found} is not taken; {instead}")]
+    Quantization {
+        /// The way.
+        found: &'static str,
+        /// What to do instead.
+        instead: &'static str,
     },
     /// An attribute has a value that has no lowering.
     #[error(

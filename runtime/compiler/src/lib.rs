@@ -2,7 +2,8 @@
 //!
 //! Folders in the order in which a model passes through them:
 //!
-//! 1. `import`: tract reads the file and infers shapes; what comes out names no tract type.
+//! 1. `import`: the file is read, other forms of quantization become QDQ, and tract infers shapes;
+//!    what comes out names no tract type.
 //! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
@@ -12,8 +13,9 @@
 //! 6. `planner`: lifetimes and arena offsets.
 //! 7. `emit`: constants, steps and manifest become one validated plan.
 //!
-//! What cannot be compiled is refused with the node, the reason and a
-//! way out ([`CompileError`]). No bytes make this crate panic.
+//! Models are ONNX: float, or int8 as QDQ, QOperator, or with onnxruntime's own operators; what
+//! cannot be compiled is refused with the node, the reason and a way out ([`CompileError`]). No
+//! bytes make this crate panic.
 #![deny(missing_docs)]
 
 mod emit;
@@ -31,7 +33,7 @@ mod tensor;
 pub use error::{CompileError, Refusal, TensorError};
 pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
 pub use planner::bound::arena_lower_bound;
-pub use report::{Fate, NodeReport, Report};
+pub use report::{Fate, NodeReport, Note, Report};
 pub use tensor::{Tensor, Values};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
@@ -82,7 +84,7 @@ pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileE
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
-    let report = Report::new(lowered.nodes, &kernels, &layout);
+    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
     tracing::info!(
         model = options.model,
         steps = kernels.nodes.len(),

@@ -158,7 +158,10 @@ fn what_tract_ignores_is_refused() {
     assert!(is_wrong("SpaceToDepth", ("mode", Value::Text("CRD"))));
     assert!(is_wrong("Celu", ("alpha", Value::Float(2.0))));
     assert!(is_wrong("Attention", ("left_window_size", Value::Int(2))));
-    assert_eq!(refused("NoSuchOperator", &[]), Some(Refusal::NotInTract));
+    assert_eq!(
+        refused("NoSuchOperator", &[]),
+        Some(Refusal::OperatorUnknown)
+    );
 }
 
 #[test]

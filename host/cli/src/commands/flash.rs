@@ -35,7 +35,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let plan = model.as_ref().map(|model| model.plan.bytes());
     let replay = match (&model, &args.input) {
         (Some(model), Some(path)) => {
-            let frames = executor::to_arena(model, &samples(model, path)?)?;
+            let frames = executor::to_frames(model, &samples(model, path)?)?;
             Some(replay::encode(&frames)?)
         }
         _ => None,

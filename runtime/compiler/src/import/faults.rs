@@ -1,7 +1,7 @@
-//! What tract does not have, and what tract 0.23.9 computes wrongly: found by reading which
+//! What tract 0.23.9 computes wrongly: found by reading which
 //! attributes it reads, and by the ONNX backend node suite (`tests/conformance`).
 
-use super::onnx::node_name;
+use super::rewrite::node_name;
 use crate::error::{CompileError, Refusal};
 use tract_onnx::model::ParseResult;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
@@ -82,21 +82,13 @@ impl Harmless {
     }
 }
 
-/// Refuses the first operator that tract does not have, or computes wrongly whatever the values.
+/// Refuses the first operator that tract computes wrongly whatever the values.
 pub(super) fn check_attributes(proto: &ModelProto) -> Result<(), CompileError> {
-    let known = tract_onnx::onnx().op_register.0;
     let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
     for node in nodes {
-        let wrong = |fault| Refusal::WrongInTract { fault };
-        let refusal = if !known.contains_key(&node.op_type) {
-            Some(Refusal::NotInTract)
-        } else if let Some(ignored) = IGNORED.iter().find(|it| it.harms(node)) {
-            Some(wrong(ignored.fault))
-        } else {
-            fault(node).map(wrong)
-        };
-        if let Some(refusal) = refusal {
-            return Err(refusal.at(node_name(node), &node.op_type));
+        let ignored = IGNORED.iter().find(|it| it.harms(node));
+        if let Some(fault) = ignored.map(|it| it.fault).or_else(|| fault(node)) {
+            return Err(Refusal::WrongInTract { fault }.at(node_name(node), &node.op_type));
         }
     }
     Ok(())

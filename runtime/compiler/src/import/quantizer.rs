@@ -4,7 +4,7 @@
 //! with the zero point overflows for numbers beyond int32. This operator takes its place; with a
 //! scale for each channel, tract divides itself.
 
-use super::onnx::node_name;
+use super::rewrite::node_name;
 use std::collections::HashMap;
 use tract_onnx::model::ParseResult;
 use tract_onnx::pb::ModelProto;

@@ -4,17 +4,20 @@
 //! tract is an error.
 
 use super::by_value::{Choice, fixed, may_help};
-use super::onnx::{Sizes, analyse, guarded, parse};
+use super::onnx::{File, Sizes, analyse, guarded, parse};
 use super::{extremum, faults, quantizer};
-use crate::error::CompileError;
+use crate::error::{CompileError, Refusal};
 use crate::tensor::{Tensor, Values, each};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
-use tract_onnx::pb::{self, ModelProto};
+use tract_onnx::pb::{self, ModelProto, NodeProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::bail;
+
+/// The domains whose operators tract knows.
+const DOMAINS: &[&str] = &["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
 /// A model that tract runs in float, quantizers and all.
 #[derive(Clone, Debug)]
@@ -29,7 +32,7 @@ enum Form {
     /// Any values will do.
     Ready(Arc<TypedRunnableModel>),
     /// tract has to know the values of some inputs.
-    ByValue(Arc<ModelProto>),
+    ByValue(Arc<File>),
 }
 
 /// A float tensor: the sizes of its axes, batch (1) included, and its elements, row major.
@@ -64,14 +67,20 @@ impl TractModel {
     /// When tract does not read the model, does not know an operator, or would compute it wrongly.
     /// Where that depends on the values of inputs, [`Self::run`] says so.
     pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
-        let proto = guarded(|| parse(bytes, Sizes::Any))?;
-        faults::check_attributes(&proto)?;
-        let inputs = inputs(&proto);
-        let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
+        let file = guarded(|| parse(bytes, Sizes::Any))?;
+        let registered = tract_onnx::onnx().op_register.0;
+        // tract itself looks at names alone, whatever their domain.
+        let knows = |node: &NodeProto| {
+            DOMAINS.contains(&&*node.domain) && registered.contains_key(&node.op_type)
+        };
+        file.require(knows, Refusal::OperatorUnknown)?;
+        faults::check_attributes(&file.proto)?;
+        let inputs = inputs(&file.proto);
+        let outputs = file.proto.graph.iter().flat_map(|graph| &graph.output);
         let output_names = outputs.map(|output| output.name.clone()).collect();
-        let form = match runnable(&proto) {
+        let form = match runnable(&file) {
             Ok(runnable) => Form::Ready(runnable),
-            Err(_) if may_help(&inputs) => Form::ByValue(Arc::new(proto)),
+            Err(_) if may_help(&inputs) => Form::ByValue(Arc::new(file)),
             Err(error) => return Err(error),
         };
         Ok(Self {
@@ -102,21 +111,17 @@ impl TractModel {
         }
         match &self.form {
             Form::Ready(runnable) => run(runnable, inputs.iter()),
-            Form::ByValue(proto) => self.run_by_value(proto, inputs),
+            Form::ByValue(file) => self.run_by_value(file, inputs),
         }
     }
 
-    fn run_by_value(
-        &self,
-        proto: &ModelProto,
-        inputs: &[Tensor],
-    ) -> Result<Vec<Tensor>, TractError> {
+    fn run_by_value(&self, file: &File, inputs: &[Tensor]) -> Result<Vec<Tensor>, TractError> {
         let names = self.inputs.iter().map(|input| &*input.name);
         let mut result = Err(TractError {
             reason: "no input is small enough to be a constant".into(),
         });
         for choice in Choice::EACH {
-            let fixed = fixed(proto, names.clone().zip(inputs), choice);
+            let fixed = file.with(fixed(&file.proto, names.clone().zip(inputs), choice));
             let rest = inputs.iter().enumerate();
             let rest = rest.filter(|&(index, input)| !choice.takes(index, input));
             let rest = rest.map(|(_, input)| input);
@@ -193,11 +198,11 @@ fn inputs(proto: &ModelProto) -> Vec<TractInput> {
 }
 
 /// The model ready to run, if tract takes it and would compute it rightly.
-fn runnable(proto: &ModelProto) -> Result<Arc<TypedRunnableModel>, CompileError> {
+fn runnable(file: &File) -> Result<Arc<TypedRunnableModel>, CompileError> {
     let runnable = guarded(|| {
-        let parsed = analyse(proto)?;
-        faults::check_values(proto, &parsed)?;
-        let scales = quantizer::scales(proto, &parsed);
+        let parsed = analyse(file)?;
+        faults::check_values(&file.proto, &parsed)?;
+        let scales = quantizer::scales(&file.proto, &parsed);
         let repaired = |model: InferenceModel| {
             let mut typed = model.into_typed()?;
             extremum::put_in(&mut typed)?;

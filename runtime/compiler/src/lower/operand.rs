@@ -5,7 +5,8 @@ use crate::error::Refusal;
 use crate::graph::{Constant, EdgeId, Kind, Layout, Quantization};
 use crate::import::source::{Elements, SourceNode, SourceValue, ValueId};
 use crate::ops::convolution::Weights;
-use crate::ops::copy::{Copy, View};
+use crate::ops::copy::Copy;
+use crate::ops::view::Views;
 use microtome_kernels::num::Shape;
 
 /// What a source value has become.
@@ -266,10 +267,10 @@ impl Lowering<'_> {
         let strides = activation.layout.strides();
         let axes = layout.order.iter();
         let axes: Vec<_> = axes
-            .map(|&axis| (layout.dims[axis], strides[axis]))
+            .map(|&axis| (layout.dims[axis], [strides[axis]]))
             .collect();
         let kind = self.graph.edge(activation.edge).kind;
-        let view = View::new(0, &axes)?;
+        let view = Views::new([0], &axes)?;
         self.add_step(node, kind, Copy(view), &[activation], layout.clone())
     }
 

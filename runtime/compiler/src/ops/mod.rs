@@ -4,16 +4,21 @@
 //! Every number that an integer kernel uses is decided here, in f64, from the scales of the edges.
 //! A model whose sums might leave int32, or whose scales fixed point cannot relate, is refused.
 
-pub mod add;
 pub mod average_pool;
+pub mod binary;
+pub mod cast;
+pub mod compare;
 pub mod convolution;
 pub mod copy;
 pub mod factor;
 pub mod max_pool;
 pub mod pad;
+pub mod product;
 pub mod requantize;
+pub mod select;
 pub mod softmax;
 pub mod unary;
+pub mod view;
 
 use crate::error::Refusal;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Node, Quantization};
@@ -62,8 +67,8 @@ pub trait GraphOp: Debug {
     /// [`Refusal`] when there is none.
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal>;
 
-    /// Whether there is an integer kernel.
-    fn has_integer(&self) -> bool {
+    /// Whether there is an integer kernel for these edges, were they all quantized.
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         true
     }
 
@@ -117,13 +122,18 @@ macro_rules! operators {
 }
 
 operators! {
-    Add(add::Add),
     AveragePool(average_pool::AveragePool),
+    Binary(binary::Binary),
+    Cast(cast::Cast),
+    Compare(compare::Compare),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
     MaxPool(max_pool::MaxPool),
     Pad(pad::Pad),
+    Predicate(cast::Predicate),
+    Product(product::Product),
     Requantize(requantize::Requantize),
+    Select(select::Select),
     Softmax(softmax::Softmax),
     Unary(unary::Unary),
 }
