@@ -38,8 +38,16 @@ pub enum CompileError {
         /// The model's format.
         format: Format,
     },
-    /// An input has an axis, other than the batch, that is not fixed.
-    #[error("axis {axis} of input '{input}' is not fixed: export the model with a fixed size")]
+    /// tract does not take the model, though it is a valid one.
+    #[error("tract does not take the model: {reason}")]
+    Tract {
+        /// What tract says.
+        reason: String,
+    },
+    /// An input has an axis that is empty or, other than the batch, not fixed.
+    #[error(
+        "axis {axis} of input '{input}' is not fixed or empty: export the model with a fixed size"
+    )]
     DynamicInput {
         /// Name of the input.
         input: String,
@@ -85,6 +93,12 @@ pub enum Refusal {
         "this operator is not lowered yet; replace it, or run the model with --backend tract (ONNX)"
     )]
     Operator,
+    /// tract has the operator, and computes it wrongly.
+    #[error("tract would give wrong numbers: {fault}; use another executor, or replace it")]
+    WrongInTract {
+        /// What it does not do.
+        fault: &'static str,
+    },
     /// tract does not know the operator.
     #[error("this operator is not known here; export the model with ONNX's own operators")]
     OperatorUnknown,
@@ -202,6 +216,16 @@ pub enum Refusal {
         /// Most that a plan has.
         most: usize,
     },
+}
+
+/// Axes and elements that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found} elements do not fill the axes {dims:?}")]
+pub struct TensorError {
+    /// The sizes of the axes.
+    pub dims: Vec<usize>,
+    /// How many elements there are.
+    pub found: usize,
 }
 
 impl Refusal {

@@ -28,11 +28,13 @@ mod planner;
 mod precision;
 mod report;
 mod select;
+mod tensor;
 
-pub use error::{CompileError, Format, Refusal};
-pub use import::reference::{FloatTensor, TractError, TractModel};
+pub use error::{CompileError, Format, Refusal, TensorError};
+pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
 pub use planner::bound::arena_lower_bound;
 pub use report::{Fate, NodeReport, Note, Report};
+pub use tensor::{Tensor, Values};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
 

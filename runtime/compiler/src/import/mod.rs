@@ -5,8 +5,12 @@
 //! for the shapes and values that its analysis infers, and for no rewriting of the model. That is
 //! ours: `rewrite` brings other spellings to ONNX's operators and the QDQ format.
 
+mod by_value;
+mod extremum;
+mod faults;
 mod formats;
 pub mod onnx;
+mod quantizer;
 pub mod reference;
 mod rewrite;
 pub mod source;

@@ -26,7 +26,7 @@ const ELEMENTS_MAX: usize = 1 << 28;
 /// there is an operator that `knows` denies.
 pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
     guarded(|| {
-        let mut file = parse(bytes)?;
+        let mut file = parse(bytes, Sizes::Sample)?;
         if let Some(graph) = &mut file.proto.graph {
             formats::require_taken(graph)?;
             file.rewritten.notes.extend(weights::make_symmetric(graph));
@@ -52,7 +52,17 @@ pub(super) fn guarded<T>(
     })
 }
 
-/// A file whose nodes are rewritten and whose batch is 1.
+/// What a model has to say of its inputs' sizes. A free batch is always 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sizes {
+    /// Fixed sizes, none of them 0, and a batch of 1.
+    Sample,
+    /// Nothing.
+    Any,
+}
+
+/// A file whose nodes are rewritten and whose free batch is 1.
+#[derive(Debug)]
 pub(super) struct File {
     pub proto: ModelProto,
     pub rewritten: Rewritten,
@@ -60,12 +70,14 @@ pub(super) struct File {
     batch_names: HashSet<String>,
 }
 
-/// Decodes the file, fixes the batch of every input at 1, and rewrites its nodes.
-pub(super) fn parse(bytes: &[u8]) -> Result<File, CompileError> {
+/// Decodes the file, fixes a free batch of every input at 1, and rewrites its nodes.
+pub(super) fn parse(bytes: &[u8], sizes: Sizes) -> Result<File, CompileError> {
     let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| unreadable(format!("{error:#}")))?;
-    let opset = opset(&proto)?;
+    require_versions(&proto)?;
+    // Without one, there is none of ONNX's own operators.
+    let version = opset(&proto).unwrap_or_default();
     let graph = proto
         .graph
         .as_mut()
@@ -76,10 +88,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<File, CompileError> {
     for input in &mut graph.input {
         if !constants.contains(&input.name) {
             batch_names.extend(shape(input).and_then(batch_name));
-            fix_batch(input)?;
+            fix_sizes(input, sizes)?;
         }
     }
-    let rewritten = rewrite(graph, opset);
+    let rewritten = rewrite(graph, version);
     Ok(File {
         proto,
         rewritten,
@@ -88,6 +100,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<File, CompileError> {
 }
 
 impl File {
+    /// The same file with another model in it, one that is not rewritten.
+    pub fn with(&self, proto: ModelProto) -> Self {
+        Self {
+            proto,
+            rewritten: Rewritten::default(),
+            batch_names: self.batch_names.clone(),
+        }
+    }
+
     /// Refuses the first node that `knows` denies: for the reason for which it was not rewritten,
     /// or with `refusal`.
     pub fn require(
@@ -131,23 +152,27 @@ fn batch_name(shape: &pb::TensorShapeProto) -> Option<String> {
     }
 }
 
-fn fix_batch(input: &mut pb::ValueInfoProto) -> Result<(), CompileError> {
+fn fix_sizes(input: &mut pb::ValueInfoProto, sizes: Sizes) -> Result<(), CompileError> {
     let name = input.name.clone();
     let shape = match input.r#type.as_mut().and_then(|ty| ty.value.as_mut()) {
         Some(pb::type_proto::Value::TensorType(tensor)) => tensor.shape.as_mut(),
-        None => None,
+        None => return Err(unreadable(format!("input '{name}' is no tensor"))),
     };
     let shape = shape.ok_or_else(|| unreadable(format!("input '{name}' has no shape")))?;
     for (axis, dim) in shape.dim.iter_mut().enumerate() {
         let size = match dim.value {
-            Some(Dimension::DimValue(size)) if size > 0 => Some(size),
+            Some(Dimension::DimValue(size)) if size >= 0 => Some(size),
             _ => None,
         };
-        match (axis, size) {
-            (0, None | Some(1)) => dim.value = Some(Dimension::DimValue(1)),
-            (0, Some(batch)) => return Err(CompileError::Batch { input: name, batch }),
-            (_, None) => return Err(CompileError::DynamicInput { input: name, axis }),
-            (_, Some(_)) => {}
+        match (axis, size, sizes) {
+            (0, None, _) => dim.value = Some(Dimension::DimValue(1)),
+            (_, None | Some(0), Sizes::Sample) => {
+                return Err(CompileError::DynamicInput { input: name, axis });
+            }
+            (0, Some(batch), Sizes::Sample) if batch > 1 => {
+                return Err(CompileError::Batch { input: name, batch });
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -172,6 +197,27 @@ fn require_outputs(graph: &pb::GraphProto) -> Result<(), CompileError> {
     }
 }
 
+/// Refuses a model that does not name the version of a set of operators that it uses.
+fn require_versions(proto: &ModelProto) -> Result<(), CompileError> {
+    let name = |domain: &str| match domain {
+        "ai.onnx" => String::new(),
+        other => other.to_owned(),
+    };
+    let imports = proto.opset_import.iter();
+    let named: HashSet<_> = imports.map(|import| name(&import.domain)).collect();
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    let mut used = nodes.map(|node| name(&node.domain));
+    match used.find(|domain| !named.contains(domain)) {
+        Some(domain) if domain.is_empty() => {
+            Err(unreadable("it names no version of ONNX's operators"))
+        }
+        Some(domain) => Err(unreadable(format!(
+            "it names no version of the operators of '{domain}'"
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn opset(proto: &ModelProto) -> Result<i64, CompileError> {
     let mut imports = proto.opset_import.iter();
     let standard = imports.find(|import| matches!(&*import.domain, "" | "ai.onnx"));
@@ -179,7 +225,7 @@ fn opset(proto: &ModelProto) -> Result<i64, CompileError> {
     Ok(standard.version)
 }
 
-fn analyse(file: &File) -> Result<ParseResult, CompileError> {
+pub(super) fn analyse(file: &File) -> Result<ParseResult, CompileError> {
     // What a file says of the values between its nodes may name a symbolic batch.
     let mut parsed = tract_onnx::onnx()
         .with_ignore_value_info(true)

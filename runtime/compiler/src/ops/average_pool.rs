@@ -51,9 +51,17 @@ impl GraphOp for AveragePool {
     }
 
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
+        // A window never leaves the padding; so there is as much of it as the last one reaches.
+        let (input, output) = (self.input, self.output);
+        let extents = [(input.height, output.height), (input.width, output.width)];
+        let reach = [0, 1].map(|axis| {
+            let (extent, outputs) = extents[axis];
+            let end = (outputs - 1) * self.window.stride[axis] + self.window.kernel[axis];
+            end.saturating_sub(self.window.pad[axis] + extent)
+        });
         let params = PoolF32 {
             kind: PoolKind::Average {
-                padding: self.counts_padding.then_some([0, 0]),
+                padding: self.counts_padding.then_some(reach),
             },
             input: self.input,
             output: self.output,
