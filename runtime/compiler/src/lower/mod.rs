@@ -6,12 +6,14 @@
 
 mod add;
 mod average_pool;
+mod batch_norm;
 mod clamp;
 mod conv;
 mod dense;
 mod dequantize_linear;
 mod identity;
 mod max_pool;
+mod norm;
 mod operand;
 mod pad;
 mod parameters;
@@ -37,6 +39,7 @@ type Lower = fn(&mut Lowering<'_>, &SourceNode) -> Result<Fate, Refusal>;
 const LOWERINGS: &[(&str, Lower)] = &[
     ("Add", add::lower),
     ("AveragePool", average_pool::lower),
+    ("BatchNormalization", batch_norm::lower),
     ("Clip", clamp::lower_clip),
     ("Conv", conv::lower),
     ("DequantizeLinear", dequantize_linear::lower),
@@ -45,16 +48,24 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Flatten", reshape::lower),
     ("Gemm", dense::lower_gemm),
     ("GlobalAveragePool", average_pool::lower_global),
+    ("GroupNormalization", norm::lower_group),
     ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
+    ("InstanceNormalization", norm::lower_instance),
+    ("LayerNormalization", norm::lower_layer),
     ("LogSoftmax", softmax::lower_log),
+    ("LpNormalization", norm::lower_lp),
+    ("LRN", norm::lower_lrn),
     ("MatMul", dense::lower_matmul),
     ("MaxPool", max_pool::lower),
+    ("MeanVarianceNormalization", norm::lower_mean_variance),
     ("Pad", pad::lower),
     ("QuantizeLinear", quantize_linear::lower),
     ("ReduceMean", average_pool::lower_reduce_mean),
     ("Relu", clamp::lower_relu),
     ("Reshape", reshape::lower),
+    ("RMSNormalization", norm::lower_rms),
+    ("SimplifiedLayerNormalization", norm::lower_rms),
     ("Softmax", softmax::lower),
     ("Squeeze", reshape::lower),
     ("Transpose", transpose::lower),

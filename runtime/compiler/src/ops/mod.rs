@@ -9,7 +9,9 @@ pub mod average_pool;
 pub mod convolution;
 pub mod copy;
 pub mod factor;
+pub mod lrn;
 pub mod max_pool;
+pub mod norm;
 pub mod pad;
 pub mod product;
 pub mod requantize;
@@ -122,7 +124,9 @@ operators! {
     AveragePool(average_pool::AveragePool),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
+    Lrn(lrn::Lrn),
     MaxPool(max_pool::MaxPool),
+    Norm(norm::Norm),
     Pad(pad::Pad),
     Product(product::Product),
     Requantize(requantize::Requantize),
