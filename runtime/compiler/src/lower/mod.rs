@@ -21,6 +21,7 @@ mod port;
 mod product;
 mod quantize_linear;
 mod quantizer;
+mod recurrent;
 mod reshape;
 mod softmax;
 mod transpose;
@@ -49,6 +50,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Gemm", dense::lower_gemm),
     ("GlobalAveragePool", average_pool::lower_global),
     ("GroupNormalization", norm::lower_group),
+    ("GRU", recurrent::lower_gru),
     ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
     ("InstanceNormalization", norm::lower_instance),
@@ -56,6 +58,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("LogSoftmax", softmax::lower_log),
     ("LpNormalization", norm::lower_lp),
     ("LRN", norm::lower_lrn),
+    ("LSTM", recurrent::lower_lstm),
     ("MatMul", dense::lower_matmul),
     ("MaxPool", max_pool::lower),
     ("MeanVarianceNormalization", norm::lower_mean_variance),
@@ -65,6 +68,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Relu", clamp::lower_relu),
     ("Reshape", reshape::lower),
     ("RMSNormalization", norm::lower_rms),
+    ("RNN", recurrent::lower_rnn),
     ("SimplifiedLayerNormalization", norm::lower_rms),
     ("Softmax", softmax::lower),
     ("Squeeze", reshape::lower),

@@ -14,6 +14,7 @@ pub mod max_pool;
 pub mod norm;
 pub mod pad;
 pub mod product;
+pub mod recurrent;
 pub mod requantize;
 pub mod softmax;
 pub mod unary;
@@ -33,6 +34,8 @@ pub struct Kernel {
     pub constants: Vec<Vec<u8>>,
     /// The operands that it reads, in its order.
     pub inputs: Vec<EdgeId>,
+    /// The results that it writes, in its order.
+    pub outputs: Vec<EdgeId>,
 }
 
 impl Kernel {
@@ -42,6 +45,7 @@ impl Kernel {
             op: op.into(),
             constants: Vec::new(),
             inputs: edges.node.inputs.clone(),
+            outputs: edges.node.outputs.clone(),
         }
     }
 
@@ -129,6 +133,7 @@ operators! {
     Norm(norm::Norm),
     Pad(pad::Pad),
     Product(product::Product),
+    Recurrent(recurrent::Recurrent),
     Requantize(requantize::Requantize),
     Softmax(softmax::Softmax),
     Unary(unary::Unary),
