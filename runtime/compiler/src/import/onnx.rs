@@ -435,6 +435,11 @@ fn attributes(node: &pb::NodeProto) -> Attributes {
         Ok(AttributeType::Ints) => Attribute::Ints(it.ints.clone()),
         Ok(AttributeType::Float) => Attribute::Float(it.f),
         Ok(AttributeType::String) => Attribute::Text(String::from_utf8_lossy(&it.s).into_owned()),
+        Ok(AttributeType::Floats) => Attribute::Floats(it.floats.clone()),
+        Ok(AttributeType::Strings) => {
+            let texts = it.strings.iter().map(|it| String::from_utf8_lossy(it));
+            Attribute::Texts(texts.map(Into::into).collect())
+        }
         _ => Attribute::Other,
     };
     let pairs = node.attribute.iter().map(|it| (it.name.clone(), value(it)));

@@ -148,6 +148,8 @@ pub enum Attribute {
     Ints(Vec<i64>),
     Float(f32),
     Text(String),
+    Floats(Vec<f32>),
+    Texts(Vec<String>),
     Other,
 }
 
@@ -208,6 +210,30 @@ impl Attributes {
         }
     }
 
+    /// A list of floats; empty when it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::int`].
+    pub fn floats(&self, name: &'static str) -> Result<&[f32], Refusal> {
+        match self.0.get(name) {
+            None => Ok(&[]),
+            Some(Attribute::Floats(values)) => Ok(values),
+            Some(other) => Err(refused(name, other)),
+        }
+    }
+
+    /// A list of texts; empty when it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::int`].
+    pub fn texts(&self, name: &'static str) -> Result<&[String], Refusal> {
+        match self.0.get(name) {
+            None => Ok(&[]),
+            Some(Attribute::Texts(values)) => Ok(values),
+            Some(other) => Err(refused(name, other)),
+        }
+    }
+
     /// Refuses any value of `name` but `wanted`, which is also its default.
     ///
     /// # Errors
@@ -230,6 +256,8 @@ fn refused(attribute: &'static str, value: &Attribute) -> Refusal {
             Attribute::Ints(values) => format!("{values:?}"),
             Attribute::Float(value) => value.to_string(),
             Attribute::Text(value) => value.clone(),
+            Attribute::Floats(value) => format!("{value:?}"),
+            Attribute::Texts(value) => format!("{value:?}"),
             Attribute::Other => "(a tensor or a graph)".into(),
         },
     }

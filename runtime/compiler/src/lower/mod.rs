@@ -6,6 +6,7 @@
 
 mod add;
 mod average_pool;
+mod batch_norm;
 mod clamp;
 mod conv;
 mod dense;
@@ -13,6 +14,7 @@ mod dequantize_linear;
 mod elementwise;
 mod identity;
 mod max_pool;
+mod norm;
 mod operand;
 mod pad;
 mod parameters;
@@ -20,6 +22,7 @@ mod port;
 mod product;
 mod quantize_linear;
 mod quantizer;
+mod recurrent;
 mod reshape;
 mod softmax;
 mod transpose;
@@ -47,6 +50,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Atan", unary::lower),
     ("Atanh", unary::lower),
     ("AveragePool", average_pool::lower),
+    ("BatchNormalization", batch_norm::lower),
     ("BitShift", elementwise::lower_binary),
     ("BitwiseAnd", elementwise::lower_binary),
     ("BitwiseOr", elementwise::lower_binary),
@@ -69,26 +73,34 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Exp", unary::lower),
     ("Flatten", reshape::lower),
     ("Floor", unary::lower),
+    ("GRU", recurrent::lower_gru),
     ("Gelu", unary::lower),
     ("Gemm", dense::lower_gemm),
     ("GlobalAveragePool", average_pool::lower_global),
     ("Greater", elementwise::lower_binary),
     ("GreaterOrEqual", elementwise::lower_binary),
+    ("GroupNormalization", norm::lower_group),
     ("HardSigmoid", unary::lower),
     ("HardSwish", unary::lower),
     ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
+    ("InstanceNormalization", norm::lower_instance),
     ("IsInf", unary::lower_predicate),
     ("IsNaN", unary::lower_predicate),
+    ("LRN", norm::lower_lrn),
+    ("LSTM", recurrent::lower_lstm),
+    ("LayerNormalization", norm::lower_layer),
     ("LeakyRelu", unary::lower),
     ("Less", elementwise::lower_binary),
     ("LessOrEqual", elementwise::lower_binary),
     ("Log", unary::lower),
     ("LogSoftmax", softmax::lower_log),
+    ("LpNormalization", norm::lower_lp),
     ("MatMul", dense::lower_matmul),
     ("Max", elementwise::lower_variadic),
     ("MaxPool", max_pool::lower),
     ("Mean", elementwise::lower_variadic),
+    ("MeanVarianceNormalization", norm::lower_mean_variance),
     ("Min", elementwise::lower_variadic),
     ("Mish", unary::lower),
     ("Mod", elementwise::lower_binary),
@@ -100,6 +112,8 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Pad", pad::lower),
     ("Pow", elementwise::lower_binary),
     ("QuantizeLinear", quantize_linear::lower),
+    ("RMSNormalization", norm::lower_rms),
+    ("RNN", recurrent::lower_rnn),
     ("Reciprocal", unary::lower),
     ("ReduceMean", average_pool::lower_reduce_mean),
     ("Relu", clamp::lower_relu),
@@ -109,6 +123,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Shrink", unary::lower),
     ("Sigmoid", unary::lower),
     ("Sign", unary::lower),
+    ("SimplifiedLayerNormalization", norm::lower_rms),
     ("Sin", unary::lower),
     ("Sinh", unary::lower),
     ("Softmax", softmax::lower),

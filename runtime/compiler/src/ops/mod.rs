@@ -11,9 +11,12 @@ pub mod compare;
 pub mod convolution;
 pub mod copy;
 pub mod factor;
+pub mod lrn;
 pub mod max_pool;
+pub mod norm;
 pub mod pad;
 pub mod product;
+pub mod recurrent;
 pub mod requantize;
 pub mod select;
 pub mod softmax;
@@ -35,6 +38,8 @@ pub struct Kernel {
     pub constants: Vec<Vec<u8>>,
     /// The operands that it reads, in its order.
     pub inputs: Vec<EdgeId>,
+    /// The results that it writes, in its order.
+    pub outputs: Vec<EdgeId>,
 }
 
 impl Kernel {
@@ -44,6 +49,7 @@ impl Kernel {
             op: op.into(),
             constants: Vec::new(),
             inputs: edges.node.inputs.clone(),
+            outputs: edges.node.outputs.clone(),
         }
     }
 
@@ -128,10 +134,13 @@ operators! {
     Compare(compare::Compare),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
+    Lrn(lrn::Lrn),
     MaxPool(max_pool::MaxPool),
+    Norm(norm::Norm),
     Pad(pad::Pad),
     Predicate(cast::Predicate),
     Product(product::Product),
+    Recurrent(recurrent::Recurrent),
     Requantize(requantize::Requantize),
     Select(select::Select),
     Softmax(softmax::Softmax),
