@@ -28,6 +28,8 @@ pub struct SourceModel {
     pub origins: Vec<Origin>,
     /// What import did that the user should know.
     pub notes: Vec<Note>,
+    /// For each of `inputs`, the axis along which its frames lie, if it is a stream.
+    pub frame_axes: Vec<Option<usize>>,
 }
 
 /// An operator as the file has it.

@@ -10,6 +10,7 @@ pub mod cast;
 pub mod compare;
 pub mod convolution;
 pub mod copy;
+pub mod delay;
 pub mod factor;
 pub mod lrn;
 pub mod max_pool;
@@ -25,6 +26,7 @@ pub mod view;
 
 use crate::error::Refusal;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Node, Quantization};
+use crate::pulse::Stream;
 use microtome_kernels::num::Output;
 use microtome_plan::Op as PlanOp;
 use std::fmt::Debug;
@@ -94,10 +96,51 @@ pub trait GraphOp: Debug {
         false
     }
 
+    /// How it runs on a stream, a few frames at a time.
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        Pulsed::Refused("the operator needs the whole sequence")
+    }
+
     /// The quantization of the result where it is always the same.
     fn fixed_quantization(&self) -> Option<Quantization> {
         None
     }
+}
+
+/// How an operator runs on a stream whose frames lie one after another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pulsed {
+    /// Each frame of the results needs the same frame of the operands alone, with as many frames
+    /// of the past before them as the operands have.
+    Local,
+    /// `op` reads its operand's frames and all frames of the past before them, and gives frames
+    /// without any past.
+    Reads(
+        /// The operator.
+        Op,
+    ),
+    /// The operand must first have `past` frames before its own, `fill` before the start; then `op`
+    /// reads them and gives frames without any past, or without `op`, they are the result.
+    Past {
+        /// Frames.
+        past: usize,
+        /// What they are before the stream has begun.
+        fill: f64,
+        /// The operator.
+        op: Option<Op>,
+    },
+    /// `op` goes on where it ended; its first `frames` results have frames, the others do not.
+    Stateful {
+        /// The operator.
+        op: Op,
+        /// Results with frames.
+        frames: usize,
+    },
+    /// It does not, for this reason.
+    Refused(
+        /// The reason.
+        &'static str,
+    ),
 }
 
 /// Makes [`Op`]: one variant an operator, named as its parameters are.
@@ -134,6 +177,7 @@ operators! {
     Compare(compare::Compare),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
+    Delay(delay::Delay),
     Lrn(lrn::Lrn),
     MaxPool(max_pool::MaxPool),
     Norm(norm::Norm),

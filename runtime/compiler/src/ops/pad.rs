@@ -1,7 +1,8 @@
 //! Constant padding of rows, columns and channels.
 
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::data::pad_by::{Fill, PadBy};
 use microtome_kernels::num::Shape;
 use microtome_kernels::reference::pad;
@@ -42,6 +43,25 @@ impl GraphOp for Pad {
             fill: Fill::Value((self.value as f32).to_le_bytes()),
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    /// Padding before the first frame is what the stream is before its start.
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        let [rows, columns, channels] = self.before;
+        if self.output.height != self.input.height + rows {
+            return Pulsed::Refused("padding behind the last frame needs the end of the sequence");
+        }
+        let (input, output) = (self.input, self.output);
+        let is_rest = columns + channels > 0
+            || [input.width, input.channels] != [output.width, output.channels];
+        if is_rest {
+            return Pulsed::Refused("pad frames and what is within them by nodes of their own");
+        }
+        Pulsed::Past {
+            past: rows,
+            fill: self.value,
+            op: None,
+        }
     }
 
     fn keeps_quantization(&self) -> bool {
