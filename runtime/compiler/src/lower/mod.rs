@@ -5,21 +5,33 @@
 //! is in [`operand`].
 
 mod add;
+mod along;
 mod average_pool;
+mod axes;
 mod clamp;
+mod concat;
 mod conv;
 mod dense;
+mod depth_to_space;
 mod dequantize_linear;
+mod expand;
+mod gather;
 mod identity;
 mod max_pool;
+mod one_hot;
 mod operand;
 mod pad;
 mod port;
 mod quantize_linear;
 mod quantizer;
+mod reduce;
 mod reshape;
+mod resize;
+mod scatter;
+mod slice;
 mod softmax;
 mod transpose;
+mod trilu;
 mod window;
 
 use crate::error::{CompileError, Refusal};
@@ -34,30 +46,70 @@ type Lower = fn(&mut Lowering<'_>, &SourceNode) -> Result<Fate, Refusal>;
 /// Every ONNX operator that has a lowering.
 const LOWERINGS: &[(&str, Lower)] = &[
     ("Add", add::lower),
+    ("ArgMax", along::lower_arg_max),
+    ("ArgMin", along::lower_arg_min),
     ("AveragePool", average_pool::lower),
     ("Clip", clamp::lower_clip),
+    ("Concat", concat::lower),
     ("Conv", conv::lower),
+    ("CumSum", along::lower_cum_sum),
+    ("DepthToSpace", depth_to_space::lower),
     ("DequantizeLinear", dequantize_linear::lower),
     ("Dropout", identity::lower),
+    ("Expand", expand::lower),
     ("Flatten", reshape::lower),
+    ("Gather", gather::lower),
+    ("GatherElements", gather::lower_elements),
+    ("GatherND", gather::lower_nd),
     ("Gemm", dense::lower_gemm),
-    ("GlobalAveragePool", average_pool::lower_global),
+    ("GlobalAveragePool", reduce::lower_global_average),
+    ("GlobalLpPool", reduce::lower_global_lp),
+    ("GlobalMaxPool", reduce::lower_global_max),
     ("Identity", identity::lower),
     ("MatMul", dense::lower_matmul),
     ("MaxPool", max_pool::lower),
+    ("OneHot", one_hot::lower),
     ("Pad", pad::lower),
     ("QuantizeLinear", quantize_linear::lower),
-    ("ReduceMean", average_pool::lower_reduce_mean),
+    ("ReduceL1", reduce::lower),
+    ("ReduceL2", reduce::lower),
+    ("ReduceLogSum", reduce::lower),
+    ("ReduceLogSumExp", reduce::lower),
+    ("ReduceMax", reduce::lower),
+    ("ReduceMean", reduce::lower),
+    ("ReduceMin", reduce::lower),
+    ("ReduceProd", reduce::lower),
+    ("ReduceSum", reduce::lower),
+    ("ReduceSumSquare", reduce::lower),
     ("Relu", clamp::lower_relu),
     ("Reshape", reshape::lower),
+    ("Resize", resize::lower),
+    ("Scatter", scatter::lower_elements),
+    ("ScatterElements", scatter::lower_elements),
+    ("ScatterND", scatter::lower_nd),
+    ("Slice", slice::lower),
     ("Softmax", softmax::lower),
+    ("SpaceToDepth", depth_to_space::lower_reverse),
+    ("Split", slice::lower_split),
     ("Squeeze", reshape::lower),
+    ("Tile", expand::lower_tile),
+    ("TopK", along::lower_top_k),
     ("Transpose", transpose::lower),
+    ("Trilu", trilu::lower),
     ("Unsqueeze", reshape::lower),
+    ("Upsample", resize::lower),
 ];
 
 /// Operators that only compute on constants and shapes; import has their values.
-const FOLDED: &[&str] = &["Cast", "Concat", "Constant", "Gather", "Shape", "Slice"];
+const FOLDED: &[&str] = &[
+    "Cast",
+    "Constant",
+    "ConstantOfShape",
+    "EyeLike",
+    "Range",
+    "Shape",
+    "Size",
+];
 
 /// Whether an ONNX operator can become part of a plan.
 pub fn knows(op: &str) -> bool {

@@ -5,14 +5,22 @@
 //! A model whose sums might leave int32, or whose scales fixed point cannot relate, is refused.
 
 pub mod add;
+pub mod along;
 pub mod average_pool;
+pub mod concat;
 pub mod convolution;
 pub mod copy;
 pub mod factor;
+pub mod gather;
 pub mod max_pool;
+pub mod one_hot;
 pub mod pad;
+pub mod reduce;
 pub mod requantize;
+pub mod resample;
+pub mod scatter;
 pub mod softmax;
+pub mod trilu;
 pub mod unary;
 
 use crate::error::Refusal;
@@ -83,6 +91,12 @@ pub trait GraphOp: Debug {
         false
     }
 
+    /// Whether operands of another quantization must be given the result's before the integer
+    /// kernel reads them: elements of several operands end up side by side.
+    fn aligns_quantization(&self) -> bool {
+        false
+    }
+
     /// The quantization of the result where it is always the same.
     fn fixed_quantization(&self) -> Option<Quantization> {
         None
@@ -118,13 +132,27 @@ macro_rules! operators {
 
 operators! {
     Add(add::Add),
+    ArgMax(along::ArgMax),
     AveragePool(average_pool::AveragePool),
+    Concat(concat::Concat),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
+    CumSum(along::CumSum),
+    Gather(gather::Gather),
+    GatherElements(gather::GatherElements),
+    GatherNd(gather::GatherNd),
     MaxPool(max_pool::MaxPool),
+    OneHot(one_hot::OneHot),
     Pad(pad::Pad),
+    Reduce(reduce::Reduce),
     Requantize(requantize::Requantize),
+    Resample(resample::Resample),
+    ResizeLinear(resample::ResizeLinear),
+    ScatterElements(scatter::ScatterElements),
+    ScatterNd(scatter::ScatterNd),
     Softmax(softmax::Softmax),
+    TopK(along::TopK),
+    Trilu(trilu::Trilu),
     Unary(unary::Unary),
 }
 
