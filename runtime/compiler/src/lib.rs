@@ -2,7 +2,8 @@
 //!
 //! Folders in the order in which a model passes through them:
 //!
-//! 1. `import`: tract reads the file and infers shapes; what comes out names no tract type.
+//! 1. `import`: reads the file, ONNX by tract and TFLite by itself; other forms of quantization
+//!    become QDQ. What comes out is in ONNX's terms, has all shapes, and names no tract type.
 //! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
@@ -12,8 +13,9 @@
 //! 6. `planner`: lifetimes and arena offsets.
 //! 7. `emit`: constants, steps and manifest become one validated plan.
 //!
-//! What cannot be compiled is refused with the node, the reason and a
-//! way out ([`CompileError`]). No bytes make this crate panic.
+//! Models are ONNX: float, or int8 as QDQ, QOperator, or with onnxruntime's own operators; what
+//! cannot be compiled is refused with the node, the reason and a way out ([`CompileError`]). No
+//! bytes make this crate panic.
 #![deny(missing_docs)]
 
 mod emit;
@@ -26,11 +28,13 @@ mod planner;
 mod precision;
 mod report;
 mod select;
+mod tensor;
 
-pub use error::{CompileError, Refusal};
-pub use import::reference::{FloatTensor, TractError, TractModel};
+pub use error::{CompileError, Format, Refusal, TensorError};
+pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
 pub use planner::bound::arena_lower_bound;
-pub use report::{Fate, NodeReport, Report};
+pub use report::{Fate, NodeReport, Note, Report};
+pub use tensor::{Tensor, Values};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
 
@@ -68,19 +72,19 @@ pub struct Compiled {
     pub report: Report,
 }
 
-/// Compiles the ONNX model in `bytes`.
+/// Compiles the ONNX or TFLite model in `bytes`.
 ///
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::onnx::read(bytes, lower::knows)?;
+    let source = import::read(bytes, lower::knows)?;
     let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
     let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
-    let report = Report::new(lowered.nodes, &kernels, &layout);
+    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
     tracing::info!(
         model = options.model,
         steps = kernels.nodes.len(),

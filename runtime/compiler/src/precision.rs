@@ -6,8 +6,8 @@
 
 use crate::error::CompileError;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Kind, Node, NodeId};
-use crate::ops::Op;
 use crate::ops::requantize::Requantize;
+use crate::ops::{Edges, Op};
 use crate::report::{Fate, NodeReport};
 use std::collections::HashMap;
 
@@ -45,7 +45,7 @@ struct Settling {
 impl Settling {
     /// Adds `node`, and around it what its precision needs; gives its own place.
     fn add(&mut self, mut node: Node) -> NodeId {
-        if node.op.get().has_integer() && node.op.get().aligns_quantization() {
+        if node.op.get().aligns_quantization() {
             self.align(&mut node);
         }
         let is_real = |edge: &&EdgeId| self.graph.edge(**edge).kind == Kind::Real;
@@ -54,7 +54,11 @@ impl Settling {
         let count = |edges: &[EdgeId]| edges.iter().filter(is_real).count();
         let all = count(&node.inputs) + count(&node.outputs);
         let quantized = quantized.count();
-        if quantized == all && node.op.get().has_integer() {
+        let around = Edges {
+            graph: &self.graph,
+            node: &node,
+        };
+        if quantized == all && node.op.get().has_integer(&around) {
             return self.graph.add_node(node);
         }
         if let (Op::Requantize(_), &[from], &[to]) = (&node.op, &*node.inputs, &*node.outputs) {

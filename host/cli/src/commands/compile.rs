@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A QDQ int8 model (.onnx)
+    /// A model file (.onnx, .tflite)
     model: PathBuf,
     /// Where to write the plan (.mtp)
     #[arg(short, long)]
@@ -40,6 +40,7 @@ struct Json {
     arena_lower_bound_bytes: usize,
     plan_bytes: usize,
     nodes: Vec<Node>,
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +76,9 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         table.add_row([&node.name, &node.op, &node.fate.to_string()]);
     }
     println!("{table}");
+    for note in &source.report.notes {
+        println!("note: {note}");
+    }
     report::facts(&[
         ("plan", args.output.display().to_string()),
         ("plan hash", hex(&model.plan.digest())),
@@ -109,5 +113,11 @@ fn to_json(args: &Args, model: &Model, source: &Source, target: String) -> Json 
         arena_lower_bound_bytes: source.report.arena_lower_bound_bytes,
         plan_bytes: model.plan.bytes().len(),
         nodes: nodes.collect(),
+        notes: source
+            .report
+            .notes
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }

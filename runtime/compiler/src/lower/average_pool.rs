@@ -28,6 +28,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         output,
         window,
         counts_padding: !pads || node.attributes.int("count_include_pad", 0)? != 0,
+        is_mean: false,
     };
     add_pool(cx, node, &activation, pool)
 }
@@ -35,6 +36,16 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
 pub(super) fn lower_global(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
     let (activation, input) = cx.spatial(node, 0)?;
     add_pool(cx, node, &activation, global(input))
+}
+
+/// The mean of rows and columns, as `ReduceMean` has it.
+pub(super) fn lower_mean(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
+    let (activation, input) = cx.spatial(node, 0)?;
+    let mean = AveragePool {
+        is_mean: true,
+        ..global(input)
+    };
+    add_pool(cx, node, &activation, mean)
 }
 
 fn global(input: Shape) -> AveragePool {
@@ -53,6 +64,7 @@ fn global(input: Shape) -> AveragePool {
         },
         window,
         counts_padding: true,
+        is_mean: false,
     }
 }
 

@@ -2,18 +2,15 @@
 
 use super::Lowering;
 use super::operand::{Activation, Binding, Stage};
+use super::parameters::wrapped;
 use crate::error::Refusal;
 use crate::graph::{Kind, Layout};
 use crate::import::source::{Elements, SourceNode};
 use crate::ops::GraphOp;
+use crate::ops::copy::Copy;
+use crate::ops::view::Views;
 use crate::report::Fate;
 use microtome_kernels::view::AXES;
-
-/// `axis` of `rank` axes, where −1 is the last.
-pub(super) fn wrapped(axis: i64, rank: usize) -> Option<usize> {
-    let axis = if axis < 0 { axis + rank as i64 } else { axis };
-    usize::try_from(axis).ok().filter(|&axis| axis < rank)
-}
 
 /// As [`wrapped`], of an attribute or operand of the name "axis".
 pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize, Refusal> {
@@ -59,6 +56,14 @@ pub(super) fn last_axes(dims: &[usize]) -> Result<[usize; AXES], Refusal> {
     let mut axes = [1; AXES];
     axes[first..].copy_from_slice(dims);
     Ok(axes)
+}
+
+/// The copy of the view with these axes, outermost first, each of a size and a stride, from
+/// element `offset` on.
+pub(super) fn copy(offset: usize, axes: &[(usize, isize)]) -> Result<Copy, Refusal> {
+    let axes = axes.iter().map(|&(size, stride)| (size, [stride]));
+    let axes: Vec<_> = axes.collect();
+    Ok(Copy(Views::new([offset], &axes)?))
 }
 
 /// The axes of `layout` but those that `goes` says, in the same memory.

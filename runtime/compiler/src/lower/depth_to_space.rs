@@ -1,12 +1,11 @@
 //! `DepthToSpace` and `SpaceToDepth`: a copy in another order of split axes.
 
 use super::Lowering;
-use super::axes::refused;
+use super::axes::{copy, refused};
 use super::operand::Activation;
 use crate::error::Refusal;
 use crate::graph::Layout;
 use crate::import::source::SourceNode;
-use crate::ops::copy::{Copy, View};
 use crate::report::Fate;
 
 type Axis = (usize, isize);
@@ -87,5 +86,5 @@ fn add(
             Layout::row_major(dims),
         )
     };
-    cx.add_move(node, Copy(View::new(0, &axes)?), &[input], layout)
+    cx.add_move(node, copy(0, &axes)?, &[input], layout)
 }

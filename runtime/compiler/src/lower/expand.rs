@@ -1,10 +1,10 @@
 //! `Expand` and `Tile`: copies that read elements more than once.
 
 use super::Lowering;
+use super::axes::copy;
 use crate::error::Refusal;
 use crate::graph::Layout;
 use crate::import::source::SourceNode;
-use crate::ops::copy::{Copy, View};
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -36,7 +36,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         });
     }
     let layout = Layout { dims, ..layout };
-    cx.add_move(node, Copy(View::new(0, &axes)?), &[&input], layout)
+    cx.add_move(node, copy(0, &axes)?, &[&input], layout)
 }
 
 pub(super) fn lower_tile(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -64,5 +64,5 @@ pub(super) fn lower_tile(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fat
         order: input.layout.order.clone(),
         dims,
     };
-    cx.add_move(node, Copy(View::new(0, &axes)?), &[&input], layout)
+    cx.add_move(node, copy(0, &axes)?, &[&input], layout)
 }

@@ -7,7 +7,6 @@ use super::slice::{Part, view};
 use crate::error::Refusal;
 use crate::graph::{Kind, Layout};
 use crate::import::source::SourceNode;
-use crate::ops::copy::Copy;
 use crate::ops::gather::{Gather, GatherElements, GatherNd};
 use crate::report::Fate;
 use microtome_kernels::float::gather::Places;
@@ -66,7 +65,7 @@ fn lower_single(
     };
     let (view, layout) = view(&data.layout, &parts)?;
     let layout = layout.reshape(cx.output_dims(node)?);
-    cx.add_move(node, Copy(view), &[data], layout)
+    cx.add_move(node, view, &[data], layout)
 }
 
 /// Operand `operand` as indices, row major.

@@ -2,13 +2,13 @@
 //! is a slice before it.
 
 use super::Lowering;
-use super::axes::{last_axes, refused, wrapped};
+use super::axes::{last_axes, refused};
 use super::operand::Activation;
+use super::parameters::wrapped;
 use super::slice::{Part, view};
 use crate::error::Refusal;
 use crate::graph::Layout;
 use crate::import::source::SourceNode;
-use crate::ops::copy::Copy;
 use crate::ops::pad::{Filling, Pad};
 use crate::report::Fate;
 
@@ -110,5 +110,5 @@ fn cropped(
         .collect();
     let (view, layout): (_, Layout) = view(&input.layout, &parts)?;
     let kind = cx.kind(&input);
-    cx.add_step(node, kind, Copy(view), &[&input], layout)
+    cx.add_step(node, kind, view, &[&input], layout)
 }

@@ -2,8 +2,9 @@
 
 use super::Lowering;
 use super::average_pool;
-use super::axes::{refused, without, wrapped};
+use super::axes::{refused, without};
 use super::operand::{Activation, spatial_shape};
+use super::parameters::wrapped;
 use crate::error::Refusal;
 use crate::graph::{Kind, Layout};
 use crate::import::source::SourceNode;
@@ -38,7 +39,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
             .enumerate()
             .all(|(axis, &goes)| goes == (axis >= 2));
     if kind == ReduceKind::Mean && is_image && cx.kind(&input) == Kind::Real {
-        return average_pool::lower_global(cx, node);
+        return average_pool::lower_mean(cx, node);
     }
     add(cx, node, kind, &input, &goes)
 }

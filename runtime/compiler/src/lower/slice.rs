@@ -1,12 +1,13 @@
 //! `Slice` and `Split`: copies of parts of the operand, in the operand's own order in memory.
 
 use super::Lowering;
-use super::axes::{axis_of, refused, wrapped};
+use super::axes::{axis_of, copy, refused};
 use super::operand::Activation;
+use super::parameters::wrapped;
 use crate::error::Refusal;
 use crate::graph::Layout;
 use crate::import::source::SourceNode;
-use crate::ops::copy::{Copy, View};
+use crate::ops::copy::Copy;
 use crate::report::Fate;
 
 /// The part of one axis that a slice keeps.
@@ -45,7 +46,7 @@ impl Part {
 }
 
 /// The view of `parts` of an operand in `layout`, and the layout of its copy.
-pub(super) fn view(layout: &Layout, parts: &[Part]) -> Result<(View, Layout), Refusal> {
+pub(super) fn view(layout: &Layout, parts: &[Part]) -> Result<(Copy, Layout), Refusal> {
     let strides = layout.strides();
     let first = parts.iter().zip(&strides);
     let offset = first.map(|(part, stride)| part.start * stride.unsigned_abs());
@@ -70,7 +71,7 @@ pub(super) fn view(layout: &Layout, parts: &[Part]) -> Result<(View, Layout), Re
             found: vec![layout.dims],
         });
     }
-    Ok((View::new(offset.sum(), &axes)?, layout))
+    Ok((copy(offset.sum(), &axes)?, layout))
 }
 
 /// Adds the copy of `parts` of `input` as the result of `node`.
@@ -85,7 +86,7 @@ pub(super) fn add(
         return cx.alias(node, input.clone());
     }
     let (view, layout) = view(&input.layout, parts)?;
-    cx.add_move(node, Copy(view), &[input], layout)
+    cx.add_move(node, view, &[input], layout)
 }
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {

@@ -37,7 +37,7 @@ impl GraphOp for CumSum {
         Ok(Kernel::new(params, edges))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
         false
     }
 }
@@ -73,7 +73,7 @@ impl GraphOp for TopK {
         Ok(Kernel::new(params, edges))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
         false
     }
 }

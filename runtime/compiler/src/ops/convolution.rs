@@ -135,7 +135,7 @@ impl GraphOp for Convolution {
         true
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         matches!(self.weights, Weights::Quantized { .. })
     }
 

@@ -4,9 +4,11 @@
 //! Every number that an integer kernel uses is decided here, in f64, from the scales of the edges.
 //! A model whose sums might leave int32, or whose scales fixed point cannot relate, is refused.
 
-pub mod add;
 pub mod along;
 pub mod average_pool;
+pub mod binary;
+pub mod cast;
+pub mod compare;
 pub mod concat;
 pub mod convolution;
 pub mod copy;
@@ -15,13 +17,16 @@ pub mod gather;
 pub mod max_pool;
 pub mod one_hot;
 pub mod pad;
+pub mod product;
 pub mod reduce;
 pub mod requantize;
 pub mod resample;
 pub mod scatter;
+pub mod select;
 pub mod softmax;
 pub mod trilu;
 pub mod unary;
+pub mod view;
 
 use crate::error::Refusal;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Node, Quantization};
@@ -70,8 +75,8 @@ pub trait GraphOp: Debug {
     /// [`Refusal`] when there is none.
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal>;
 
-    /// Whether there is an integer kernel.
-    fn has_integer(&self) -> bool {
+    /// Whether there is an integer kernel for these edges, were they all quantized.
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         true
     }
 
@@ -131,9 +136,11 @@ macro_rules! operators {
 }
 
 operators! {
-    Add(add::Add),
     ArgMax(along::ArgMax),
     AveragePool(average_pool::AveragePool),
+    Binary(binary::Binary),
+    Cast(cast::Cast),
+    Compare(compare::Compare),
     Concat(concat::Concat),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
@@ -144,12 +151,15 @@ operators! {
     MaxPool(max_pool::MaxPool),
     OneHot(one_hot::OneHot),
     Pad(pad::Pad),
+    Predicate(cast::Predicate),
+    Product(product::Product),
     Reduce(reduce::Reduce),
     Requantize(requantize::Requantize),
     Resample(resample::Resample),
     ResizeLinear(resample::ResizeLinear),
     ScatterElements(scatter::ScatterElements),
     ScatterNd(scatter::ScatterNd),
+    Select(select::Select),
     Softmax(softmax::Softmax),
     TopK(along::TopK),
     Trilu(trilu::Trilu),

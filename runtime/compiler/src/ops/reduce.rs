@@ -1,5 +1,6 @@
 //! Reductions over some axes of memory.
 
+use super::average_pool::divided;
 use super::factor::multiplier;
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
@@ -64,18 +65,19 @@ impl Reduce {
 
 impl GraphOp for Reduce {
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let sum = |divisor: f64| -> Result<Fold, Refusal> {
+        let sum = |divisor: usize| -> Result<Fold, Refusal> {
             let (input, output) = (edges.input(0), edges.output());
-            let factor = f64::from(input.scale) / (f64::from(output.scale) * divisor);
+            let factor = f64::from(input.scale) / f64::from(output.scale);
+            let span = SPAN * (self.count() / divisor) as f64;
             Ok(Fold::Sum {
                 zero: input.zero,
-                factor: multiplier(factor, SPAN * self.count() as f64)?,
+                factor: divided(multiplier(factor, span)?, divisor),
                 store: edges.store(),
             })
         };
         let fold = match self.kind {
-            ReduceKind::Sum => sum(1.0)?,
-            ReduceKind::Mean => sum(self.count() as f64)?,
+            ReduceKind::Sum => sum(1)?,
+            ReduceKind::Mean => sum(self.count())?,
             ReduceKind::Max => Fold::Max,
             ReduceKind::Min => Fold::Min,
             _ => return Err(Refusal::Operator),
@@ -108,7 +110,7 @@ impl GraphOp for Reduce {
         Ok(Kernel::new(params, edges))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
         use ReduceKind::{Max, Mean, Min, Sum};
         matches!(self.kind, Sum | Mean | Max | Min)
     }

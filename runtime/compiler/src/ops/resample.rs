@@ -56,7 +56,7 @@ impl GraphOp for Resample {
         Ok(Kernel::new(params, edges).with(constants.map(<[u8]>::to_vec).into()))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
         false
     }
 }

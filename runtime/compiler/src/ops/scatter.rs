@@ -43,7 +43,7 @@ impl GraphOp for ScatterElements {
         self.integer(edges)
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
         moves(self.reduction)
     }
 
@@ -81,7 +81,7 @@ impl GraphOp for ScatterNd {
         self.integer(edges)
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
         moves(self.reduction)
     }
 

@@ -1,18 +1,25 @@
-//! Softmax over the innermost axis. Integer: the scaling of TFLite's `PreprocessSoftmaxScaling`.
+//! Softmax, its logarithm and hardmax over the innermost axis. Integer: the scaling of TFLite's
+//! `PreprocessSoftmaxScaling`.
 
-use super::factor::split;
+use super::factor::{multiplier, split};
 use super::{Edges, GraphOp, Kernel};
 use crate::error::Refusal;
 use crate::graph::Quantization;
 use microtome_kernels::float::softmax::{SoftmaxF32, SoftmaxKind};
-use microtome_kernels::reference::softmax;
+use microtome_kernels::reference::{log_softmax::LogSoftmax, softmax};
 
 /// Integer bits of `x − max` in fixed point.
 const INTEGER_BITS: i32 = 5;
+/// Fixed point of logarithms: 1 in Q15.16.
+const ONE: f64 = 65536.0;
+/// Rows of the integer kernels are shorter than this.
+const DEPTH_END: usize = 1 << 12;
 
 /// Parameters of a softmax.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Softmax {
+    /// What is computed.
+    pub kind: SoftmaxKind,
     /// Vectors that are normalised.
     pub rows: usize,
     /// Elements of each.
@@ -29,12 +36,15 @@ impl GraphOp for Softmax {
             shift,
             diff_min,
         };
-        Ok(Kernel::new(params, edges))
+        match self.kind {
+            SoftmaxKind::LogSoftmax => Ok(Kernel::new(logarithm(params, edges)?, edges)),
+            _ => Ok(Kernel::new(params, edges)),
+        }
     }
 
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let params = SoftmaxF32 {
-            kind: SoftmaxKind::Softmax,
+            kind: self.kind,
             outer: self.rows,
             len: self.depth,
             inner: 1,
@@ -42,9 +52,28 @@ impl GraphOp for Softmax {
         Ok(Kernel::new(params, edges))
     }
 
-    fn fixed_quantization(&self) -> Option<Quantization> {
-        Some(Quantization::PROBABILITY)
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
+        self.kind != SoftmaxKind::Hardmax && self.depth < DEPTH_END
     }
+
+    fn fixed_quantization(&self) -> Option<Quantization> {
+        let fixed = self.kind == SoftmaxKind::Softmax && self.depth < DEPTH_END;
+        fixed.then_some(Quantization::PROBABILITY)
+    }
+}
+
+/// The logarithm of `softmax`.
+fn logarithm(softmax: softmax::Softmax, edges: &Edges<'_>) -> Result<LogSoftmax, Refusal> {
+    let argument = f64::from(edges.input(0).scale) * ONE;
+    // A logarithm is at most the span of the inputs and the logarithm of the longest row's length.
+    let largest = 255.0 * argument + 9.0 * ONE;
+    let factor = 1.0 / (ONE * f64::from(edges.output().scale));
+    Ok(LogSoftmax {
+        softmax,
+        argument: multiplier(argument, 255.0)?,
+        factor: multiplier(factor, largest)?,
+        store: edges.store(),
+    })
 }
 
 /// Mantissa and left shift of the input's scale in Q5.26, and the smallest `x − max` that does

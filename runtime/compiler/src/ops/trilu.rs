@@ -37,7 +37,7 @@ impl GraphOp for Trilu {
     }
 
     // A quantized zero is the zero point, which the kernel does not know.
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
         false
     }
 }

@@ -6,13 +6,13 @@
 mod taps;
 
 use super::Lowering;
-use super::axes::{Around, refused, wrapped};
+use super::axes::{Around, copy, refused};
 use super::operand::{Activation, Stage, spatial_shape};
+use super::parameters::wrapped;
 use crate::error::Refusal;
 use crate::graph::{Constant, Kind, Layout};
 use crate::import::source::SourceNode;
 use crate::ops::Op;
-use crate::ops::copy::{Copy, View};
 use crate::ops::gather::Gather;
 use crate::ops::resample::{Resample, ResizeLinear, Taps};
 use crate::report::Fate;
@@ -194,7 +194,7 @@ fn move_nearest(
                 out.dims[axis] *= times[index];
             }
         }
-        return cx.add_move(node, Copy(View::new(0, &view)?), &[&input], out);
+        return cx.add_move(node, copy(0, &view)?, &[&input], out);
     }
     steps(cx, node, input, axes, |cx, around, taps| {
         let edge = cx
