@@ -5,16 +5,23 @@
 //! is in [`operand`].
 
 mod add;
+mod along;
 mod average_pool;
 mod batch_norm;
+mod axes;
 mod clamp;
+mod concat;
 mod conv;
 mod dense;
+mod depth_to_space;
 mod dequantize_linear;
 mod elementwise;
+mod expand;
+mod gather;
 mod identity;
 mod max_pool;
 mod norm;
+mod one_hot;
 mod operand;
 mod pad;
 mod parameters;
@@ -23,9 +30,14 @@ mod product;
 mod quantize_linear;
 mod quantizer;
 mod recurrent;
+mod reduce;
 mod reshape;
+mod resize;
+mod scatter;
+mod slice;
 mod softmax;
 mod transpose;
+mod trilu;
 mod unary;
 mod window;
 
@@ -45,6 +57,8 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Acosh", unary::lower),
     ("Add", add::lower),
     ("And", elementwise::lower_binary),
+    ("ArgMax", along::lower_arg_max),
+    ("ArgMin", along::lower_arg_min),
     ("Asin", unary::lower),
     ("Asinh", unary::lower),
     ("Atan", unary::lower),
@@ -60,9 +74,12 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Ceil", unary::lower),
     ("Celu", unary::lower),
     ("Clip", clamp::lower_clip),
+    ("Concat", concat::lower),
     ("Conv", conv::lower),
     ("Cos", unary::lower),
     ("Cosh", unary::lower),
+    ("CumSum", along::lower_cum_sum),
+    ("DepthToSpace", depth_to_space::lower),
     ("DequantizeLinear", dequantize_linear::lower),
     ("Div", elementwise::lower_binary),
     ("Dropout", identity::lower),
@@ -71,12 +88,18 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Equal", elementwise::lower_binary),
     ("Erf", unary::lower),
     ("Exp", unary::lower),
+    ("Expand", expand::lower),
     ("Flatten", reshape::lower),
     ("Floor", unary::lower),
     ("GRU", recurrent::lower_gru),
+    ("Gather", gather::lower),
+    ("GatherElements", gather::lower_elements),
+    ("GatherND", gather::lower_nd),
     ("Gelu", unary::lower),
     ("Gemm", dense::lower_gemm),
-    ("GlobalAveragePool", average_pool::lower_global),
+    ("GlobalAveragePool", reduce::lower_global_average),
+    ("GlobalLpPool", reduce::lower_global_lp),
+    ("GlobalMaxPool", reduce::lower_global_max),
     ("Greater", elementwise::lower_binary),
     ("GreaterOrEqual", elementwise::lower_binary),
     ("GroupNormalization", norm::lower_group),
@@ -107,6 +130,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Mul", elementwise::lower_binary),
     ("Neg", unary::lower),
     ("Not", elementwise::lower_not),
+    ("OneHot", one_hot::lower),
     ("Or", elementwise::lower_binary),
     ("PRelu", elementwise::lower_binary),
     ("Pad", pad::lower),
@@ -115,10 +139,23 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("RMSNormalization", norm::lower_rms),
     ("RNN", recurrent::lower_rnn),
     ("Reciprocal", unary::lower),
-    ("ReduceMean", average_pool::lower_reduce_mean),
+    ("ReduceL1", reduce::lower),
+    ("ReduceL2", reduce::lower),
+    ("ReduceLogSum", reduce::lower),
+    ("ReduceLogSumExp", reduce::lower),
+    ("ReduceMax", reduce::lower),
+    ("ReduceMean", reduce::lower),
+    ("ReduceMin", reduce::lower),
+    ("ReduceProd", reduce::lower),
+    ("ReduceSum", reduce::lower),
+    ("ReduceSumSquare", reduce::lower),
     ("Relu", clamp::lower_relu),
     ("Reshape", reshape::lower),
+    ("Resize", resize::lower),
     ("Round", unary::lower),
+    ("Scatter", scatter::lower_elements),
+    ("ScatterElements", scatter::lower_elements),
+    ("ScatterND", scatter::lower_nd),
     ("Selu", unary::lower),
     ("Shrink", unary::lower),
     ("Sigmoid", unary::lower),
@@ -126,9 +163,12 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("SimplifiedLayerNormalization", norm::lower_rms),
     ("Sin", unary::lower),
     ("Sinh", unary::lower),
+    ("Slice", slice::lower),
     ("Softmax", softmax::lower),
     ("Softplus", unary::lower),
     ("Softsign", unary::lower),
+    ("SpaceToDepth", depth_to_space::lower_reverse),
+    ("Split", slice::lower_split),
     ("Sqrt", unary::lower),
     ("Squeeze", reshape::lower),
     ("Sub", elementwise::lower_binary),
@@ -137,22 +177,24 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Tan", unary::lower),
     ("Tanh", unary::lower),
     ("ThresholdedRelu", unary::lower),
+    ("Tile", expand::lower_tile),
+    ("TopK", along::lower_top_k),
     ("Transpose", transpose::lower),
+    ("Trilu", trilu::lower),
     ("Unsqueeze", reshape::lower),
+    ("Upsample", resize::lower),
     ("Where", elementwise::lower_where),
     ("Xor", elementwise::lower_binary),
 ];
 
 /// Operators that only compute on constants and shapes; import has their values.
 const FOLDED: &[&str] = &[
-    "Concat",
     "Constant",
     "ConstantOfShape",
-    "Gather",
+    "EyeLike",
     "Range",
     "Shape",
     "Size",
-    "Slice",
 ];
 
 /// Whether an ONNX operator can become part of a plan.

@@ -269,7 +269,7 @@ impl Lowering<'_> {
     }
 
     /// A copy of `activation` in the order of `layout`, which has its axes.
-    fn copied(
+    pub(super) fn copied(
         &mut self,
         node: &SourceNode,
         activation: &Activation,

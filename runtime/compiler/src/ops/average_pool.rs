@@ -96,7 +96,7 @@ impl GraphOp for AveragePool {
 }
 
 /// `factor / count`, its mantissa truncated as TFLite does it.
-fn divided(factor: Multiplier, count: usize) -> Multiplier {
+pub(super) fn divided(factor: Multiplier, count: usize) -> Multiplier {
     let (shift, least) = (i32::from(factor.shift), i32::from(Multiplier::SHIFT_MIN));
     let count = count.max(1) as u64;
     let log = (count.ilog2().min(32) as i32).min(shift - least);

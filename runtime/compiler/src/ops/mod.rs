@@ -4,10 +4,12 @@
 //! Every number that an integer kernel uses is decided here, in f64, from the scales of the edges.
 //! A model whose sums might leave int32, or whose scales fixed point cannot relate, is refused.
 
+pub mod along;
 pub mod average_pool;
 pub mod binary;
 pub mod cast;
 pub mod compare;
+pub mod concat;
 pub mod convolution;
 pub mod copy;
 pub mod delay;
@@ -18,9 +20,15 @@ pub mod norm;
 pub mod pad;
 pub mod product;
 pub mod recurrent;
+pub mod gather;
+pub mod one_hot;
+pub mod reduce;
 pub mod requantize;
+pub mod resample;
+pub mod scatter;
 pub mod select;
 pub mod softmax;
+pub mod trilu;
 pub mod unary;
 pub mod view;
 
@@ -99,6 +107,10 @@ pub trait GraphOp: Debug {
     /// How it runs on a stream, a few frames at a time.
     fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
         Pulsed::Refused("the operator needs the whole sequence")
+    /// Whether operands of another quantization must be given the result's before the integer
+    /// kernel reads them: elements of several operands end up side by side.
+    fn aligns_quantization(&self) -> bool {
+        false
     }
 
     /// The quantization of the result where it is always the same.
@@ -171,10 +183,12 @@ macro_rules! operators {
 }
 
 operators! {
+    ArgMax(along::ArgMax),
     AveragePool(average_pool::AveragePool),
     Binary(binary::Binary),
     Cast(cast::Cast),
     Compare(compare::Compare),
+    Concat(concat::Concat),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
     Delay(delay::Delay),
@@ -185,9 +199,21 @@ operators! {
     Predicate(cast::Predicate),
     Product(product::Product),
     Recurrent(recurrent::Recurrent),
+    CumSum(along::CumSum),
+    Gather(gather::Gather),
+    GatherElements(gather::GatherElements),
+    GatherNd(gather::GatherNd),
+    OneHot(one_hot::OneHot),
+    Reduce(reduce::Reduce),
     Requantize(requantize::Requantize),
+    Resample(resample::Resample),
+    ResizeLinear(resample::ResizeLinear),
+    ScatterElements(scatter::ScatterElements),
+    ScatterNd(scatter::ScatterNd),
     Select(select::Select),
     Softmax(softmax::Softmax),
+    TopK(along::TopK),
+    Trilu(trilu::Trilu),
     Unary(unary::Unary),
 }
 
