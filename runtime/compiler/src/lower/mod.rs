@@ -9,6 +9,7 @@ mod average_pool;
 mod batch_norm;
 mod clamp;
 mod conv;
+mod conv_transpose;
 mod dense;
 mod dequantize_linear;
 mod identity;
@@ -43,6 +44,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("BatchNormalization", batch_norm::lower),
     ("Clip", clamp::lower_clip),
     ("Conv", conv::lower),
+    ("ConvTranspose", conv_transpose::lower),
     ("DequantizeLinear", dequantize_linear::lower),
     ("Dropout", identity::lower),
     ("Einsum", product::lower_einsum),

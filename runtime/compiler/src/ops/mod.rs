@@ -6,6 +6,7 @@
 
 pub mod add;
 pub mod average_pool;
+pub mod conv_transpose;
 pub mod convolution;
 pub mod copy;
 pub mod factor;
@@ -126,6 +127,7 @@ macro_rules! operators {
 operators! {
     Add(add::Add),
     AveragePool(average_pool::AveragePool),
+    ConvTranspose(conv_transpose::ConvTranspose),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
     Lrn(lrn::Lrn),
