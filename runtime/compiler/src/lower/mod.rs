@@ -12,6 +12,7 @@ mod axes;
 mod clamp;
 mod concat;
 mod conv;
+mod conv_transpose;
 mod dense;
 mod depth_to_space;
 mod dequantize_linear;
@@ -76,6 +77,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Clip", clamp::lower_clip),
     ("Concat", concat::lower),
     ("Conv", conv::lower),
+    ("ConvTranspose", conv_transpose::lower),
     ("Cos", unary::lower),
     ("Cosh", unary::lower),
     ("CumSum", along::lower_cum_sum),

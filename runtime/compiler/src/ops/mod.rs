@@ -10,6 +10,7 @@ pub mod binary;
 pub mod cast;
 pub mod compare;
 pub mod concat;
+pub mod conv_transpose;
 pub mod convolution;
 pub mod copy;
 pub mod delay;
@@ -189,6 +190,7 @@ operators! {
     Cast(cast::Cast),
     Compare(compare::Compare),
     Concat(concat::Concat),
+    ConvTranspose(conv_transpose::ConvTranspose),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
     Delay(delay::Delay),
