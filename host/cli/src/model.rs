@@ -38,11 +38,11 @@ impl Model {
             .file_stem()
             .and_then(|stem| stem.to_str())
             .unwrap_or("model");
-        Self::from_onnx(bytes, name, &Manifest::beside(path)?).with_context(of)
+        Self::compile(bytes, name, &Manifest::beside(path)?).with_context(of)
     }
 
-    /// Compiles the ONNX model in `bytes`.
-    pub fn from_onnx(bytes: Vec<u8>, name: &str, manifest: &Manifest) -> Result<Self> {
+    /// Compiles the model in `bytes`, ONNX or TFLite.
+    pub fn compile(bytes: Vec<u8>, name: &str, manifest: &Manifest) -> Result<Self> {
         let mut options = Options::new(name);
         options.task = manifest.task();
         options.cascade = manifest.cascade();

@@ -1,15 +1,42 @@
 //! Why a model cannot be compiled: the node, the reason, and the way out.
 
 use microtome_plan::PlanError;
+use std::fmt;
+
+/// The format of a model file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// ONNX.
+    Onnx,
+    /// TensorFlow Lite (LiteRT).
+    Tflite,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Onnx => "ONNX",
+            Self::Tflite => "TFLite",
+        })
+    }
+}
 
 /// Why a model was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CompileError {
-    /// The bytes are no ONNX model, or one that breaks ONNX's own rules.
-    #[error("this is not a valid ONNX model: {reason}")]
+    /// The bytes are no model, or one that breaks its format's own rules.
+    #[error("this is not a valid {format} model: {reason}")]
     Unreadable {
-        /// What the ONNX reader says.
+        /// The format that was read.
+        format: Format,
+        /// What its reader says.
         reason: String,
+    },
+    /// tract was asked to run a model that it does not read.
+    #[error("tract runs ONNX models alone, and this is a {format} model: use another backend")]
+    TractFormat {
+        /// The model's format.
+        format: Format,
     },
     /// tract does not take the model, though it is a valid one.
     #[error("tract does not take the model: {reason}")]
@@ -40,7 +67,7 @@ pub enum CompileError {
     Node {
         /// Name of the node in the model.
         node: String,
-        /// Its ONNX operator.
+        /// Its operator: ONNX's name, or TFLite's where ONNX has none of that meaning.
         op: String,
         /// Why.
         refusal: Refusal,
@@ -62,7 +89,9 @@ pub enum CompileError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// The operator has no lowering.
-    #[error("this operator is not lowered yet; run the model with --backend tract, or replace it")]
+    #[error(
+        "this operator is not lowered yet; replace it, or run the model with --backend tract (ONNX)"
+    )]
     Operator,
     /// tract has the operator, and computes it wrongly.
     #[error("tract would give wrong numbers: {fault}; use another executor, or replace it")]
@@ -83,7 +112,8 @@ pub enum Refusal {
     },
     /// An attribute has a value that has no lowering.
     #[error(
-        "attribute {attribute} = {value} is not lowered yet; run the model with --backend tract"
+        "attribute {attribute} = {value} is not lowered yet; run the model with --backend tract \
+         (ONNX)"
     )]
     Attribute {
         /// Name of the attribute.
@@ -92,7 +122,7 @@ pub enum Refusal {
         value: String,
     },
     /// An operand that the operator needs is not there.
-    #[error("operand {operand} is missing; check the model with onnx.checker")]
+    #[error("operand {operand} is missing; check the model with its format's own tools")]
     OperandMissing {
         /// Index of the operand.
         operand: usize,

@@ -2,8 +2,8 @@
 //!
 //! Folders in the order in which a model passes through them:
 //!
-//! 1. `import`: the file is read, other forms of quantization become QDQ, and tract infers shapes;
-//!    what comes out names no tract type.
+//! 1. `import`: reads the file, ONNX by tract and TFLite by itself; other forms of quantization
+//!    become QDQ. What comes out is in ONNX's terms, has all shapes, and names no tract type.
 //! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
@@ -30,7 +30,7 @@ mod report;
 mod select;
 mod tensor;
 
-pub use error::{CompileError, Refusal, TensorError};
+pub use error::{CompileError, Format, Refusal, TensorError};
 pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
 pub use planner::bound::arena_lower_bound;
 pub use report::{Fate, NodeReport, Note, Report};
@@ -72,12 +72,12 @@ pub struct Compiled {
     pub report: Report,
 }
 
-/// Compiles the ONNX model in `bytes`.
+/// Compiles the ONNX or TFLite model in `bytes`.
 ///
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::onnx::read(bytes, lower::knows)?;
+    let source = import::read(bytes, lower::knows)?;
     let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
     let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;

@@ -43,8 +43,8 @@ fn an_operator_without_lowering_is_named_with_a_way_out() {
     let message = refused(&model.bytes()).to_string();
     assert_eq!(
         message,
-        "node 'Resize_y' (Resize): this operator is not lowered yet; run the model with \
-         --backend tract, or replace it"
+        "node 'Resize_y' (Resize): this operator is not lowered yet; replace it, or run the \
+         model with --backend tract (ONNX)"
     );
 }
 

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model file (.onnx) or a plan (.mtp)
+    /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
     /// cpu, gpu, tract, or a board
     #[arg(long, default_value = "cpu")]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A QDQ int8 model (.onnx)
+    /// A model file (.onnx, .tflite)
     model: PathBuf,
     /// Where to write the plan (.mtp)
     #[arg(short, long)]

@@ -168,7 +168,7 @@ fn serve(
 /// Compiles a shipped model and writes its plan into `folder`.
 fn compile(shipped: &Shipped, folder: &Path, narrator: &Narrator) -> Result<Model> {
     let manifest = Manifest::parse(shipped.manifest, shipped.name)?;
-    let model = Model::from_onnx(shipped.onnx.to_vec(), shipped.name, &manifest)?;
+    let model = Model::compile(shipped.onnx.to_vec(), shipped.name, &manifest)?;
     let path = folder.join(shipped.name).with_extension("mtp");
     std::fs::create_dir_all(folder)?;
     std::fs::write(&path, model.plan.bytes())

@@ -15,7 +15,7 @@ pub struct Args {
     /// The board
     #[arg(long, value_parser = microtome_board::find)]
     board: &'static Board,
-    /// The plan (.mtp) or model (.onnx) that it runs
+    /// The plan (.mtp) or model (.onnx, .tflite) that it runs
     #[arg(long)]
     plan: Option<PathBuf>,
     /// Samples for its replay sensor, as for `run`

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model file (.onnx) or a plan (.mtp)
+    /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
     /// Samples: .npy, .npz, .png or .jpg, one or a batch, in the model's own layout
     #[arg(long)]

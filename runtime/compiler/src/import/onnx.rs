@@ -6,7 +6,7 @@ use super::source::{
     ValueId, origin_of,
 };
 use super::{formats, weights};
-use crate::error::{CompileError, Refusal};
+use crate::error::{CompileError, Format, Refusal};
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::model::ParseResult;
@@ -443,6 +443,7 @@ fn attributes(node: &pb::NodeProto) -> Attributes {
 
 fn unreadable(reason: impl Into<String>) -> CompileError {
     CompileError::Unreadable {
+        format: Format::Onnx,
         reason: reason.into(),
     }
 }

@@ -5,8 +5,8 @@
 
 use super::by_value::{Choice, fixed, may_help};
 use super::onnx::{File, Sizes, analyse, guarded, parse};
-use super::{extremum, faults, quantizer};
-use crate::error::{CompileError, Refusal};
+use super::{extremum, faults, format_of, quantizer};
+use crate::error::{CompileError, Format, Refusal};
 use crate::tensor::{Tensor, Values, each};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -64,9 +64,13 @@ impl TractModel {
     /// of wrong values.
     ///
     /// # Errors
-    /// When tract does not read the model, does not know an operator, or would compute it wrongly.
+    /// When the model is not ONNX, when tract does not read it, does not know an operator, or would compute it wrongly.
     /// Where that depends on the values of inputs, [`Self::run`] says so.
     pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
+        let format = format_of(bytes);
+        if format != Format::Onnx {
+            return Err(CompileError::TractFormat { format });
+        }
         let file = guarded(|| parse(bytes, Sizes::Any))?;
         let registered = tract_onnx::onnx().op_register.0;
         // tract itself looks at names alone, whatever their domain.
@@ -216,7 +220,7 @@ fn runnable(file: &File) -> Result<Arc<TypedRunnableModel>, CompileError> {
     });
     // The file was read before; what fails here is tract's.
     runnable.map_err(|error| match error {
-        CompileError::Unreadable { reason } => CompileError::Tract { reason },
+        CompileError::Unreadable { reason, .. } => CompileError::Tract { reason },
         other => other,
     })
 }

@@ -46,7 +46,9 @@ fn lower_bias(
     if producing.source_op == "Conv" || !fits || !is_vector {
         return Ok(None);
     }
-    let values = cx.bias(node, bias, channels)?;
+    let input_edge = producing.inputs[0];
+    let sums = cx.sum_scales(input_edge, &dense.weights, channels);
+    let values = cx.bias(node, bias, &sums)?;
     if let Op::Convolution(dense) = &mut cx.graph.nodes[producer.0].op {
         for (sum, value) in dense.bias.iter_mut().zip(values) {
             *sum += value;

@@ -28,6 +28,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         output,
         window,
         counts_padding: !pads || node.attributes.int("count_include_pad", 0)? != 0,
+        is_mean: false,
     };
     add_pool(cx, node, &activation, pool)
 }
@@ -56,7 +57,11 @@ pub(super) fn lower_reduce_mean(cx: &mut Lowering<'_>, node: &SourceNode) -> Res
             value: format!("{axes:?}"),
         });
     }
-    add_pool(cx, node, &activation, global(input))
+    let mean = AveragePool {
+        is_mean: true,
+        ..global(input)
+    };
+    add_pool(cx, node, &activation, mean)
 }
 
 fn global(input: Shape) -> AveragePool {
@@ -75,6 +80,7 @@ fn global(input: Shape) -> AveragePool {
         },
         window,
         counts_padding: true,
+        is_mean: false,
     }
 }
 

@@ -24,9 +24,9 @@ enum Pairwise {
 
 pub(super) fn lower_binary(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
     let pairwise = pairwise(node)?;
-    let (a, b) = (cx.operand(node, 0)?, cx.operand(node, 1)?);
+    let (a, b) = (cx.strided(node, 0)?, cx.strided(node, 1)?);
     let dims = cx.output_dims(node)?.to_vec();
-    let (layout, [a, b], views) = broadcast(cx, node, &dims, [a, b])?;
+    let (layout, [a, b], views) = broadcast(&dims, [a, b])?;
     let kind = cx.graph.edge(a.edge).kind;
     match pairwise {
         Pairwise::Function(function) => {
@@ -82,14 +82,14 @@ pub(super) fn lower_variadic(cx: &mut Lowering<'_>, node: &SourceNode) -> Result
     let dims = cx.output_dims(node)?.to_vec();
     let count = node.inputs.len();
     let is_mean = node.op == "Mean";
-    let mut result = cx.operand(node, 0)?;
+    let mut result = cx.strided(node, 0)?;
     let kind = cx.graph.edge(result.edge).kind;
     if count == 1 {
         return cx.alias(node, result);
     }
     for operand in 1..count {
-        let next = cx.operand(node, operand)?;
-        let (layout, [a, b], views) = broadcast(cx, node, &dims, [result, next])?;
+        let next = cx.strided(node, operand)?;
+        let (layout, [a, b], views) = broadcast(&dims, [result, next])?;
         let op = Binary { function, views };
         if operand + 1 == count && !is_mean {
             return cx.add_node_of(node, kind, op, &[&a, &b], layout);
@@ -106,12 +106,12 @@ pub(super) fn lower_variadic(cx: &mut Lowering<'_>, node: &SourceNode) -> Result
 }
 
 pub(super) fn lower_not(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
-    let a = cx.operand(node, 0)?;
+    let a = cx.strided(node, 0)?;
     let edge = cx.graph.add_edge("true", Kind::Truth, 1);
     cx.graph.edge_mut(edge).constant = Some(Constant::Truth(vec![true]));
     let b = Activation::real(edge, Layout::row_major(&[]));
     let dims = cx.output_dims(node)?.to_vec();
-    let (layout, [a, b], views) = broadcast(cx, node, &dims, [a, b])?;
+    let (layout, [a, b], views) = broadcast(&dims, [a, b])?;
     let function = Function::Xor;
     cx.add_node_of(
         node,
@@ -124,12 +124,12 @@ pub(super) fn lower_not(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate
 
 pub(super) fn lower_where(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
     let operands = [
-        cx.operand(node, 0)?,
-        cx.operand(node, 1)?,
-        cx.operand(node, 2)?,
+        cx.strided(node, 0)?,
+        cx.strided(node, 1)?,
+        cx.strided(node, 2)?,
     ];
     let dims = cx.output_dims(node)?.to_vec();
-    let (layout, [condition, a, b], views) = broadcast(cx, node, &dims, operands)?;
+    let (layout, [condition, a, b], views) = broadcast(&dims, operands)?;
     let kind = cx.graph.edge(a.edge).kind;
     cx.add_node_of(node, kind, Select(views), &[&condition, &a, &b], layout)
 }
@@ -137,8 +137,6 @@ pub(super) fn lower_where(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fa
 /// How `operands` are read for a result with the axes `dims`: the result's layout, which is that
 /// of the first operand with all of its axes; the operands; and their views.
 pub(super) fn broadcast<const N: usize>(
-    cx: &mut Lowering<'_>,
-    node: &SourceNode,
     dims: &[usize],
     operands: [Activation; N],
 ) -> Result<(Layout, [Activation; N], Views<N>), Refusal> {
@@ -148,12 +146,9 @@ pub(super) fn broadcast<const N: usize>(
     let layout = operands.iter().find(whole);
     let layout = layout.and_then(|it| it.layout.on(dims));
     let layout = layout.unwrap_or_else(|| Layout::row_major(dims));
-    let mut read = operands.clone();
     let mut strides = Vec::new();
-    for (index, operand) in operands.into_iter().enumerate() {
-        let (operand, along) = spread(cx, node, dims, operand, index)?;
-        read[index] = operand;
-        strides.push(along);
+    for operand in &operands {
+        strides.push(spread(dims, operand)?);
     }
     let axes = layout.order.iter().map(|&axis| {
         let mut along = [0; N];
@@ -164,37 +159,17 @@ pub(super) fn broadcast<const N: usize>(
     });
     let axes: Vec<_> = axes.collect();
     let views = Views::new([0; N], &axes)?;
-    Ok((layout, read, views))
+    Ok((layout, operands, views))
 }
 
-/// The operand over axes that are the last of `dims`, and its strides along all of them: 0 where it
-/// is repeated.
-fn spread(
-    cx: &mut Lowering<'_>,
-    node: &SourceNode,
-    dims: &[usize],
-    operand: Activation,
-    index: usize,
-) -> Result<(Activation, Vec<isize>), Refusal> {
-    let own = match node.inputs.get(index).copied().flatten() {
-        Some(id) if cx.source.value(id).dims.len() <= dims.len() => {
-            cx.source.value(id).dims.clone()
-        }
-        _ => operand.layout.dims.clone(),
-    };
-    let own = if own.iter().product::<usize>() == operand.layout.len() {
-        own
-    } else {
-        operand.layout.dims.clone()
-    };
+/// The strides of an operand, whose axes are the last of `dims`, along all of them: 0 where it is
+/// repeated.
+fn spread(dims: &[usize], operand: &Activation) -> Result<Vec<isize>, Refusal> {
+    let own = operand.layout.dims.clone();
     let misfit = || Refusal::Shape {
         found: vec![own.clone(), dims.to_vec()],
     };
     let first = dims.len().checked_sub(own.len()).ok_or_else(misfit)?;
-    let operand = match operand.layout.on(&own) {
-        Some(layout) => Activation { layout, ..operand },
-        None => cx.laid_out(node, operand, &Layout::row_major(&own))?,
-    };
     let mut strides = vec![0; dims.len()];
     for (axis, stride) in operand.layout.strides().into_iter().enumerate() {
         match (own[axis], dims[first + axis]) {
@@ -203,13 +178,13 @@ fn spread(
             _ => return Err(misfit()),
         }
     }
-    Ok((operand, strides))
+    Ok(strides)
 }
 
 /// `Cast` and `CastLike` between the kinds that a plan has.
 pub(super) fn lower_cast(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
     use crate::import::source::Element;
-    let input = cx.operand(node, 0)?;
+    let input = cx.strided(node, 0)?;
     let output = cx.source.value(cx.output(node)?);
     let kind = match output.element {
         Element::F32 => Kind::Real,

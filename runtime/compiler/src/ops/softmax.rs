@@ -52,12 +52,12 @@ impl GraphOp for Softmax {
         Ok(Kernel::new(params, edges))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         self.kind != SoftmaxKind::Hardmax && self.depth < DEPTH_END
     }
 
     fn fixed_quantization(&self) -> Option<Quantization> {
-        let fixed = self.kind == SoftmaxKind::Softmax && self.has_integer();
+        let fixed = self.kind == SoftmaxKind::Softmax && self.depth < DEPTH_END;
         fixed.then_some(Quantization::PROBABILITY)
     }
 }
