@@ -108,6 +108,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("LessOrEqual", elementwise::lower_binary),
     ("Log", unary::lower),
     ("LogSoftmax", softmax::lower_log),
+    ("LpPool", max_pool::lower_lp),
     ("MatMul", dense::lower_matmul),
     ("Max", elementwise::lower_variadic),
     ("MaxPool", max_pool::lower),

@@ -15,6 +15,8 @@ pub struct MaxPool {
     pub output: Shape,
     /// The window.
     pub window: Window,
+    /// The second result.
+    pub indices: Indices,
 }
 
 impl GraphOp for MaxPool {
@@ -33,13 +35,17 @@ impl GraphOp for MaxPool {
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let params = PoolF32 {
             kind: PoolKind::Max {
-                indices: Indices::None,
+                indices: self.indices,
             },
             input: self.input,
             output: self.output,
             window: self.window,
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
+        self.window.dilation == [1, 1] && self.indices == Indices::None
     }
 
     fn keeps_quantization(&self) -> bool {

@@ -14,6 +14,7 @@ pub mod convolution;
 pub mod copy;
 pub mod factor;
 pub mod gather;
+pub mod lp_pool;
 pub mod max_pool;
 pub mod one_hot;
 pub mod pad;
@@ -148,6 +149,7 @@ operators! {
     Gather(gather::Gather),
     GatherElements(gather::GatherElements),
     GatherNd(gather::GatherNd),
+    LpPool(lp_pool::LpPool),
     MaxPool(max_pool::MaxPool),
     OneHot(one_hot::OneHot),
     Pad(pad::Pad),
