@@ -22,6 +22,7 @@ pub struct Case {
 /// A tensor in the archive, or the name of a type that the archive does not hold.
 #[derive(Debug, Deserialize)]
 pub struct Value {
+    pub name: String,
     #[serde(rename = "type")]
     type_name: String,
     dims: Option<Vec<usize>>,

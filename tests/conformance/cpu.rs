@@ -8,12 +8,47 @@ use microtome_plan::{Element, ModelType, Port};
 /// Held as int8, a uint8 has 128 subtracted: the same bits with the first one flipped.
 const UNSIGNED: u8 = 0x80;
 
-/// Compiles and runs the model.
+/// Compiles and runs the model. The suite gives as inputs what exported models have as constants
+/// (weights, axes, shapes); where a plan wants them so, they are made constants.
 ///
 /// # Errors
 /// Why it is not compiled, or cannot take these inputs.
-pub fn run(model: &[u8], inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-    let compiled = compile(model, &Options::new("case")).map_err(|error| error.to_string())?;
+pub fn run(model: &[u8], names: &[String], inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
+    let refusal = match run_with(model, names, inputs, &|_, _| false) {
+        Err(refusal) => refusal,
+        done => return done,
+    };
+    let is_integer = |_: usize, it: &Tensor| !matches!(it.values(), Values::F32(_));
+    let is_parameter = |index: usize, it: &Tensor| index > 0 || is_integer(index, it);
+    for known in [
+        &is_integer as &dyn Fn(usize, &Tensor) -> bool,
+        &is_parameter,
+    ] {
+        if let Ok(done) = run_with(model, names, inputs, known) {
+            return Ok(done);
+        }
+    }
+    Err(refusal)
+}
+
+/// The same with those inputs as constants for which `known` holds.
+fn run_with(
+    model: &[u8],
+    names: &[String],
+    inputs: &[Tensor],
+    known: &dyn Fn(usize, &Tensor) -> bool,
+) -> Result<Vec<Tensor>, String> {
+    let all = names.iter().zip(inputs).enumerate();
+    let (known, inputs): (Vec<_>, Vec<_>) =
+        all.partition(|(index, (_, tensor))| known(*index, tensor));
+    let known: Vec<_> = known
+        .into_iter()
+        .map(|(_, (name, tensor))| (&**name, tensor.clone()))
+        .collect();
+    let inputs: Vec<_> = inputs.into_iter().map(|(_, (_, tensor))| tensor).collect();
+    let mut options = Options::new("case");
+    options.known = &known;
+    let compiled = compile(model, &options).map_err(|error| error.to_string())?;
     let plan = compiled.plan.plan();
     let manifest = plan.manifest();
     if inputs.len() != manifest.inputs.len() {

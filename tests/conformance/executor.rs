@@ -44,7 +44,8 @@ impl Executor {
             (Ok(inputs), Ok(outputs)) => (inputs, outputs),
             (Err(reason), _) | (_, Err(reason)) => return Outcome::Refused(reason),
         };
-        let run = || self.run(archive.model(case), &inputs);
+        let names: Vec<String> = case.inputs.iter().map(|it| it.name.clone()).collect();
+        let run = || self.run(archive.model(case), &names, &inputs);
         match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(found)) => {
                 let (rtol, atol) = tolerance::of(case);
@@ -59,13 +60,13 @@ impl Executor {
         }
     }
 
-    fn run(self, model: &[u8], inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
+    fn run(self, model: &[u8], names: &[String], inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
         match self {
             Self::Tract => {
                 let model = TractModel::load(model).map_err(|error| error.to_string())?;
                 model.run(inputs).map_err(|error| error.to_string())
             }
-            Self::Cpu => cpu::run(model, inputs),
+            Self::Cpu => cpu::run(model, names, inputs),
         }
     }
 }

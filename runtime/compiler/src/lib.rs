@@ -53,6 +53,8 @@ pub struct Options<'a> {
     pub cascade: Option<Cascade<'a>>,
     /// The frames of a run, for a plan of a stream; a whole sequence otherwise.
     pub pulse: Option<usize>,
+    /// Inputs of which the values are known, by name: they become constants (ONNX alone).
+    pub known: &'a [(&'a str, Tensor)],
 }
 
 impl<'a> Options<'a> {
@@ -64,6 +66,7 @@ impl<'a> Options<'a> {
             task: Task::Raw,
             cascade: None,
             pulse: None,
+            known: &[],
         }
     }
 }
@@ -82,7 +85,7 @@ pub struct Compiled {
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::read(bytes, lower::knows, options.pulse)?;
+    let source = import::read(bytes, lower::knows, options.pulse, options.known)?;
     let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
     let graph = match options.pulse {

@@ -62,7 +62,7 @@ pub(super) fn fixed<'a>(
     proto
 }
 
-fn constant(name: &str, tensor: &Tensor) -> TensorProto {
+pub(super) fn constant(name: &str, tensor: &Tensor) -> TensorProto {
     let data_type = match tensor.values() {
         Values::Bool(_) => DataType::Bool,
         Values::F16(_) => DataType::Float16,

@@ -19,6 +19,7 @@ mod tflite;
 mod weights;
 
 use crate::error::{CompileError, Format};
+use crate::tensor::Tensor;
 use source::SourceModel;
 
 /// The format of a model file. Only TFLite's names itself.
@@ -31,7 +32,7 @@ pub fn format_of(bytes: &[u8]) -> Format {
 }
 
 /// Reads the model in `bytes`, for a free batch of 1, and for `frames` frames along an open axis
-/// where a stream is wanted.
+/// where a stream is wanted. Inputs that are `known` become constants (ONNX alone).
 ///
 /// # Errors
 /// [`CompileError`] when the bytes are no valid model, when an input's size is not fixed, and when
@@ -40,9 +41,10 @@ pub fn read(
     bytes: &[u8],
     knows: fn(&str) -> bool,
     frames: Option<usize>,
+    known: &[(&str, Tensor)],
 ) -> Result<SourceModel, CompileError> {
     match format_of(bytes) {
-        Format::Onnx => onnx::read(bytes, knows, frames),
+        Format::Onnx => onnx::read(bytes, knows, frames, known),
         Format::Tflite if frames.is_some() => Err(CompileError::NoFrames),
         Format::Tflite => tflite::read(bytes),
     }

@@ -1,5 +1,6 @@
 //! Reading ONNX: bytes, to tract's parsed model, to the source model.
 
+use super::by_value;
 use super::rewrite::{Rewritten, node_name, rewrite};
 use super::source::{
     Attribute, Attributes, Became, Element, Elements, SourceModel, SourceNode, SourceValue,
@@ -7,6 +8,7 @@ use super::source::{
 };
 use super::{formats, weights};
 use crate::error::{CompileError, Format, Refusal};
+use crate::tensor::Tensor;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::model::ParseResult;
@@ -28,9 +30,11 @@ pub fn read(
     bytes: &[u8],
     knows: fn(&str) -> bool,
     frames: Option<usize>,
+    known: &[(&str, Tensor)],
 ) -> Result<SourceModel, CompileError> {
     guarded(|| {
-        let mut file = parse(bytes, frames.map_or(Sizes::Sample, Sizes::Frames))?;
+        let sizes = frames.map_or(Sizes::Sample, Sizes::Frames);
+        let mut file = parse(bytes, sizes, known)?;
         if let Some(graph) = &mut file.proto.graph {
             formats::require_taken(graph)?;
             file.rewritten.notes.extend(weights::make_symmetric(graph));
@@ -79,7 +83,12 @@ pub(super) struct File {
 }
 
 /// Decodes the file, fixes a free batch of every input at 1, and rewrites its nodes.
-pub(super) fn parse(bytes: &[u8], sizes: Sizes) -> Result<File, CompileError> {
+/// Inputs that are `known` become constants.
+pub(super) fn parse(
+    bytes: &[u8],
+    sizes: Sizes,
+    known: &[(&str, Tensor)],
+) -> Result<File, CompileError> {
     let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| unreadable(format!("{error:#}")))?;
@@ -91,6 +100,10 @@ pub(super) fn parse(bytes: &[u8], sizes: Sizes) -> Result<File, CompileError> {
         .as_mut()
         .ok_or_else(|| unreadable("it has no graph"))?;
     require_outputs(graph)?;
+    let known = known
+        .iter()
+        .map(|(name, tensor)| by_value::constant(name, tensor));
+    graph.initializer.extend(known);
     let constants: HashSet<_> = graph.initializer.iter().map(|it| it.name.clone()).collect();
     let mut batch_names = HashSet::new();
     let mut open_axes = HashMap::new();

@@ -71,7 +71,7 @@ impl TractModel {
         if format != Format::Onnx {
             return Err(CompileError::TractFormat { format });
         }
-        let file = guarded(|| parse(bytes, Sizes::Any))?;
+        let file = guarded(|| parse(bytes, Sizes::Any, &[]))?;
         let registered = tract_onnx::onnx().op_register.0;
         // tract itself looks at names alone, whatever their domain.
         let knows = |node: &NodeProto| {

@@ -39,7 +39,12 @@ pub(super) fn lower_reverse(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<
     }
     let inside = |axis: Axis| (block, axis.1);
     let outside = |axis: Axis| (axis.0 / block, axis.1 * block as isize);
-    let depths = [inside(height), inside(width), channels];
+    // Whether the block comes before the channels or after them.
+    let depths = match node.attributes.text("mode", "DCR")? {
+        "DCR" => [inside(height), inside(width), channels],
+        "CRD" => [channels, inside(height), inside(width)],
+        mode => return Err(refused("mode", &mode)),
+    };
     let (rows, columns) = ([outside(height)], [outside(width)]);
     add(cx, node, &input, batch, &depths, &rows, &columns)
 }

@@ -2,9 +2,11 @@
 
 use super::Lowering;
 use super::axes::copy;
+use super::operand::Activation;
 use crate::error::Refusal;
 use crate::graph::Layout;
 use crate::import::source::SourceNode;
+use crate::ops::copy::Copy;
 use crate::report::Fate;
 
 pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
@@ -23,7 +25,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
             .collect(),
     };
     if layout.dims == dims {
-        let input = super::operand::Activation { layout, ..input };
+        let input = Activation { layout, ..input };
         return cx.alias(node, input);
     }
     let strides = layout.strides();
@@ -54,15 +56,35 @@ pub(super) fn lower_tile(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fat
     if dims == *sizes {
         return cx.alias(node, input);
     }
-    let strides = input.layout.strides();
+    if let Ok(copy) = tiled(&input.layout, &dims) {
+        let layout = Layout {
+            order: input.layout.order.clone(),
+            dims,
+        };
+        return cx.add_move(node, copy, &[&input], layout);
+    }
+    // Too many axes for one view: half of them first.
+    let half = dims.len() / 2;
+    let layout = Layout {
+        dims: [&sizes[..half], &dims[half..]].concat(),
+        order: input.layout.order.clone(),
+    };
+    let (kind, stage) = (cx.kind(&input), input.stage);
+    let copy = tiled(&input.layout, &layout.dims)?;
+    let between = cx.add_step(node, kind, copy, &[&input], layout.clone())?;
+    let between = Activation { stage, ..between };
+    let copy = tiled(&layout, &dims)?;
+    let layout = Layout { dims, ..layout };
+    cx.add_move(node, copy, &[&between], layout)
+}
+
+/// The copy that repeats the axes of `layout` to be `dims`.
+fn tiled(layout: &Layout, dims: &[usize]) -> Result<Copy, Refusal> {
+    let strides = layout.strides();
     let axis = |&axis: &usize| {
-        let size = sizes[axis];
+        let size = layout.dims[axis];
         [(dims[axis] / size, 0), (size, strides[axis])]
     };
-    let axes: Vec<_> = input.layout.order.iter().flat_map(axis).collect();
-    let layout = Layout {
-        order: input.layout.order.clone(),
-        dims,
-    };
-    cx.add_move(node, copy(0, &axes)?, &[&input], layout)
+    let axes: Vec<_> = layout.order.iter().flat_map(axis).collect();
+    copy(0, &axes)
 }

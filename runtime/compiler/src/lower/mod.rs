@@ -121,6 +121,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Log", unary::lower),
     ("LogSoftmax", softmax::lower_log),
     ("LpNormalization", norm::lower_lp),
+    ("LpPool", max_pool::lower_lp),
     ("MatMul", dense::lower_matmul),
     ("Max", elementwise::lower_variadic),
     ("MaxPool", max_pool::lower),

@@ -85,6 +85,13 @@ impl Lowering<'_> {
             },
             None => self.laid_out(&copier, activation, &row_major)?,
         };
+        let is_byte = matches!(value.element, Element::I8 | Element::U8);
+        if is_byte && self.graph.edge(activation.edge).quantization.is_none() {
+            return Err(Refusal::Type {
+                value: value.name.clone(),
+                found: value.element.name(),
+            });
+        }
         let layout = activation.layout.clone();
         self.port(id, layout, Some(&activation))
     }

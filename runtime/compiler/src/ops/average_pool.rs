@@ -22,6 +22,22 @@ pub struct AveragePool {
     /// Whether it is a mean over axes, which is rounded as any change of scale is, even where the
     /// scale stays.
     pub is_mean: bool,
+    /// Padding below the input and to the right of it.
+    pub after: [usize; 2],
+}
+
+impl AveragePool {
+    /// Whether a window leaves even the padding, as in ceil mode.
+    fn leaves_padding(&self) -> bool {
+        let (input, output, window) = (self.input, self.output, &self.window);
+        let extents = [(input.height, output.height), (input.width, output.width)];
+        let mut axes = extents.into_iter().enumerate();
+        axes.any(|(axis, (extent, outputs))| {
+            let reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+            let end = (outputs - 1) * window.stride[axis] + reach;
+            end > window.pad[axis] + extent + self.after[axis]
+        })
+    }
 }
 
 impl GraphOp for AveragePool {
@@ -52,17 +68,9 @@ impl GraphOp for AveragePool {
     }
 
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        // A window never leaves the padding; so there is as much of it as the last one reaches.
-        let (input, output) = (self.input, self.output);
-        let extents = [(input.height, output.height), (input.width, output.width)];
-        let reach = [0, 1].map(|axis| {
-            let (extent, outputs) = extents[axis];
-            let end = (outputs - 1) * self.window.stride[axis] + self.window.kernel[axis];
-            end.saturating_sub(self.window.pad[axis] + extent)
-        });
         let params = PoolF32 {
             kind: PoolKind::Average {
-                padding: self.counts_padding.then_some(reach),
+                padding: self.counts_padding.then_some(self.after),
             },
             input: self.input,
             output: self.output,
@@ -83,6 +91,12 @@ impl GraphOp for AveragePool {
             return Pulsed::Refused("a mean that leaves out padding cannot tell it from frames");
         }
         stream.window(self.input, self.output, self.window, 0.0, op)
+    }
+
+    /// What leaves the padding is no constant number of taps.
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
+        let varies = self.counts_padding && self.leaves_padding();
+        self.window.dilation == [1, 1] && !varies
     }
 
     fn takes_bounds(&self) -> bool {

@@ -16,6 +16,8 @@ pub struct MaxPool {
     pub output: Shape,
     /// The window.
     pub window: Window,
+    /// The second result.
+    pub indices: Indices,
 }
 
 impl GraphOp for MaxPool {
@@ -34,7 +36,7 @@ impl GraphOp for MaxPool {
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let params = PoolF32 {
             kind: PoolKind::Max {
-                indices: Indices::None,
+                indices: self.indices,
             },
             input: self.input,
             output: self.output,
@@ -55,6 +57,10 @@ impl GraphOp for MaxPool {
             return Pulsed::Refused("a maximum over padding cannot tell it from frames");
         }
         stream.window(self.input, self.output, self.window, 0.0, op)
+    }
+
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
+        self.window.dilation == [1, 1] && self.indices == Indices::None
     }
 
     fn keeps_quantization(&self) -> bool {

@@ -16,6 +16,7 @@ pub mod copy;
 pub mod delay;
 pub mod factor;
 pub mod gather;
+pub mod lp_pool;
 pub mod lrn;
 pub mod max_pool;
 pub mod norm;
@@ -195,19 +196,20 @@ operators! {
     ConvTranspose(conv_transpose::ConvTranspose),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
+    CumSum(along::CumSum),
     Delay(delay::Delay),
+    Gather(gather::Gather),
+    GatherElements(gather::GatherElements),
+    GatherNd(gather::GatherNd),
+    LpPool(lp_pool::LpPool),
     Lrn(lrn::Lrn),
     MaxPool(max_pool::MaxPool),
     Norm(norm::Norm),
+    OneHot(one_hot::OneHot),
     Pad(pad::Pad),
     Predicate(cast::Predicate),
     Product(product::Product),
     Recurrent(recurrent::Recurrent),
-    CumSum(along::CumSum),
-    Gather(gather::Gather),
-    GatherElements(gather::GatherElements),
-    GatherNd(gather::GatherNd),
-    OneHot(one_hot::OneHot),
     Reduce(reduce::Reduce),
     Requantize(requantize::Requantize),
     Resample(resample::Resample),

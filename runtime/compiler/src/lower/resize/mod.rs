@@ -143,11 +143,14 @@ fn settings(
             crop: None,
         })
         .collect();
-    let sized = |&axis: &usize| axes[axis].scale;
+    // Sizes are only bounds where the aspect stays; the result has what fits them.
+    let sizes = if old { None } else { cx.numbers(node, 3)? }.unwrap_or_default();
+    let pairs = named.iter().zip(&sizes);
+    let sized = pairs.map(|(&axis, size)| size / input[axis].max(1) as f64);
     let kept = match policy {
         "stretch" => None,
-        "not_larger" => named.iter().map(sized).reduce(f64::min),
-        "not_smaller" => named.iter().map(sized).reduce(f64::max),
+        "not_larger" => sized.reduce(f64::min),
+        "not_smaller" => sized.reduce(f64::max),
         other => return Err(refused("keep_aspect_ratio_policy", &other)),
     };
     for (index, &axis) in named.iter().enumerate() {
