@@ -134,16 +134,45 @@ impl Array {
     }
 }
 
+/// One sample of a model: an array for each of its inputs.
+pub type Sample = Vec<Array>;
+
+/// Reads the samples in the file at `path` for a model's inputs, given by name and axes: one or a
+/// batch. A model of several inputs takes a `.npz` file with an array for each.
+pub fn read_samples(path: &Path, inputs: &[(String, Vec<usize>)]) -> Result<Vec<Sample>> {
+    let mut batch: Vec<Sample> = Vec::new();
+    for (index, (name, dims)) in inputs.iter().enumerate() {
+        let array = read(path, name, inputs.len() == 1)?;
+        let parts = samples(&array, dims).with_context(|| path.display().to_string())?;
+        if index == 0 {
+            batch.resize(parts.len(), Sample::new());
+        }
+        if parts.len() != batch.len() {
+            bail!(
+                "{}: input {name:?} has {} samples, the one before it {}",
+                path.display(),
+                parts.len(),
+                batch.len()
+            );
+        }
+        for (sample, part) in batch.iter_mut().zip(parts) {
+            sample.push(part);
+        }
+    }
+    Ok(batch)
+}
+
 /// Reads the array for the model input called `port` from a `.npy`, `.npz`, `.png` or `.jpg`
-/// file. A picture becomes float `channels × height × width` with values from 0 to 1.
-pub fn read(path: &Path, port: &str) -> Result<Array> {
+/// file; `is_only` says that the model has no other. A picture becomes float `channels × height × width` with values from 0 to 1.
+pub fn read(path: &Path, port: &str, is_only: bool) -> Result<Array> {
     let extension = path
         .extension()
         .and_then(|extension| extension.to_str())
         .unwrap_or_default();
     let array = match extension.to_ascii_lowercase().as_str() {
+        "npz" => read_npz(path, port, is_only),
+        _ if !is_only => bail!("the model has several inputs: give a .npz file with each by name"),
         "npy" => read_npy(path),
-        "npz" => read_npz(path, port),
         "png" | "jpg" | "jpeg" => read_picture(path),
         _ => bail!("{}: give a .npy, .npz, .png or .jpg file", path.display()),
     };
@@ -154,19 +183,19 @@ fn read_npy(path: &Path) -> Result<Array> {
     Source::Npy(path).array()
 }
 
-fn read_npz(path: &Path, port: &str) -> Result<Array> {
+fn read_npz(path: &Path, port: &str, is_only: bool) -> Result<Array> {
     let mut file = NpzReader::new(BufReader::new(File::open(path)?))?;
     let names = file.names()?;
     let stem = |name: &str| name.strip_suffix(".npy").unwrap_or(name).to_owned();
-    let found = [port, "input"]
-        .iter()
-        .find_map(|want| names.iter().find(|name| stem(name) == *want));
-    match (found, names.as_slice()) {
-        (Some(name), _) | (None, [name]) => Source::Npz(file, name.clone()).array(),
-        _ => bail!(
-            "no array is called {port:?} or \"input\"; it has {}",
-            names.join(", ")
-        ),
+    let called = |want: &str| names.iter().find(|name| stem(name) == want);
+    let found = match (called(port), is_only, names.as_slice()) {
+        (Some(name), ..) | (None, true, [name]) => Some(name),
+        (None, true, _) => called("input"),
+        (None, false, _) => None,
+    };
+    match found {
+        Some(name) => Source::Npz(file, name.clone()).array(),
+        None => bail!("no array is called {port:?}; it has {}", names.join(", ")),
     }
 }
 

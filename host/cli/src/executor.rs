@@ -1,11 +1,11 @@
 //! Choosing an executor by name, and running a model on it with arrays as users have them.
 
-use crate::array::Array;
+use crate::array::{Array, Sample};
 use crate::board_run::BoardRun;
 use crate::model::Model;
 use crate::port;
 use crate::reference::Reference;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use microtome_backend::{Backend, CpuBackend};
 use microtome_board::Board;
 use microtome_gpu::{Gpu, GpuBackend, GpuOptions};
@@ -61,7 +61,12 @@ pub struct Ran {
 }
 
 /// Runs `samples` of `model` on the executor called `name`.
-pub fn run(name: Name, model: &Model, samples: &[Array], firmware: Option<PathBuf>) -> Result<Ran> {
+pub fn run(
+    name: Name,
+    model: &Model,
+    samples: &[Sample],
+    firmware: Option<PathBuf>,
+) -> Result<Ran> {
     match name {
         Name::Tract => Reference::of(model)?.run(samples),
         Name::Board(board) => run_board(board, model, samples, firmware),
@@ -79,22 +84,35 @@ pub fn open(name: Name, model: &Model) -> Result<Box<dyn Backend>> {
     })
 }
 
-/// The int8 values of each sample in the arena's order. Models have one input so far.
-pub fn to_arena(model: &Model, samples: &[Array]) -> Result<Vec<Vec<u8>>> {
+/// The bytes of each input of each sample, in the arena's order.
+pub fn to_arena(model: &Model, samples: &[Sample]) -> Result<Vec<Vec<Vec<u8>>>> {
     let plan = model.plan.plan();
     let inputs = &plan.manifest().inputs;
-    ensure!(
-        inputs.len() == 1,
-        "the model has {} inputs; --input gives one",
-        inputs.len()
-    );
-    samples
-        .iter()
-        .map(|sample| port::to_arena(sample, &inputs[0]))
-        .collect()
+    let to_arena = |sample: &Sample| {
+        let pairs = sample.iter().zip(inputs);
+        pairs
+            .map(|(array, port)| port::to_arena(array, port))
+            .collect()
+    };
+    samples.iter().map(to_arena).collect()
 }
 
-/// The outputs of a batch as the model's user has them, from each sample's int8 outputs.
+/// The inputs of each sample one after another: a frame, as boards take it.
+pub fn to_frames(model: &Model, samples: &[Sample]) -> Result<Vec<Vec<u8>>> {
+    let samples = to_arena(model, samples)?;
+    Ok(samples.iter().map(|inputs| inputs.concat()).collect())
+}
+
+/// The inputs of each sample as executors take them.
+pub fn borrowed(samples: &[Vec<Vec<u8>>]) -> Vec<Vec<&[u8]>> {
+    let mut batch = Vec::new();
+    for sample in samples {
+        batch.push(sample.iter().map(|input| &input[..]).collect());
+    }
+    batch
+}
+
+/// The outputs of a batch as the model's user has them, from each sample's outputs.
 pub fn from_arena(model: &Model, outputs: &[Vec<Vec<u8>>]) -> Result<Vec<(String, Array)>> {
     let plan = model.plan.plan();
     let ports = plan.manifest().outputs.iter().enumerate();
@@ -106,9 +124,9 @@ pub fn from_arena(model: &Model, outputs: &[Vec<Vec<u8>>]) -> Result<Vec<(String
         .collect()
 }
 
-fn run_host(backend: &mut dyn Backend, model: &Model, samples: &[Array]) -> Result<Ran> {
+fn run_host(backend: &mut dyn Backend, model: &Model, samples: &[Sample]) -> Result<Ran> {
     let values = to_arena(model, samples)?;
-    let batch: Vec<Vec<&[u8]>> = values.iter().map(|sample| vec![&sample[..]]).collect();
+    let batch = borrowed(&values);
     let begin = Instant::now();
     let outputs = backend.run(&batch)?;
     let latency_us = begin.elapsed().as_secs_f64() * 1e6 / samples.len() as f64;
@@ -121,10 +139,10 @@ fn run_host(backend: &mut dyn Backend, model: &Model, samples: &[Array]) -> Resu
 fn run_board(
     board: &'static Board,
     model: &Model,
-    samples: &[Array],
+    samples: &[Sample],
     firmware: Option<PathBuf>,
 ) -> Result<Ran> {
-    let frames = to_arena(model, samples)?;
+    let frames = to_frames(model, samples)?;
     let ran = BoardRun {
         board,
         firmware,

@@ -1,10 +1,10 @@
 //! tract, in float: the reference, and the way to run a model that has no plan.
 
-use crate::array::Array;
+use crate::array::{Array, Sample};
 use crate::executor::Ran;
 use crate::model::{self, Model};
 use anyhow::{Context, Result, bail, ensure};
-use microtome_compiler::TractModel;
+use microtome_compiler::{TractInput, TractModel};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::path::Path;
 use std::time::Instant;
@@ -12,12 +12,11 @@ use std::time::Instant;
 /// A model that tract runs.
 pub struct Reference {
     tract: TractModel,
-    /// Name of its input.
-    pub input: String,
-    /// Sizes of the input's axes.
-    pub dims: Vec<usize>,
-    /// Scale and zero point by which int8 samples become float, where the model has them.
-    quantization: Option<(f32, i8)>,
+    /// Names of its inputs, and the sizes of their axes.
+    inputs: Vec<(String, Vec<usize>)>,
+    /// Scale and zero point by which int8 samples become float, for each input, where the model
+    /// was compiled.
+    quantizations: Vec<(f32, i8)>,
 }
 
 impl Reference {
@@ -43,29 +42,42 @@ impl Reference {
 
     fn new(bytes: &[u8], compiled: Option<&Model>) -> Result<Self> {
         let tract = TractModel::load(bytes)?;
-        let inputs = tract.inputs();
-        let Ok([(input, dims)]) = <[_; 1]>::try_from(inputs) else {
-            bail!("the model has not one input; --input gives one");
-        };
-        let quantization = compiled.map(|model| {
+        let mut inputs = Vec::new();
+        for TractInput { name, dims, .. } in tract.inputs() {
+            if let Some(axis) = dims.iter().position(Option::is_none) {
+                bail!("axis {axis} of input '{name}' is not fixed: export it with a fixed size");
+            }
+            inputs.push((name.clone(), dims.iter().copied().flatten().collect()));
+        }
+        let quantizations = compiled.map(|model| {
             let plan = model.plan.plan();
-            let port = &plan.manifest().inputs[0];
-            (port.scale, port.zero)
+            let ports = plan.manifest().inputs.iter();
+            ports.map(|port| (port.scale, port.zero)).collect()
         });
         Ok(Self {
             tract,
-            input,
-            dims,
-            quantization,
+            inputs,
+            quantizations: quantizations.unwrap_or_default(),
         })
     }
 
+    /// Names of the inputs, and the sizes of their axes.
+    pub fn inputs(&self) -> &[(String, Vec<usize>)] {
+        &self.inputs
+    }
+
     /// Runs the samples one after another.
-    pub fn run(&self, samples: &[Array]) -> Result<Ran> {
+    pub fn run(&self, samples: &[Sample]) -> Result<Ran> {
         let mut batch: Vec<Vec<ArrayD<f32>>> = Vec::new();
         let begin = Instant::now();
         for sample in samples {
-            let outputs = self.tract.run(&[(&self.dims, &self.floats(sample)?)])?;
+            let mut values = Vec::new();
+            for (index, array) in sample.iter().enumerate() {
+                values.push(self.floats(index, array)?);
+            }
+            let pairs = self.inputs.iter().zip(&values);
+            let inputs: Vec<_> = pairs.map(|((_, dims), it)| (&dims[..], &it[..])).collect();
+            let outputs = self.tract.run_float(&inputs)?;
             let arrays = outputs.into_iter().map(|(dims, values)| {
                 let sample = dims.strip_prefix(&[1]).filter(|rest| !rest.is_empty());
                 Ok(ArrayD::from_shape_vec(
@@ -87,9 +99,9 @@ impl Reference {
         })
     }
 
-    fn floats(&self, sample: &Array) -> Result<Vec<f32>> {
-        Ok(match (sample, self.quantization) {
-            (Array::I8(array), Some((scale, zero))) => {
+    fn floats(&self, input: usize, array: &Array) -> Result<Vec<f32>> {
+        Ok(match (array, self.quantizations.get(input)) {
+            (Array::I8(array), Some(&(scale, zero))) => {
                 let real = |&value: &i8| scale * (i32::from(value) - i32::from(zero)) as f32;
                 array.iter().map(real).collect()
             }

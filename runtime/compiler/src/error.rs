@@ -1,18 +1,53 @@
 //! Why a model cannot be compiled: the node, the reason, and the way out.
 
 use microtome_plan::PlanError;
+use std::fmt;
+
+/// The format of a model file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// ONNX.
+    Onnx,
+    /// TensorFlow Lite (LiteRT).
+    Tflite,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Onnx => "ONNX",
+            Self::Tflite => "TFLite",
+        })
+    }
+}
 
 /// Why a model was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CompileError {
-    /// The bytes are no ONNX model, or one that breaks ONNX's own rules.
-    #[error("this is not a valid ONNX model: {reason}")]
+    /// The bytes are no model, or one that breaks its format's own rules.
+    #[error("this is not a valid {format} model: {reason}")]
     Unreadable {
-        /// What the ONNX reader says.
+        /// The format that was read.
+        format: Format,
+        /// What its reader says.
         reason: String,
     },
-    /// An input has an axis, other than the batch, that is not fixed.
-    #[error("axis {axis} of input '{input}' is not fixed: export the model with a fixed size")]
+    /// tract was asked to run a model that it does not read.
+    #[error("tract runs ONNX models alone, and this is a {format} model: use another backend")]
+    TractFormat {
+        /// The model's format.
+        format: Format,
+    },
+    /// tract does not take the model, though it is a valid one.
+    #[error("tract does not take the model: {reason}")]
+    Tract {
+        /// What tract says.
+        reason: String,
+    },
+    /// An input has an axis that is empty or, other than the batch, not fixed.
+    #[error(
+        "axis {axis} of input '{input}' is not fixed or empty: export the model with a fixed size"
+    )]
     DynamicInput {
         /// Name of the input.
         input: String,
@@ -27,12 +62,15 @@ pub enum CompileError {
         /// Its batch.
         batch: i64,
     },
+    /// A stream was asked for, and no input says along which axis.
+    #[error("no input has an open axis for frames: export the model with an open (dynamic) axis")]
+    NoFrames,
     /// A node cannot be compiled.
     #[error("node '{node}' ({op}): {refusal}")]
     Node {
         /// Name of the node in the model.
         node: String,
-        /// Its ONNX operator.
+        /// Its operator: ONNX's name, or TFLite's where ONNX has none of that meaning.
         op: String,
         /// Why.
         refusal: Refusal,
@@ -54,11 +92,31 @@ pub enum CompileError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// The operator has no lowering.
-    #[error("this operator is not lowered yet; run the model with --backend tract, or replace it")]
+    #[error(
+        "this operator is not lowered yet; replace it, or run the model with --backend tract (ONNX)"
+    )]
     Operator,
+    /// tract has the operator, and computes it wrongly.
+    #[error("tract would give wrong numbers: {fault}; use another executor, or replace it")]
+    WrongInTract {
+        /// What it does not do.
+        fault: &'static str,
+    },
+    /// tract does not know the operator.
+    #[error("this operator is not known here; export the model with ONNX's own operators")]
+    OperatorUnknown,
+    /// The model is quantized in a way that is not taken.
+    #[error("{found} is not taken; {instead}")]
+    Quantization {
+        /// The way.
+        found: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// An attribute has a value that has no lowering.
     #[error(
-        "attribute {attribute} = {value} is not lowered yet; run the model with --backend tract"
+        "attribute {attribute} = {value} is not lowered yet; run the model with --backend tract \
+         (ONNX)"
     )]
     Attribute {
         /// Name of the attribute.
@@ -67,7 +125,7 @@ pub enum Refusal {
         value: String,
     },
     /// An operand that the operator needs is not there.
-    #[error("operand {operand} is missing; check the model with onnx.checker")]
+    #[error("operand {operand} is missing; check the model with its format's own tools")]
     OperandMissing {
         /// Index of the operand.
         operand: usize,
@@ -151,6 +209,18 @@ pub enum Refusal {
         /// The factor.
         factor: f64,
     },
+    /// The operator does not run on a stream.
+    #[error("it does not stream: {reason}; compile the model without --pulse")]
+    NotStreaming {
+        /// Why.
+        reason: &'static str,
+    },
+    /// An image or sequence has a batch that is not 1.
+    #[error("it has a batch of {batch}; export the model with a batch of 1")]
+    Batch {
+        /// The batch.
+        batch: usize,
+    },
     /// There are more inputs or outputs, or more axes, than a plan has.
     #[error("there are {found} {what}, and a plan has at most {most}")]
     TooMany {
@@ -161,6 +231,16 @@ pub enum Refusal {
         /// Most that a plan has.
         most: usize,
     },
+}
+
+/// Axes and elements that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found} elements do not fill the axes {dims:?}")]
+pub struct TensorError {
+    /// The sizes of the axes.
+    pub dims: Vec<usize>,
+    /// How many elements there are.
+    pub found: usize,
 }
 
 impl Refusal {

@@ -2,18 +2,21 @@
 //!
 //! Folders in the order in which a model passes through them:
 //!
-//! 1. `import`: tract reads the file and infers shapes; what comes out names no tract type.
+//! 1. `import`: reads the file, ONNX by tract and TFLite by itself; other forms of quantization
+//!    become QDQ. What comes out is in ONNX's terms, has all shapes, and names no tract type.
 //! 2. `lower`: one file an operator; source nodes become nodes of the graph, quantizers become
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
 //!    one file each, with the kernels that compute them.
-//! 4. `precision`: every node becomes integer or float as a whole.
+//! 4. `pulse`: a stream, a few frames at a time, of a whole sequence, where that is wanted;
+//!    `precision`: every node becomes integer or float as a whole.
 //! 5. `select`: the kernel of each node, with the proof that no sum overflows.
 //! 6. `planner`: lifetimes and arena offsets.
 //! 7. `emit`: constants, steps and manifest become one validated plan.
 //!
-//! What cannot be compiled is refused with the node, the reason and a
-//! way out ([`CompileError`]). No bytes make this crate panic.
+//! Models are ONNX: float, or int8 as QDQ, QOperator, or with onnxruntime's own operators; what
+//! cannot be compiled is refused with the node, the reason and a way out ([`CompileError`]). No
+//! bytes make this crate panic.
 #![deny(missing_docs)]
 
 mod emit;
@@ -24,13 +27,16 @@ mod lower;
 mod ops;
 mod planner;
 mod precision;
+mod pulse;
 mod report;
 mod select;
+mod tensor;
 
-pub use error::{CompileError, Refusal};
-pub use import::reference::{FloatTensor, TractError, TractModel};
+pub use error::{CompileError, Format, Refusal, TensorError};
+pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
 pub use planner::bound::arena_lower_bound;
-pub use report::{Fate, NodeReport, Report};
+pub use report::{Fate, NodeReport, Note, Report};
+pub use tensor::{Tensor, Values};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
 
@@ -45,6 +51,8 @@ pub struct Options<'a> {
     pub task: Task<'a>,
     /// When a heavier model is asked, if there is one.
     pub cascade: Option<Cascade<'a>>,
+    /// The frames of a run, for a plan of a stream; a whole sequence otherwise.
+    pub pulse: Option<usize>,
 }
 
 impl<'a> Options<'a> {
@@ -55,6 +63,7 @@ impl<'a> Options<'a> {
             target: Target::Generic,
             task: Task::Raw,
             cascade: None,
+            pulse: None,
         }
     }
 }
@@ -68,19 +77,28 @@ pub struct Compiled {
     pub report: Report,
 }
 
-/// Compiles the ONNX model in `bytes`.
+/// Compiles the ONNX or TFLite model in `bytes`.
 ///
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::onnx::read(bytes, lower::knows)?;
+    let source = import::read(bytes, lower::knows, options.pulse)?;
     let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
-    let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;
+    let graph = match options.pulse {
+        Some(frames) => pulse::pulse(
+            lowered.graph,
+            frames,
+            &source.frame_axes,
+            &mut lowered.nodes,
+        )?,
+        None => lowered.graph,
+    };
+    let graph = precision::settle(graph, &mut lowered.nodes)?;
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
-    let report = Report::new(lowered.nodes, &kernels, &layout);
+    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
     tracing::info!(
         model = options.model,
         steps = kernels.nodes.len(),

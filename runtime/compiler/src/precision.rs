@@ -6,8 +6,8 @@
 
 use crate::error::CompileError;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Kind, Node, NodeId};
-use crate::ops::Op;
 use crate::ops::requantize::Requantize;
+use crate::ops::{Edges, Op};
 use crate::report::{Fate, NodeReport};
 use std::collections::HashMap;
 
@@ -45,13 +45,20 @@ struct Settling {
 impl Settling {
     /// Adds `node`, and around it what its precision needs; gives its own place.
     fn add(&mut self, mut node: Node) -> NodeId {
+        if node.op.get().aligns_quantization() {
+            self.align(&mut node);
+        }
         let is_real = |edge: &&EdgeId| self.graph.edge(**edge).kind == Kind::Real;
         let edges = node.inputs.iter().chain(&node.outputs).filter(is_real);
         let quantized = edges.filter(|&&edge| self.graph.edge(edge).quantization.is_some());
         let count = |edges: &[EdgeId]| edges.iter().filter(is_real).count();
         let all = count(&node.inputs) + count(&node.outputs);
         let quantized = quantized.count();
-        if quantized == all && node.op.get().has_integer() {
+        let around = Edges {
+            graph: &self.graph,
+            node: &node,
+        };
+        if quantized == all && node.op.get().has_integer(&around) {
             return self.graph.add_node(node);
         }
         if let (Op::Requantize(_), &[from], &[to]) = (&node.op, &*node.inputs, &*node.outputs) {
@@ -61,6 +68,31 @@ impl Settling {
             *input = self.float(*input, &node.name);
         }
         self.add_float(node)
+    }
+
+    /// Gives the operands of `node` its result's quantization, where all have one or are constants.
+    fn align(&mut self, node: &mut Node) {
+        let wanted = self.graph.edge(node.outputs[0]).quantization;
+        let known = |&input: &EdgeId| {
+            let edge = self.graph.edge(input);
+            edge.kind != Kind::Real || edge.quantization.is_some() || edge.constant.is_some()
+        };
+        if wanted.is_none() || !node.inputs.iter().all(known) {
+            return;
+        }
+        for input in &mut node.inputs {
+            let edge = self.graph.edge(*input);
+            if edge.kind != Kind::Real || edge.quantization == wanted {
+                continue;
+            }
+            let is_constant = edge.constant.is_some();
+            let aligned = self.like(*input, Bounds::NONE);
+            self.graph.edge_mut(aligned).quantization = wanted;
+            if !is_constant {
+                self.convert(&node.name, *input, aligned);
+            }
+            *input = aligned;
+        }
     }
 
     /// A float node: its results are float, and are clamped and quantized behind it.

@@ -1,5 +1,6 @@
 //! What became of a model: every source node's fate, and what a run costs.
 
+use crate::import::source::{Became, Origin};
 use crate::planner::MemoryPlan;
 use crate::select::KernelGraph;
 use std::fmt;
@@ -17,6 +18,52 @@ pub struct Report {
     pub arena_lower_bound_bytes: usize,
     /// Bytes of the steps' constants: weights, biases, factors, tables.
     pub constants_bytes: usize,
+    /// Where the plan is not exactly the model.
+    pub notes: Vec<Note>,
+}
+
+/// A difference between the model and what is compiled of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// Activations are no longer rounded to the scales that the model would find as it runs.
+    Dynamic {
+        /// Name of the product's node.
+        node: String,
+    },
+    /// Asymmetric weights did not fit symmetric int8, and were rounded again.
+    WeightsRounded {
+        /// Name of the weights.
+        weights: String,
+        /// Output channels of which weights changed.
+        channels: usize,
+        /// All output channels.
+        channels_all: usize,
+        /// The largest change of a weight, in steps of the model's own scale.
+        error_steps: f32,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dynamic { node } => write!(
+                f,
+                "'{node}' was quantized as it runs; here its weights are int8 and its activations \
+                 are not rounded"
+            ),
+            Self::WeightsRounded {
+                weights,
+                channels,
+                channels_all,
+                error_steps,
+            } => write!(
+                f,
+                "the asymmetric weights '{weights}' were rounded to symmetric int8 in {channels} \
+                 of {channels_all} channels, by up to {error_steps:.3} of their step; quantize \
+                 weights symmetrically to keep them"
+            ),
+        }
+    }
 }
 
 /// What became of one node of the source model.
@@ -58,7 +105,12 @@ impl fmt::Display for Fate {
 }
 
 impl Report {
-    pub(crate) fn new(nodes: Vec<NodeReport>, graph: &KernelGraph, memory: &MemoryPlan) -> Self {
+    pub(crate) fn new(
+        nodes: Vec<NodeReport>,
+        notes: Vec<Note>,
+        graph: &KernelGraph,
+        memory: &MemoryPlan,
+    ) -> Self {
         let operators = || graph.nodes.iter().map(|node| node.op.operator());
         let constants = graph.nodes.iter().flat_map(|node| &node.constants);
         Self {
@@ -67,6 +119,84 @@ impl Report {
             arena_bytes: memory.arena_bytes,
             arena_lower_bound_bytes: memory.lower_bound_bytes,
             constants_bytes: constants.map(Vec::len).sum(),
+            notes,
         }
+    }
+}
+
+/// The reports of the file's operators, given the fate of each node that import made of them.
+pub(crate) fn by_origin(origins: &[Origin], fates: &[Fate]) -> Vec<NodeReport> {
+    let fate = |origin: &Origin| match &origin.became {
+        Became::Nodes(range) => whole(fates.get(range.clone()).unwrap_or_default()),
+        Became::PartOf(other) => match origins.get(*other).map(|other| &other.became) {
+            Some(Became::Nodes(range)) => {
+                match whole(fates.get(range.clone()).unwrap_or_default()) {
+                    Fate::Step(step) => Fate::FusedInto(step),
+                    other => other,
+                }
+            }
+            _ => Fate::Unused,
+        },
+    };
+    let report = |origin: &Origin| NodeReport {
+        name: origin.name.clone(),
+        op: origin.op.clone(),
+        fate: fate(origin),
+    };
+    origins.iter().map(report).collect()
+}
+
+/// The fate of an operator whose parts have these: what runs counts more than what does not.
+fn whole(parts: &[Fate]) -> Fate {
+    let rank = |fate: &&Fate| match fate {
+        Fate::Step(_) => 0,
+        Fate::FusedInto(_) => 1,
+        Fate::Aliased => 2,
+        Fate::Folded => 3,
+        Fate::Unused => 4,
+    };
+    parts
+        .iter()
+        .min_by_key(rank)
+        .copied()
+        .unwrap_or(Fate::Unused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(name: &str, became: Became) -> Origin {
+        Origin {
+            name: name.into(),
+            op: "Op".into(),
+            became,
+        }
+    }
+
+    #[test]
+    fn one_report_an_operator_of_the_file_whatever_it_became() {
+        let origins = [
+            origin("quantize", Became::PartOf(1)),
+            origin("product", Became::Nodes(0..2)),
+            origin("pool", Became::Nodes(2..5)),
+            origin("dead", Became::Nodes(5..5)),
+        ];
+        let fates = [
+            Fate::Folded,
+            Fate::Step(0),
+            Fate::Aliased,
+            Fate::Step(1),
+            Fate::FusedInto(1),
+        ];
+        let reports = by_origin(&origins, &fates);
+        let found: Vec<_> = reports.iter().map(|it| (&*it.name, it.fate)).collect();
+        let wanted = [
+            ("quantize", Fate::FusedInto(0)),
+            ("product", Fate::Step(0)),
+            ("pool", Fate::Step(1)),
+            ("dead", Fate::Unused),
+        ];
+        assert_eq!(found, wanted);
     }
 }

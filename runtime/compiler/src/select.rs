@@ -4,7 +4,7 @@
 use crate::error::{CompileError, Refusal};
 use crate::graph::{Constant, Edge, EdgeId, Graph, Node, Port};
 use crate::ops::{Edges, Kernel};
-use microtome_kernels::operator::{Element, Extent};
+use microtome_kernels::operator::Extent;
 use microtome_plan::Op;
 
 /// A model in the kernels' terms.
@@ -139,12 +139,5 @@ fn bytes(constant: &Constant, edge: &Edge) -> Vec<u8> {
         (Constant::Real(values), None) => bytemuck::cast_slice(values).to_vec(),
         (Constant::Integer(values), _) => bytemuck::cast_slice(values).to_vec(),
         (Constant::Truth(values), _) => values.iter().map(|&value| value.into()).collect(),
-    }
-}
-
-impl KernelEdge {
-    /// Whether it holds float.
-    pub const fn is_float(&self) -> bool {
-        matches!(self.extent.element, Element::F32)
     }
 }

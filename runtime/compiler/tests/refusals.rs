@@ -43,8 +43,8 @@ fn an_operator_without_lowering_is_named_with_a_way_out() {
     let message = refused(&model.bytes()).to_string();
     assert_eq!(
         message,
-        "node 'Resize_y' (Resize): this operator is not lowered yet; run the model with \
-         --backend tract, or replace it"
+        "node 'Resize_y' (Resize): this operator is not lowered yet; replace it, or run the \
+         model with --backend tract (ONNX)"
     );
 }
 
@@ -74,7 +74,7 @@ fn an_output_that_nobody_quantized_has_no_scale() {
 }
 
 #[test]
-fn float_and_asymmetric_weights_are_refused() {
+fn float_weights_and_asymmetric_biases_are_refused() {
     let input = || {
         Model::new()
             .input("x", Float, &[1, 4])
@@ -87,11 +87,12 @@ fn float_and_asymmetric_weights_are_refused() {
     let refusal = Refusal::WeightsNotQuantized { value: "w".into() };
     assert_eq!(refused_node(float).1, refusal);
     let asymmetric = input()
-        .i8s("wq", &[4, 2], &[1; 8])
-        .f32s("ws", &[], &[0.1])
-        .i8s("wz", &[], &[5])
-        .node("DequantizeLinear", &["wq", "ws", "wz"], "w", &[])
-        .node("MatMul", &["xq", "w"], "y", &[])
+        .weights("w", &[4, 2], &[1; 8], &[0.1], 0)
+        .i32s("bq", &[2], &[1; 2])
+        .f32s("bs", &[], &[0.1])
+        .i32s("bz", &[], &[5])
+        .node("DequantizeLinear", &["bq", "bs", "bz"], "b", &[])
+        .node("Gemm", &["xq", "w", "b"], "y", &[])
         .output("y", Float);
     assert_eq!(
         refused_node(asymmetric).1,

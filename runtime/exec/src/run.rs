@@ -53,16 +53,16 @@ fn cut<'a>(
     Vec<Kept<'a>, { WRITTEN_MAX + 1 }>,
 ) {
     let mut order: Vec<usize, WRITTEN_MAX> = (0..written.len()).collect();
-    order.sort_unstable_by_key(|&index| (written[index].start, written[index].end));
+    order.sort_unstable_by_key(|&index| written[index].start);
     let mut pieces: Vec<&'a mut [u8], WRITTEN_MAX> = Vec::new();
-    let mut kept = Vec::new();
     let (mut rest, mut at) = (arena, 0);
     for _ in written {
-        // Empty spans begin where the arena does: operators cast them to its alignment, too.
+        // An empty piece is as aligned as the arena.
         let (empty, tail) = rest.split_at_mut(0);
         let _ = pieces.push(empty);
         rest = tail;
     }
+    let mut kept = Vec::new();
     for index in order {
         let Range { start, end } = written[index].clone();
         // An empty span may lie anywhere, within another one too.

@@ -156,3 +156,24 @@ fn an_arena_is_large_enough_and_aligned() {
     );
     assert_eq!(error(&mut arena[4..]), Ok(()));
 }
+
+#[test]
+fn what_a_step_keeps_lasts_until_a_reset() {
+    let plan = PlanBuf::new(&support::delay()).unwrap();
+    let plan = plan.plan();
+    let mut arena = arena();
+    let mut executor = Executor::new(&plan, bytemuck::cast_slice_mut(&mut arena)).unwrap();
+    let run = |executor: &mut Executor<'_, '_>, frame: [u8; 3]| {
+        executor.input_mut(0).copy_from_slice(&frame);
+        executor.run(&mut ());
+        executor.output(0).to_vec()
+    };
+    let empty = [support::DELAY_FILL.cast_unsigned(); 3];
+    for _ in 0..2 {
+        assert_eq!(run(&mut executor, [1; 3]), empty);
+        assert_eq!(run(&mut executor, [2; 3]), empty);
+        assert_eq!(run(&mut executor, [3; 3]), [1; 3]);
+        assert_eq!(run(&mut executor, [4; 3]), [2; 3]);
+        executor.reset();
+    }
+}

@@ -1,5 +1,6 @@
 //! What the parser of plans promises about bytes that are, or are not, a plan.
 
+use microtome_kernels::data::delay::Delay;
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
 use microtome_kernels::reference::add::Add;
 use microtome_kernels::reference::clamp::Clamp;
@@ -398,4 +399,35 @@ fn add() -> Add {
         factor: factor(-18),
         store: dense().store,
     }
+}
+
+/// What is kept lies apart from operands, results and all else that is kept.
+#[test]
+fn state_overlaps_nothing_that_a_step_reads_or_writes() {
+    let delay = Delay {
+        element: Element::I8,
+        frame_len: 4,
+        frames: 1,
+        delay: 2,
+        overlap: 0,
+        fill: 7,
+    };
+    let mut parts = Parts::new();
+    parts.manifest.arena_bytes = 16;
+    // Input 0..4, output 4..8, state of two frames.
+    let fault = |fault| Some(PlanError::Step { index: 1, fault });
+    for (state, error) in [
+        (8, None),
+        (0, fault(Fault::Overlap)),
+        (4, fault(Fault::Overlap)),
+        (12, fault(Fault::Arena)),
+        (9, fault(Fault::Arena)),
+    ] {
+        let mut step = step("delay", delay, &[in_arena(0)], 4);
+        step.state.push(ArenaAt(state)).unwrap();
+        parts.steps[1] = step;
+        assert_eq!(parts.error(), error, "state at {state}");
+    }
+    parts.steps[1].state.clear();
+    assert_eq!(parts.error(), fault(Fault::Arena));
 }

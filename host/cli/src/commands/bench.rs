@@ -1,6 +1,6 @@
 //! `microtome bench`: latency percentiles on a clock, instructions on emulated boards.
 
-use crate::array::Array;
+use crate::array::{Array, Sample};
 use crate::board_run::{BoardRan, BoardRun};
 use crate::commands::run::samples;
 use crate::executor::{self, Name};
@@ -9,6 +9,7 @@ use crate::reference::Reference;
 use crate::report::{self, grouped};
 use anyhow::{Result, bail};
 use microtome_board::Board;
+use microtome_plan::{Element, ModelType, Port};
 use ndarray::{ArrayD, IxDyn};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model file (.onnx) or a plan (.mtp)
+    /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
     /// cpu, gpu, tract, or a board
     #[arg(long, default_value = "cpu")]
@@ -92,19 +93,24 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         Name::Board(board) => on_board(board, args, &model, &samples, &mut result)?,
         Name::Tract => {
             let reference = Reference::of(&model)?;
-            let time = |sample: &Array| Ok(reference.run(std::slice::from_ref(sample))?.latency_us);
+            let time =
+                |sample: &Sample| Ok(reference.run(std::slice::from_ref(sample))?.latency_us);
             result.latency_us = Some(percentiles(timed(args.runs, &samples, time)?));
         }
         Name::Cpu | Name::Gpu => {
             let mut backend = executor::open(args.backend, &model)?;
             result.executor = Some(backend.name());
             let samples = executor::to_arena(&model, &samples)?;
-            let time = |sample: &Vec<u8>| {
+            let time = |sample: &Vec<&[u8]>| {
                 let begin = Instant::now();
-                backend.run(&[vec![&sample[..]]])?;
+                backend.run(std::slice::from_ref(sample))?;
                 Ok(begin.elapsed().as_secs_f64() * 1e6)
             };
-            result.latency_us = Some(percentiles(timed(args.runs, &samples, time)?));
+            result.latency_us = Some(percentiles(timed(
+                args.runs,
+                &executor::borrowed(&samples),
+                time,
+            )?));
         }
     }
     if json {
@@ -114,17 +120,32 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     }
 }
 
-/// A sample of pseudo-random int8 values, the same at every call.
-fn random_sample(model: &Model) -> Array {
+/// A sample of pseudo-random numbers, the same at every call: all int8 values of what is
+/// quantized, −1 to 1 of what is float, and zeros of integers, which may be indices.
+fn random_sample(model: &Model) -> Sample {
     let plan = model.plan.plan();
-    let dims = IxDyn(&plan.manifest().inputs[0].dims);
     let mut state = 1_u32;
-    let next = || {
+    let mut next = || {
         // The generator of "Numerical Recipes".
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as i8
     };
-    Array::I8(ArrayD::from_shape_simple_fn(dims, next))
+    let array = |port: &Port<'_>| {
+        let dims = IxDyn(&port.dims);
+        match (port.element, port.model_type) {
+            (Element::F32, _) => {
+                let next = || f32::from(next()) / 128.0;
+                Array::F32(ArrayD::from_shape_simple_fn(dims, next))
+            }
+            (_, ModelType::I32 | ModelType::I64) => Array::I32(ArrayD::zeros(dims)),
+            (_, ModelType::Bool) => Array::Bool(ArrayD::from_shape_simple_fn(dims, || next() >= 0)),
+            (_, ModelType::U8) => Array::U8(ArrayD::from_shape_simple_fn(dims, || {
+                next().cast_unsigned()
+            })),
+            _ => Array::I8(ArrayD::from_shape_simple_fn(dims, &mut next)),
+        }
+    };
+    plan.manifest().inputs.iter().map(array).collect()
 }
 
 /// The time of each of `runs` runs, over the samples in turn, in microseconds.
@@ -149,12 +170,12 @@ fn on_board(
     board: &'static Board,
     args: &Args,
     model: &Model,
-    samples: &[Array],
+    samples: &[Sample],
     result: &mut Json,
 ) -> Result<()> {
     let counts = board.clock.instructions_per_tick.is_some();
     let runs = if counts { 1 } else { args.runs as usize };
-    let frames: Vec<Vec<u8>> = executor::to_arena(model, samples)?;
+    let frames = executor::to_frames(model, samples)?;
     let frames: Vec<Vec<u8>> = frames
         .iter()
         .cycle()

@@ -1,7 +1,7 @@
 //! `microtome compare`: one model on several executors, output by output and, where they differ,
 //! step by step.
 
-use crate::array::Array;
+use crate::array::{Array, Sample};
 use crate::commands::run::samples;
 use crate::executor::{self, Name};
 use crate::model::Model;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model file (.onnx) or a plan (.mtp)
+    /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
     /// Samples, as for `run`
     #[arg(long)]
@@ -120,7 +120,7 @@ fn difference(a: &Array, b: &Array) -> Result<(f64, usize)> {
 /// telling where it departs.
 fn first_difference(
     model: &Model,
-    samples: &[Array],
+    samples: &[Sample],
     names: [Name; 2],
     args: &Args,
 ) -> Result<Option<Difference>> {

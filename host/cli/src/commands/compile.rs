@@ -1,7 +1,7 @@
 //! `microtome compile`: from a trained model to a plan, with a report of what became of each node.
 
 use crate::commands::run::hex;
-use crate::model::{Model, Source};
+use crate::model::{How, Model, Source};
 use crate::report::{self, grouped};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A QDQ int8 model (.onnx)
+    /// A model file (.onnx, .tflite)
     model: PathBuf,
     /// Where to write the plan (.mtp)
     #[arg(short, long)]
@@ -18,6 +18,10 @@ pub struct Args {
     /// What the plan is packed for
     #[arg(long, default_value = "generic")]
     target: Target,
+    /// A plan of a stream: so many frames a run along the model's open axis, with what lies before
+    /// them kept in the arena
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pulse: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -40,6 +44,7 @@ struct Json {
     arena_lower_bound_bytes: usize,
     plan_bytes: usize,
     nodes: Vec<Node>,
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +55,10 @@ struct Node {
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
-    let model = Model::load(&args.model)?;
+    let how = How {
+        pulse: args.pulse.map(|frames| frames as usize),
+    };
+    let model = Model::load_as(&args.model, &how)?;
     let source = model
         .source
         .as_ref()
@@ -75,6 +83,9 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         table.add_row([&node.name, &node.op, &node.fate.to_string()]);
     }
     println!("{table}");
+    for note in &source.report.notes {
+        println!("note: {note}");
+    }
     report::facts(&[
         ("plan", args.output.display().to_string()),
         ("plan hash", hex(&model.plan.digest())),
@@ -109,5 +120,11 @@ fn to_json(args: &Args, model: &Model, source: &Source, target: String) -> Json 
         arena_lower_bound_bytes: source.report.arena_lower_bound_bytes,
         plan_bytes: model.plan.bytes().len(),
         nodes: nodes.collect(),
+        notes: source
+            .report
+            .notes
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }

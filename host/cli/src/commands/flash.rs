@@ -15,7 +15,7 @@ pub struct Args {
     /// The board
     #[arg(long, value_parser = microtome_board::find)]
     board: &'static Board,
-    /// The plan (.mtp) or model (.onnx) that it runs
+    /// The plan (.mtp) or model (.onnx, .tflite) that it runs
     #[arg(long)]
     plan: Option<PathBuf>,
     /// Samples for its replay sensor, as for `run`
@@ -35,7 +35,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let plan = model.as_ref().map(|model| model.plan.bytes());
     let replay = match (&model, &args.input) {
         (Some(model), Some(path)) => {
-            let frames = executor::to_arena(model, &samples(model, path)?)?;
+            let frames = executor::to_frames(model, &samples(model, path)?)?;
             Some(replay::encode(&frames)?)
         }
         _ => None,

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model file (.onnx) or a plan (.mtp)
+    /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
 }
 

@@ -1,18 +1,18 @@
 //! `microtome run`: a model's outputs for a file of samples, on any executor.
 
-use crate::array::{self, Array};
+use crate::array::{self, Sample};
 use crate::executor::{self, Name, Ran};
 use crate::model::Model;
 use crate::reference::Reference;
 use crate::report;
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use microtome_plan::{Digest, plan::short};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A model file (.onnx) or a plan (.mtp)
+    /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
     /// Samples: .npy, .npz, .png or .jpg, one or a batch, in the model's own layout
     #[arg(long)]
@@ -84,7 +84,7 @@ fn on_plan(args: &Args) -> Result<Done> {
 
 fn on_tract(args: &Args) -> Result<Done> {
     let reference = Reference::load(&args.model)?;
-    let samples = read_samples(&args.input, &reference.input, &reference.dims)?;
+    let samples = array::read_samples(&args.input, reference.inputs())?;
     let ran = reference.run(&samples)?;
     let name = args.model.file_stem().unwrap_or_default().to_string_lossy();
     Ok(Done {
@@ -135,22 +135,14 @@ fn print(args: &Args, done: &Done) -> Result<()> {
     Ok(())
 }
 
-/// The samples in the file at `path` for the model's only input.
-pub fn samples(model: &Model, path: &Path) -> Result<Vec<Array>> {
+/// The samples in the file at `path` for the model's inputs.
+pub fn samples(model: &Model, path: &Path) -> Result<Vec<Sample>> {
     let plan = model.plan.plan();
-    let inputs = &plan.manifest().inputs;
-    ensure!(
-        inputs.len() == 1,
-        "the model has {} inputs; --input gives one",
-        inputs.len()
-    );
-    read_samples(path, inputs[0].name, &inputs[0].dims)
-}
-
-/// The samples in the file at `path` for an input with that name and those axes.
-fn read_samples(path: &Path, input: &str, dims: &[usize]) -> Result<Vec<Array>> {
-    let array = array::read(path, input)?;
-    array::samples(&array, dims).with_context(|| path.display().to_string())
+    let inputs = plan.manifest().inputs.iter();
+    let inputs: Vec<_> = inputs
+        .map(|port| (port.name.to_owned(), port.dims.to_vec()))
+        .collect();
+    array::read_samples(path, &inputs)
 }
 
 /// A digest in hexadecimal.

@@ -123,6 +123,7 @@ async fn every_emulated_board_runs_a_plan_and_logs() {
         };
         let mut session = session.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(session.identity().board.as_str(), board.name);
+        assert_eq!(session.identity().plan_fault, None, "{}", board.name);
         assert_eq!(session.identity().plan, plan.digest());
         let output = session.run(RunInput::Values(&values), true).await.unwrap();
         assert_eq!(output.values, values, "{}", board.name);

@@ -3,7 +3,9 @@
 //! Nothing is interpreted yet; an operator is its ONNX name and its attributes.
 
 use crate::error::Refusal;
+use crate::report::Note;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Index into [`SourceModel::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +24,41 @@ pub struct SourceModel {
     pub inputs: Vec<ValueId>,
     /// The outputs.
     pub outputs: Vec<ValueId>,
+    /// The operators of the file, in its order, and which of `nodes` each became.
+    pub origins: Vec<Origin>,
+    /// What import did that the user should know.
+    pub notes: Vec<Note>,
+    /// For each of `inputs`, the axis along which its frames lie, if it is a stream.
+    pub frame_axes: Vec<Option<usize>>,
+}
+
+/// An operator as the file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The node's name; of a nameless node, that of its first output.
+    pub name: String,
+    /// The file's name of the operator.
+    pub op: String,
+    /// What import made of it.
+    pub became: Became,
+}
+
+/// The operator of the file that became node `index` of the source model.
+pub fn origin_of(origins: &[Origin], index: usize) -> Option<&Origin> {
+    let has = |origin: &&Origin| match &origin.became {
+        Became::Nodes(range) => range.contains(&index),
+        Became::PartOf(_) => false,
+    };
+    origins.iter().find(has)
+}
+
+/// What import made of an operator of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// These of [`SourceModel::nodes`].
+    Nodes(Range<usize>),
+    /// It is part of what the operator of that index became.
+    PartOf(usize),
 }
 
 impl SourceModel {

@@ -28,6 +28,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         output,
         window,
         counts_padding: !pads || node.attributes.int("count_include_pad", 0)? != 0,
+        is_mean: false,
     };
     add_pool(cx, node, &activation, pool)
 }
@@ -37,26 +38,14 @@ pub(super) fn lower_global(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<F
     add_pool(cx, node, &activation, global(input))
 }
 
-pub(super) fn lower_reduce_mean(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
+/// The mean of rows and columns, as `ReduceMean` has it.
+pub(super) fn lower_mean(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
     let (activation, input) = cx.spatial(node, 0)?;
-    // Axes are an attribute up to opset 17, and an operand after it.
-    let axes = match node.attributes.ints("axes")? {
-        Some(axes) => Some(axes),
-        None => cx.integers(node, 1)?,
+    let mean = AveragePool {
+        is_mean: true,
+        ..global(input)
     };
-    let rank = cx.input_dims(node, 0)?.len() as i64;
-    let axes = axes.unwrap_or_default().iter();
-    let mut axes: Vec<i64> = axes
-        .map(|&axis| if axis < 0 { axis + rank } else { axis })
-        .collect();
-    axes.sort_unstable();
-    if !axes.iter().copied().eq(2..rank) {
-        return Err(Refusal::Attribute {
-            attribute: "axes",
-            value: format!("{axes:?}"),
-        });
-    }
-    add_pool(cx, node, &activation, global(input))
+    add_pool(cx, node, &activation, mean)
 }
 
 fn global(input: Shape) -> AveragePool {
@@ -75,6 +64,7 @@ fn global(input: Shape) -> AveragePool {
         },
         window,
         counts_padding: true,
+        is_mean: false,
     }
 }
 

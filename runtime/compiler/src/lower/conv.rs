@@ -31,13 +31,15 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
     }
     let window = window(node, kernel, input, output)?;
     let order = channels_innermost(*channels, *depth, kernel.iter().product());
+    let weights = weights.arranged(0, *channels, order).ok_or_else(misfit)?;
+    let sums = cx.sum_scales(activation.edge, &weights, *channels);
     let convolution = Convolution {
         input,
         output,
         window,
         groups,
-        weights: weights.arranged(0, *channels, order).ok_or_else(misfit)?,
-        bias: cx.bias(node, 2, *channels)?,
+        weights,
+        bias: cx.bias(node, 2, &sums)?,
     };
     let layout = Layout::channels_last(dims);
     cx.add_node(node, convolution, &[&activation], layout)

@@ -2,14 +2,14 @@
 //! are products of activations.
 
 use super::Lowering;
+use super::elementwise::broadcast;
 use super::operand::{Activation, Binding};
 use super::product::{axes, broadcast_product};
 use crate::error::Refusal;
 use crate::graph::{Kind, Layout, Op};
 use crate::import::source::SourceNode;
-use crate::ops::add::Add;
+use crate::ops::binary::{Binary, Function as OfTwo};
 use crate::ops::convolution::{Convolution, Weights};
-use crate::ops::copy::{Copy, View};
 use crate::ops::unary::Unary;
 use crate::report::Fate;
 use microtome_kernels::float::unary::{Function, UnaryKind};
@@ -77,7 +77,8 @@ pub(super) fn lower_gemm(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fat
     } = dense(cx, node, a, b_turned)?;
     let is_scaled = scale(&mut convolution.weights, alpha);
     let channels = convolution.output.channels;
-    let bias = cx.bias(node, 2, channels).ok().filter(|_| is_scaled);
+    let sums = cx.sum_scales(input.edge, &convolution.weights, channels);
+    let bias = cx.bias(node, 2, &sums).ok().filter(|_| is_scaled);
     match bias {
         Some(bias) => {
             convolution.bias = bias.iter().map(|it| it * f64::from(beta)).collect();
@@ -134,40 +135,15 @@ fn sum(
         let own = summand.layout.clone();
         summand = cx.add_step(node, Kind::Real, affine(beta), &[&summand], own)?;
     }
-    let summand = spread(cx, node, summand, &layout)?;
-    cx.add_node(node, Add, &[&product, &summand], layout)
-}
-
-/// `activation` repeated along the axes of `layout`, which is row major.
-fn spread(
-    cx: &mut Lowering<'_>,
-    node: &SourceNode,
-    activation: Activation,
-    layout: &Layout,
-) -> Result<Activation, Refusal> {
-    if activation.layout.same_memory(layout) {
-        return Ok(activation);
-    }
-    let own = axes(&activation);
-    let misfit = || Refusal::Shape {
-        found: vec![activation.layout.dims.clone(), layout.dims.clone()],
-    };
-    let missing = layout
-        .dims
-        .len()
-        .checked_sub(own.len())
-        .ok_or_else(misfit)?;
-    let mut view = Vec::new();
-    for (axis, &size) in layout.dims.iter().enumerate() {
-        let own = axis.checked_sub(missing).map_or((1, 0), |axis| own[axis]);
-        match own {
-            (1, _) => view.push((size, 0)),
-            (own, step) if own == size => view.push((size, step)),
-            _ => return Err(misfit()),
-        }
-    }
-    let copy = Copy(View::new(0, &view)?);
-    cx.add_step(node, Kind::Real, copy, &[&activation], layout.clone())
+    let dims = layout.dims.clone();
+    let (layout, [product, summand], views) = broadcast(&dims, [product, summand])?;
+    let function = OfTwo::Add;
+    cx.add_node(
+        node,
+        Binary { function, views },
+        &[&product, &summand],
+        layout,
+    )
 }
 
 /// A dense layer without bias, and what it reads.

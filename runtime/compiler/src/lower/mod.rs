@@ -5,16 +5,24 @@
 //! is in [`operand`].
 
 mod add;
+mod along;
 mod average_pool;
 mod batch_norm;
+mod axes;
 mod clamp;
+mod concat;
 mod conv;
 mod conv_transpose;
 mod dense;
+mod depth_to_space;
 mod dequantize_linear;
+mod elementwise;
+mod expand;
+mod gather;
 mod identity;
 mod max_pool;
 mod norm;
+mod one_hot;
 mod operand;
 mod pad;
 mod parameters;
@@ -23,15 +31,21 @@ mod product;
 mod quantize_linear;
 mod quantizer;
 mod recurrent;
+mod reduce;
 mod reshape;
+mod resize;
+mod scatter;
+mod slice;
 mod softmax;
 mod transpose;
+mod trilu;
+mod unary;
 mod window;
 
 use crate::error::{CompileError, Refusal};
 use crate::graph::{EdgeId, Graph, Kind, Layout, Node, NodeId, Op};
-use crate::import::source::{SourceModel, SourceNode, ValueId};
-use crate::report::{Fate, NodeReport};
+use crate::import::source::{SourceModel, SourceNode, ValueId, origin_of};
+use crate::report::{Fate, NodeReport, by_origin};
 use operand::{Activation, Binding};
 use std::collections::HashMap;
 
@@ -39,47 +53,151 @@ type Lower = fn(&mut Lowering<'_>, &SourceNode) -> Result<Fate, Refusal>;
 
 /// Every ONNX operator that has a lowering.
 const LOWERINGS: &[(&str, Lower)] = &[
+    ("Abs", unary::lower),
+    ("Acos", unary::lower),
+    ("Acosh", unary::lower),
     ("Add", add::lower),
+    ("And", elementwise::lower_binary),
+    ("ArgMax", along::lower_arg_max),
+    ("ArgMin", along::lower_arg_min),
+    ("Asin", unary::lower),
+    ("Asinh", unary::lower),
+    ("Atan", unary::lower),
+    ("Atanh", unary::lower),
     ("AveragePool", average_pool::lower),
     ("BatchNormalization", batch_norm::lower),
+    ("BitShift", elementwise::lower_binary),
+    ("BitwiseAnd", elementwise::lower_binary),
+    ("BitwiseOr", elementwise::lower_binary),
+    ("BitwiseXor", elementwise::lower_binary),
+    ("Cast", elementwise::lower_cast),
+    ("CastLike", elementwise::lower_cast),
+    ("Ceil", unary::lower),
+    ("Celu", unary::lower),
     ("Clip", clamp::lower_clip),
+    ("Concat", concat::lower),
     ("Conv", conv::lower),
     ("ConvTranspose", conv_transpose::lower),
+    ("Cos", unary::lower),
+    ("Cosh", unary::lower),
+    ("CumSum", along::lower_cum_sum),
+    ("DepthToSpace", depth_to_space::lower),
     ("DequantizeLinear", dequantize_linear::lower),
+    ("Div", elementwise::lower_binary),
     ("Dropout", identity::lower),
     ("Einsum", product::lower_einsum),
+    ("Elu", unary::lower),
+    ("Equal", elementwise::lower_binary),
+    ("Erf", unary::lower),
+    ("Exp", unary::lower),
+    ("Expand", expand::lower),
     ("Flatten", reshape::lower),
-    ("Gemm", dense::lower_gemm),
-    ("GlobalAveragePool", average_pool::lower_global),
-    ("GroupNormalization", norm::lower_group),
+    ("Floor", unary::lower),
     ("GRU", recurrent::lower_gru),
+    ("Gather", gather::lower),
+    ("GatherElements", gather::lower_elements),
+    ("GatherND", gather::lower_nd),
+    ("Gelu", unary::lower),
+    ("Gemm", dense::lower_gemm),
+    ("GlobalAveragePool", reduce::lower_global_average),
+    ("GlobalLpPool", reduce::lower_global_lp),
+    ("GlobalMaxPool", reduce::lower_global_max),
+    ("Greater", elementwise::lower_binary),
+    ("GreaterOrEqual", elementwise::lower_binary),
+    ("GroupNormalization", norm::lower_group),
+    ("HardSigmoid", unary::lower),
+    ("HardSwish", unary::lower),
     ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
     ("InstanceNormalization", norm::lower_instance),
-    ("LayerNormalization", norm::lower_layer),
-    ("LogSoftmax", softmax::lower_log),
-    ("LpNormalization", norm::lower_lp),
+    ("IsInf", unary::lower_predicate),
+    ("IsNaN", unary::lower_predicate),
     ("LRN", norm::lower_lrn),
     ("LSTM", recurrent::lower_lstm),
+    ("LayerNormalization", norm::lower_layer),
+    ("LeakyRelu", unary::lower),
+    ("Less", elementwise::lower_binary),
+    ("LessOrEqual", elementwise::lower_binary),
+    ("Log", unary::lower),
+    ("LogSoftmax", softmax::lower_log),
+    ("LpNormalization", norm::lower_lp),
     ("MatMul", dense::lower_matmul),
+    ("Max", elementwise::lower_variadic),
     ("MaxPool", max_pool::lower),
+    ("Mean", elementwise::lower_variadic),
     ("MeanVarianceNormalization", norm::lower_mean_variance),
+    ("Min", elementwise::lower_variadic),
+    ("Mish", unary::lower),
+    ("Mod", elementwise::lower_binary),
+    ("Mul", elementwise::lower_binary),
+    ("Neg", unary::lower),
+    ("Not", elementwise::lower_not),
+    ("OneHot", one_hot::lower),
+    ("Or", elementwise::lower_binary),
+    ("PRelu", elementwise::lower_binary),
     ("Pad", pad::lower),
+    ("Pow", elementwise::lower_binary),
     ("QuantizeLinear", quantize_linear::lower),
-    ("ReduceMean", average_pool::lower_reduce_mean),
-    ("Relu", clamp::lower_relu),
-    ("Reshape", reshape::lower),
     ("RMSNormalization", norm::lower_rms),
     ("RNN", recurrent::lower_rnn),
+    ("Reciprocal", unary::lower),
+    ("ReduceL1", reduce::lower),
+    ("ReduceL2", reduce::lower),
+    ("ReduceLogSum", reduce::lower),
+    ("ReduceLogSumExp", reduce::lower),
+    ("ReduceMax", reduce::lower),
+    ("ReduceMean", reduce::lower),
+    ("ReduceMin", reduce::lower),
+    ("ReduceProd", reduce::lower),
+    ("ReduceSum", reduce::lower),
+    ("ReduceSumSquare", reduce::lower),
+    ("Relu", clamp::lower_relu),
+    ("Reshape", reshape::lower),
+    ("Resize", resize::lower),
+    ("Round", unary::lower),
+    ("Scatter", scatter::lower_elements),
+    ("ScatterElements", scatter::lower_elements),
+    ("ScatterND", scatter::lower_nd),
+    ("Selu", unary::lower),
+    ("Shrink", unary::lower),
+    ("Sigmoid", unary::lower),
+    ("Sign", unary::lower),
     ("SimplifiedLayerNormalization", norm::lower_rms),
+    ("Sin", unary::lower),
+    ("Sinh", unary::lower),
+    ("Slice", slice::lower),
     ("Softmax", softmax::lower),
+    ("Softplus", unary::lower),
+    ("Softsign", unary::lower),
+    ("SpaceToDepth", depth_to_space::lower_reverse),
+    ("Split", slice::lower_split),
+    ("Sqrt", unary::lower),
     ("Squeeze", reshape::lower),
+    ("Sub", elementwise::lower_binary),
+    ("Sum", elementwise::lower_variadic),
+    ("Swish", unary::lower),
+    ("Tan", unary::lower),
+    ("Tanh", unary::lower),
+    ("ThresholdedRelu", unary::lower),
+    ("Tile", expand::lower_tile),
+    ("TopK", along::lower_top_k),
     ("Transpose", transpose::lower),
+    ("Trilu", trilu::lower),
     ("Unsqueeze", reshape::lower),
+    ("Upsample", resize::lower),
+    ("Where", elementwise::lower_where),
+    ("Xor", elementwise::lower_binary),
 ];
 
 /// Operators that only compute on constants and shapes; import has their values.
-const FOLDED: &[&str] = &["Cast", "Concat", "Constant", "Gather", "Shape", "Slice"];
+const FOLDED: &[&str] = &[
+    "Constant",
+    "ConstantOfShape",
+    "EyeLike",
+    "Range",
+    "Shape",
+    "Size",
+];
 
 /// Whether an ONNX operator can become part of a plan.
 pub fn knows(op: &str) -> bool {
@@ -96,7 +214,7 @@ fn lowering(op: &str) -> Option<Lower> {
 pub struct Lowered {
     /// The graph.
     pub graph: Graph,
-    /// One report a source node, in the file's order; steps are indices of the graph's nodes.
+    /// One report an operator of the file, in its order; steps are indices of the graph's nodes.
     pub nodes: Vec<NodeReport>,
 }
 
@@ -105,25 +223,22 @@ pub fn lower(source: &SourceModel) -> Result<Lowered, CompileError> {
     let mut lowering = Lowering::new(source);
     lowering.bind_inputs()?;
     let live = live_nodes(source);
-    let mut nodes = Vec::new();
-    for (node, live) in source.nodes.iter().zip(live) {
+    let mut fates = Vec::new();
+    for (index, (node, live)) in source.nodes.iter().zip(live).enumerate() {
         let fate = if live {
-            lowering
-                .lower(node)
-                .map_err(|refusal| refusal.at(&node.name, &node.op))?
+            lowering.lower(node).map_err(|refusal| {
+                let origin = origin_of(&source.origins, index);
+                refusal.at(&node.name, origin.map_or(&node.op, |origin| &origin.op))
+            })?
         } else {
             Fate::Unused
         };
-        nodes.push(NodeReport {
-            name: node.name.clone(),
-            op: node.op.clone(),
-            fate,
-        });
+        fates.push(fate);
     }
     lowering.bind_outputs()?;
     Ok(Lowered {
         graph: lowering.graph,
-        nodes,
+        nodes: by_origin(&source.origins, &fates),
     })
 }
 

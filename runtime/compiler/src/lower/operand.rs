@@ -5,7 +5,8 @@ use crate::error::Refusal;
 use crate::graph::{Constant, EdgeId, Kind, Layout, Quantization};
 use crate::import::source::{Elements, SourceNode, SourceValue, ValueId};
 use crate::ops::convolution::Weights;
-use crate::ops::copy::{Copy, View};
+use crate::ops::copy::Copy;
+use crate::ops::view::Views;
 use microtome_kernels::num::Shape;
 
 /// What a source value has become.
@@ -118,12 +119,23 @@ impl QuantizedConstant {
 
     /// The real numbers.
     pub fn reals(&self) -> Vec<f64> {
+        self.reals_by(&[])
+    }
+
+    /// The real numbers, with scales that are known more exactly, one for each index of the axis:
+    /// a scale that is the same in float is taken to be that one.
+    fn reals_by(&self, exact: &[f64]) -> Vec<f64> {
         let integers: Vec<i32> = match &self.values {
             QuantizedValues::I8(values) => values.iter().map(|&value| value.into()).collect(),
             QuantizedValues::I32(values) => values.clone(),
         };
         let inner: usize = self.dims.iter().skip(self.axis + 1).product();
-        let scale = |index: usize| f64::from(self.scales[index / inner % self.scales.len()]);
+        let scale = |index: usize| {
+            let scale = f64::from(self.scales[index / inner % self.scales.len()]);
+            let exact = exact.get(index / inner).copied().unwrap_or(scale);
+            let is_same = (scale - exact).abs() <= f64::from(f32::EPSILON) * exact;
+            if is_same { exact } else { scale }
+        };
         let reals = integers.iter().enumerate();
         reals
             .map(|(index, &value)| scale(index) * f64::from(value))
@@ -257,7 +269,7 @@ impl Lowering<'_> {
     }
 
     /// A copy of `activation` in the order of `layout`, which has its axes.
-    fn copied(
+    pub(super) fn copied(
         &mut self,
         node: &SourceNode,
         activation: &Activation,
@@ -266,10 +278,10 @@ impl Lowering<'_> {
         let strides = activation.layout.strides();
         let axes = layout.order.iter();
         let axes: Vec<_> = axes
-            .map(|&axis| (layout.dims[axis], strides[axis]))
+            .map(|&axis| (layout.dims[axis], [strides[axis]]))
             .collect();
         let kind = self.graph.edge(activation.edge).kind;
-        let view = View::new(0, &axes)?;
+        let view = Views::new([0], &axes)?;
         self.add_step(node, kind, Copy(view), &[activation], layout.clone())
     }
 
@@ -315,19 +327,33 @@ impl Lowering<'_> {
         Ok((value.dims.clone(), weights))
     }
 
-    /// Operand `operand` as `channels` real biases; zeros when it is left out.
+    /// For each of `channels` output channels, the scale of the sums of products of `input` with
+    /// `weights`; 0 where one of them is float.
+    pub(super) fn sum_scales(&self, input: EdgeId, weights: &Weights, channels: usize) -> Vec<f64> {
+        match (self.graph.edge(input).quantization, weights) {
+            (Some(input), Weights::Quantized { scales, .. }) => {
+                let input = f64::from(input.scale);
+                scales.iter().map(|&it| input * f64::from(it)).collect()
+            }
+            _ => vec![0.0; channels],
+        }
+    }
+
+    /// Operand `operand` as one real bias for sums of each of these scales; zeros when it is left
+    /// out. Integers in the scale of the sums come out of it exactly, however large they are.
     pub(super) fn bias(
         &self,
         node: &SourceNode,
         operand: usize,
-        channels: usize,
+        sum_scales: &[f64],
     ) -> Result<Vec<f64>, Refusal> {
+        let channels = sum_scales.len();
         let Some(id) = node.inputs.get(operand).copied().flatten() else {
             return Ok(vec![0.0; channels]);
         };
         let value = self.source.value(id);
         let bias = match (&self.bindings[id.0], &value.constant) {
-            (Some(Binding::Quantized(constant)), _) => constant.reals(),
+            (Some(Binding::Quantized(constant)), _) => constant.reals_by(sum_scales),
             (None, Some(Elements::F32(values))) => {
                 values.iter().map(|&value| value.into()).collect()
             }
@@ -382,6 +408,11 @@ impl Lowering<'_> {
 
 /// The shape of `[1, C, H, W]` or, as a column, `[1, C, H]`.
 pub(super) fn spatial_shape(dims: &[usize]) -> Result<Shape, Refusal> {
+    if let [batch, _, _, ..] = *dims
+        && batch > 1
+    {
+        return Err(Refusal::Batch { batch });
+    }
     let (channels, height, width) = match *dims {
         [1, channels, height] => (channels, height, 1),
         [1, channels, height, width] => (channels, height, width),

@@ -164,6 +164,7 @@ fn parameters(
         hidden_weights: needed(cx, node, 2)?,
         bias: constant(cx, node, 3)?.unwrap_or_default(),
         initial: !is_zero(cx, node, 5) || is_lstm && !is_zero(cx, node, 6),
+        keeps_state: false,
         clip: clip.is_finite().then_some(clip),
         sequence: cx.is_used(node, 0),
         last_cell: is_lstm && cx.is_used(node, 2),

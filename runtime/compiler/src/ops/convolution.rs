@@ -3,9 +3,10 @@
 //! Integer: folded biases, multipliers, and the proof that no sum overflows.
 
 use super::factor::multiplier;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Op, Pulsed};
 use crate::error::Refusal;
 use crate::graph::Quantization;
+use crate::pulse::Stream;
 use microtome_kernels::float::conv2d::ConvF32;
 use microtome_kernels::float::depthwise::DepthwiseF32;
 use microtome_kernels::float::source::Source;
@@ -135,7 +136,18 @@ impl GraphOp for Convolution {
         true
     }
 
-    fn has_integer(&self) -> bool {
+    fn pulse(&self, _edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        let op = |input, window| {
+            Op::from(Self {
+                input,
+                window,
+                ..self.clone()
+            })
+        };
+        stream.window(self.input, self.output, self.window, 0.0, op)
+    }
+
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         matches!(self.weights, Weights::Quantized { .. })
     }
 

@@ -20,7 +20,7 @@ impl GraphOp for Lrn {
         Ok(Kernel::new(self.0, edges))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         false
     }
 }

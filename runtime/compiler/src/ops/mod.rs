@@ -4,11 +4,16 @@
 //! Every number that an integer kernel uses is decided here, in f64, from the scales of the edges.
 //! A model whose sums might leave int32, or whose scales fixed point cannot relate, is refused.
 
-pub mod add;
+pub mod along;
 pub mod average_pool;
+pub mod binary;
+pub mod cast;
+pub mod compare;
+pub mod concat;
 pub mod conv_transpose;
 pub mod convolution;
 pub mod copy;
+pub mod delay;
 pub mod factor;
 pub mod lrn;
 pub mod max_pool;
@@ -16,12 +21,21 @@ pub mod norm;
 pub mod pad;
 pub mod product;
 pub mod recurrent;
+pub mod gather;
+pub mod one_hot;
+pub mod reduce;
 pub mod requantize;
+pub mod resample;
+pub mod scatter;
+pub mod select;
 pub mod softmax;
+pub mod trilu;
 pub mod unary;
+pub mod view;
 
 use crate::error::Refusal;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Node, Quantization};
+use crate::pulse::Stream;
 use microtome_kernels::num::Output;
 use microtome_plan::Op as PlanOp;
 use std::fmt::Debug;
@@ -70,8 +84,8 @@ pub trait GraphOp: Debug {
     /// [`Refusal`] when there is none.
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal>;
 
-    /// Whether there is an integer kernel.
-    fn has_integer(&self) -> bool {
+    /// Whether there is an integer kernel for these edges, were they all quantized.
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         true
     }
 
@@ -91,10 +105,55 @@ pub trait GraphOp: Debug {
         false
     }
 
+    /// How it runs on a stream, a few frames at a time.
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        Pulsed::Refused("the operator needs the whole sequence")
+    /// Whether operands of another quantization must be given the result's before the integer
+    /// kernel reads them: elements of several operands end up side by side.
+    fn aligns_quantization(&self) -> bool {
+        false
+    }
+
     /// The quantization of the result where it is always the same.
     fn fixed_quantization(&self) -> Option<Quantization> {
         None
     }
+}
+
+/// How an operator runs on a stream whose frames lie one after another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pulsed {
+    /// Each frame of the results needs the same frame of the operands alone, with as many frames
+    /// of the past before them as the operands have.
+    Local,
+    /// `op` reads its operand's frames and all frames of the past before them, and gives frames
+    /// without any past.
+    Reads(
+        /// The operator.
+        Op,
+    ),
+    /// The operand must first have `past` frames before its own, `fill` before the start; then `op`
+    /// reads them and gives frames without any past, or without `op`, they are the result.
+    Past {
+        /// Frames.
+        past: usize,
+        /// What they are before the stream has begun.
+        fill: f64,
+        /// The operator.
+        op: Option<Op>,
+    },
+    /// `op` goes on where it ended; its first `frames` results have frames, the others do not.
+    Stateful {
+        /// The operator.
+        op: Op,
+        /// Results with frames.
+        frames: usize,
+    },
+    /// It does not, for this reason.
+    Refused(
+        /// The reason.
+        &'static str,
+    ),
 }
 
 /// Makes [`Op`]: one variant an operator, named as its parameters are.
@@ -125,19 +184,38 @@ macro_rules! operators {
 }
 
 operators! {
-    Add(add::Add),
+    ArgMax(along::ArgMax),
     AveragePool(average_pool::AveragePool),
+    Binary(binary::Binary),
+    Cast(cast::Cast),
+    Compare(compare::Compare),
+    Concat(concat::Concat),
     ConvTranspose(conv_transpose::ConvTranspose),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
+    Delay(delay::Delay),
     Lrn(lrn::Lrn),
     MaxPool(max_pool::MaxPool),
     Norm(norm::Norm),
     Pad(pad::Pad),
+    Predicate(cast::Predicate),
     Product(product::Product),
     Recurrent(recurrent::Recurrent),
+    CumSum(along::CumSum),
+    Gather(gather::Gather),
+    GatherElements(gather::GatherElements),
+    GatherNd(gather::GatherNd),
+    OneHot(one_hot::OneHot),
+    Reduce(reduce::Reduce),
     Requantize(requantize::Requantize),
+    Resample(resample::Resample),
+    ResizeLinear(resample::ResizeLinear),
+    ScatterElements(scatter::ScatterElements),
+    ScatterNd(scatter::ScatterNd),
+    Select(select::Select),
     Softmax(softmax::Softmax),
+    TopK(along::TopK),
+    Trilu(trilu::Trilu),
     Unary(unary::Unary),
 }
 

@@ -215,7 +215,7 @@ impl GraphOp for Norm {
         Ok(kernel.with(constants))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         let constant = [&self.gamma, &self.beta]
             .iter()
             .all(|it| **it != Parameter::Operand);

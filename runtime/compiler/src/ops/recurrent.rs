@@ -4,9 +4,10 @@
 //! have the scale 2^−7, and an LSTM's cell is fixed point.
 
 use super::convolution::Tensors;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
 use crate::graph::{Kind, Quantization};
+use crate::pulse::Stream;
 use microtome_kernels::float::recurrent::{self as float, gru::GruF32, lstm::LstmF32, rnn::RnnF32};
 use microtome_kernels::float::source::Source;
 use microtome_kernels::float::unary::{Function, UnaryKind};
@@ -78,6 +79,8 @@ pub struct Recurrent {
     pub bias: Vec<f32>,
     /// Whether the first state is an operand; else it is 0.
     pub initial: bool,
+    /// Whether a run goes on where the last one ended.
+    pub keeps_state: bool,
     /// Limit of the magnitude of what functions are applied to.
     pub clip: Option<f32>,
     /// Whether all hidden vectors are a result.
@@ -91,6 +94,8 @@ const HIDDEN: Quantization = Quantization {
     scale: 1.0 / 128.0,
     zero: 0,
 };
+/// Fractional bits of a cell: ±16 is enough for any function of it, however long the sequence.
+const CELL_BITS: u32 = 11;
 /// 1 in the fixed point of gates.
 const ONE: f64 = 65536.0;
 /// Largest magnitude of a bias in steps of its sums.
@@ -136,11 +141,10 @@ impl Recurrent {
         }
     }
 
-    /// Fractional bits of a cell that grows by at most 1 a time step; 16 of either sign are enough
-    /// for any function of it.
-    fn cell_bits(&self) -> u32 {
-        let largest = self.time.clamp(1, 16).next_power_of_two();
-        15 - largest.trailing_zeros()
+    /// Whether the integer kernels compute it.
+    fn is_integer(&self) -> bool {
+        let plain = self.cell.is_plain() && self.clip.is_none();
+        plain && self.batch == 1 && !self.initial && !self.last_cell
     }
 
     /// Weights in int8, and the constants of their rows, of one of both matrices.
@@ -183,7 +187,11 @@ impl Recurrent {
                 Direction::Reverse => integer::Direction::Reverse,
                 Direction::Both => integer::Direction::Both,
             },
-            start: integer::Start::Zero,
+            start: if self.keeps_state {
+                integer::Start::Kept
+            } else {
+                integer::Start::Zero
+            },
             sequence: self.sequence,
         }
     }
@@ -203,7 +211,7 @@ impl Recurrent {
             weights: Source::Constant,
             bias: source(!self.bias.is_empty(), Source::Constant),
             initial: source(self.initial, Source::Operand),
-            keeps_state: false,
+            keeps_state: self.keeps_state,
             clip: self.clip,
             outputs: float::Outputs {
                 sequence: self.sequence,
@@ -240,7 +248,7 @@ impl GraphOp for Recurrent {
         let shape = self.shape();
         let kernel = match self.cell {
             Cell::Lstm { .. } => {
-                let cell_bits = self.cell_bits();
+                let cell_bits = CELL_BITS;
                 Kernel::new(Lstm { shape, cell_bits }, edges)
             }
             Cell::Gru { reset_after, .. } => Kernel::new(Gru { shape, reset_after }, edges),
@@ -300,12 +308,27 @@ impl GraphOp for Recurrent {
         Ok(without(kernel, edges, |kind| kind == Kind::Fixed))
     }
 
-    fn has_integer(&self) -> bool {
-        let plain = self.cell.is_plain() && self.clip.is_none();
-        plain && self.batch == 1 && !self.initial && !self.last_cell
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
+        self.is_integer()
+    }
+
+    /// A sequence of any length is one cell that goes on: read forwards, from nothing.
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        if self.direction != Direction::Forward || self.initial || self.batch != 1 {
+            return Pulsed::Refused("a cell that streams reads forwards, from a zero state");
+        }
+        let op = Self {
+            keeps_state: true,
+            ..self.clone()
+        };
+        Pulsed::Stateful {
+            op: op.into(),
+            // The hidden vectors are frames; the last ones are not.
+            frames: usize::from(self.sequence),
+        }
     }
 
     fn fixed_quantization(&self) -> Option<Quantization> {
-        self.has_integer().then_some(HIDDEN)
+        self.is_integer().then_some(HIDDEN)
     }
 }

@@ -2,9 +2,10 @@
 //! `PreprocessSoftmaxScaling`.
 
 use super::factor::{multiplier, split};
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
 use crate::graph::Quantization;
+use crate::pulse::Stream;
 use microtome_kernels::float::softmax::{SoftmaxF32, SoftmaxKind};
 use microtome_kernels::reference::{log_softmax::LogSoftmax, softmax};
 
@@ -52,12 +53,16 @@ impl GraphOp for Softmax {
         Ok(Kernel::new(params, edges))
     }
 
-    fn has_integer(&self) -> bool {
+    fn pulse(&self, _edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        stream.rows(self.rows)
+    }
+
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         self.kind != SoftmaxKind::Hardmax && self.depth < DEPTH_END
     }
 
     fn fixed_quantization(&self) -> Option<Quantization> {
-        let fixed = self.kind == SoftmaxKind::Softmax && self.has_integer();
+        let fixed = self.kind == SoftmaxKind::Softmax && self.depth < DEPTH_END;
         fixed.then_some(Quantization::PROBABILITY)
     }
 }

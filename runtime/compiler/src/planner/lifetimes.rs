@@ -3,7 +3,9 @@
 use crate::graph::EdgeId;
 use crate::select::{KernelGraph, KernelNode};
 use microtome_kernels::Extent;
+use microtome_kernels::float::binary::BinaryKind;
 use microtome_plan::{ArenaAt, Op};
+use std::mem::swap;
 
 /// A piece of the arena, from the first write to the last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,15 +169,30 @@ fn in_place_first(graph: &mut KernelGraph, step: usize, last_reads: &[usize]) {
     }
 }
 
-/// The operator that computes the same of swapped operands.
+/// The operator that computes the same of swapped operands, if the result may lie on the first.
 fn swapped(op: &Op) -> Option<Op> {
-    match op {
-        Op::Add(add) => {
+    let swapped: Op = match op {
+        Op::Add(add) if !add.subtract => {
             let mut add = *add;
             add.zeros.swap(0, 1);
             add.factors.swap(0, 1);
-            Some(add.into())
+            swap(&mut add.broadcast.a, &mut add.broadcast.b);
+            add.into()
         }
-        _ => None,
-    }
+        Op::Mul(mul) => {
+            let mut mul = *mul;
+            mul.zeros.swap(0, 1);
+            swap(&mut mul.broadcast.a, &mut mul.broadcast.b);
+            mul.into()
+        }
+        Op::Binary(binary) if matches!(binary.kind, BinaryKind::Add | BinaryKind::Mul) => {
+            let mut binary = *binary;
+            let operands = &mut binary.operands;
+            swap(&mut operands.a, &mut operands.b);
+            swap(&mut operands.a_len, &mut operands.b_len);
+            binary.into()
+        }
+        _ => return None,
+    };
+    swapped.operator().in_place().then_some(swapped)
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use microtome_kernels::cases::Rng;
+use microtome_kernels::data::delay::Delay;
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
 use microtome_kernels::reference::{
     add::Add,
@@ -94,6 +95,31 @@ pub fn step(
         scratch: ArenaAt(0),
         constants: constants.iter().copied().collect(),
     }
+}
+
+/// Every byte that [`delay`] gives before the first frame comes out.
+pub const DELAY_FILL: i8 = -9;
+
+/// The bytes of a plan that gives each frame of 3 elements two runs after it was taken.
+pub fn delay() -> Vec<u8> {
+    let delay = Delay {
+        element: Element::I8,
+        frame_len: 3,
+        frames: 1,
+        delay: 2,
+        overlap: 0,
+        fill: DELAY_FILL,
+    };
+    let mut step = step("delay", delay, &[ArenaAt(0)], ArenaAt(4), &[]);
+    step.state.push(ArenaAt(8)).expect("there is room");
+    let mut manifest = manifest(1);
+    let ports = manifest.inputs.iter_mut().chain(&mut manifest.outputs);
+    for (port, at) in ports.zip([0, 4]) {
+        port.at = ArenaAt(at);
+        port.dims = heapless::Vec::from_iter([1, 3]);
+        port.order = heapless::Vec::from_iter([0, 1]);
+    }
+    encode(&manifest, &[step], &[])
 }
 
 fn manifest(steps: usize) -> Manifest<'static> {

@@ -36,8 +36,10 @@ impl Reduced for f32 {
             Reduction::None => new,
             Reduction::Add => old + new,
             Reduction::Mul => old * new,
-            Reduction::Max => old.max(new),
-            Reduction::Min => old.min(new),
+            // NaN wins.
+            Reduction::Max if new > old || new.is_nan() => new,
+            Reduction::Min if new < old || new.is_nan() => new,
+            Reduction::Max | Reduction::Min => old,
         }
     }
 }

@@ -12,8 +12,10 @@ const GATES: usize = 3;
 
 /// Parameters of a GRU. It reads the input, both weights, the bias and the initial state:
 ///
-///     z, r = f(x·W + h·R + b)        h' = (1 − z) ⊙ n + z ⊙ h
-///     n = g(x·W + (r ⊙ h)·R + b)     or, linear before reset, g(x·W + r ⊙ (h·R + b_R) + b_W)
+/// ```text
+/// z, r = f(x·W + h·R + b)        h' = (1 − z) ⊙ n + z ⊙ h
+/// n = g(x·W + (r ⊙ h)·R + b)     or, linear before reset, g(x·W + r ⊙ (h·R + b_R) + b_W)
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GruF32 {
     /// What all cells have.

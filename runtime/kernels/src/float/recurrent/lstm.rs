@@ -12,8 +12,10 @@ const GATES: usize = 4;
 /// Parameters of an LSTM. It reads the input, both weights, the bias, the initial hidden and cell
 /// states, and the peepholes `[direction][input, output, forget][hidden]`:
 ///
-///     i, f = f(x·W + h·R + P ⊙ c + b)         c' = f ⊙ c + i ⊙ g(x·W + h·R + b)
-///     o    = f(x·W + h·R + P ⊙ c' + b)        h' = o ⊙ h(c')
+/// ```text
+/// i, f = f(x·W + h·R + P ⊙ c + b)         c' = f ⊙ c + i ⊙ g(x·W + h·R + b)
+/// o    = f(x·W + h·R + P ⊙ c' + b)        h' = o ⊙ h(c')
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LstmF32 {
     /// What all cells have.
