@@ -37,13 +37,14 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
     if let Weights::Quantized { scales, .. } = &mut weights {
         *scales = scales.repeat(groups);
     }
+    let sums = cx.sum_scales(activation.edge, &weights, output.channels);
     let op = ConvTranspose {
         input,
         output,
         window,
         groups,
+        bias: cx.bias(node, 2, &sums)?,
         weights,
-        bias: cx.bias(node, 2, output.channels)?,
     };
     let layout = Layout::channels_last(dims);
     cx.add_node(node, op, &[&activation], layout)

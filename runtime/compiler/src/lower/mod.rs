@@ -7,8 +7,8 @@
 mod add;
 mod along;
 mod average_pool;
-mod batch_norm;
 mod axes;
+mod batch_norm;
 mod clamp;
 mod concat;
 mod conv;

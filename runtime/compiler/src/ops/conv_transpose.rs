@@ -87,7 +87,7 @@ impl GraphOp for ConvTranspose {
         Ok(Kernel::new(params, edges).with(constants.into()))
     }
 
-    fn has_integer(&self) -> bool {
+    fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         matches!(self.weights, Weights::Quantized { .. })
     }
 

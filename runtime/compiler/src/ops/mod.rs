@@ -15,14 +15,14 @@ pub mod convolution;
 pub mod copy;
 pub mod delay;
 pub mod factor;
+pub mod gather;
 pub mod lrn;
 pub mod max_pool;
 pub mod norm;
+pub mod one_hot;
 pub mod pad;
 pub mod product;
 pub mod recurrent;
-pub mod gather;
-pub mod one_hot;
 pub mod reduce;
 pub mod requantize;
 pub mod resample;
@@ -108,6 +108,8 @@ pub trait GraphOp: Debug {
     /// How it runs on a stream, a few frames at a time.
     fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
         Pulsed::Refused("the operator needs the whole sequence")
+    }
+
     /// Whether operands of another quantization must be given the result's before the integer
     /// kernel reads them: elements of several operands end up side by side.
     fn aligns_quantization(&self) -> bool {
