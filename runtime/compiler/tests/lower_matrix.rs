@@ -47,7 +47,7 @@ fn run(model: &[u8], inputs: &[Vec<f32>]) -> Vec<f32> {
 fn assert_is_tracts(model: &[u8], inputs: &[(&[usize], Vec<f32>)], tolerance: f32) {
     let values: Vec<_> = inputs.iter().map(|(_, values)| values.clone()).collect();
     let shaped: Vec<_> = inputs.iter().map(|(dims, it)| (*dims, &it[..])).collect();
-    let wanted = TractModel::load(model).unwrap().run(&shaped).unwrap();
+    let wanted = TractModel::load(model).unwrap().run_float(&shaped).unwrap();
     assert_near(&run(model, &values), &wanted[0].1, tolerance);
 }
 
