@@ -163,6 +163,11 @@ fn is_image(source: &SourceModel, input: ValueId) -> bool {
                 "Conv" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "ReduceMean" | "Pad" => {
                     return true;
                 }
+                "ConvTranspose"
+                | "BatchNormalization"
+                | "InstanceNormalization"
+                | "GroupNormalization"
+                | "LRN" => return true,
                 "Softmax" => return node.attributes.int("axis", -1) == Ok(1),
                 "QuantizeLinear" | "DequantizeLinear" | "Identity" | "Dropout" | "Relu"
                 | "Clip" | "Add" => {
