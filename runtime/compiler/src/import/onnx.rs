@@ -384,6 +384,12 @@ impl<'a> Reader<'a> {
                 name => Some(self.value(name)?),
             });
         }
+        if let ("ConstantOfShape", [Some(output)]) = (&*node.op_type, &*outputs) {
+            let value = &mut self.values[output.0];
+            if value.constant.is_none() {
+                value.constant = filled(node, value.element, value.dims.iter().product());
+            }
+        }
         Ok(SourceNode {
             name: node_name(node).into(),
             op: node.op_type.clone(),
@@ -456,6 +462,35 @@ fn constant(fact: &InferenceFact) -> Option<Elements> {
             Elements::I64(cast.as_plain_ram()?.as_slice().ok()?.to_vec())
         }
         _ => return None,
+    })
+}
+
+/// What `ConstantOfShape` makes of `len` elements, the shape being known: tract's analysis does
+/// not say.
+fn filled(node: &pb::NodeProto, element: Element, len: usize) -> Option<Elements> {
+    let value = node.attribute.iter().find(|it| it.name == "value");
+    let Some(value) = value.and_then(|it| it.t.as_ref()) else {
+        return (element == Element::F32).then(|| Elements::F32(vec![0.0; len]));
+    };
+    let raw = &value.raw_data;
+    Some(match element {
+        Element::F32 => {
+            let raw = raw.first_chunk().map(|&it| f32::from_le_bytes(it));
+            Elements::F32(vec![raw.or(value.float_data.first().copied())?; len])
+        }
+        Element::I64 => {
+            let raw = raw.first_chunk().map(|&it| i64::from_le_bytes(it));
+            Elements::I64(vec![raw.or(value.int64_data.first().copied())?; len])
+        }
+        Element::I32 => {
+            let raw = raw.first_chunk().map(|&it| i32::from_le_bytes(it));
+            Elements::I32(vec![raw.or(value.int32_data.first().copied())?; len])
+        }
+        Element::Bool => {
+            let raw = raw.first().map(|&it| it.into());
+            Elements::Bool(vec![raw.or(value.int32_data.first().copied())? != 0; len])
+        }
+        Element::I8 | Element::U8 | Element::Other => return None,
     })
 }
 
