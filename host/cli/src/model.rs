@@ -25,9 +25,21 @@ pub struct Source {
     pub report: Report,
 }
 
+/// What a user may ask of a compilation.
+#[derive(Clone, Debug, Default)]
+pub struct How {
+    /// Frames of a run, for a plan of a stream.
+    pub pulse: Option<usize>,
+}
+
 impl Model {
     /// Loads the `.mtp` plan or compiles the model at `path`.
     pub fn load(path: &Path) -> Result<Self> {
+        Self::load_as(path, &How::default())
+    }
+
+    /// The same, with a model compiled as `how` says.
+    pub fn load_as(path: &Path, how: &How) -> Result<Self> {
         let bytes = read(path)?;
         let of = || format!("{}", path.display());
         if is_plan(path) {
@@ -38,14 +50,15 @@ impl Model {
             .file_stem()
             .and_then(|stem| stem.to_str())
             .unwrap_or("model");
-        Self::compile(bytes, name, &Manifest::beside(path)?).with_context(of)
+        Self::compile(bytes, name, &Manifest::beside(path)?, how).with_context(of)
     }
 
     /// Compiles the model in `bytes`, ONNX or TFLite.
-    pub fn compile(bytes: Vec<u8>, name: &str, manifest: &Manifest) -> Result<Self> {
+    pub fn compile(bytes: Vec<u8>, name: &str, manifest: &Manifest, how: &How) -> Result<Self> {
         let mut options = Options::new(name);
         options.task = manifest.task();
         options.cascade = manifest.cascade();
+        options.pulse = how.pulse;
         let compiled = compile(&bytes, &options)?;
         let source = Source {
             bytes,

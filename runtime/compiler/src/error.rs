@@ -62,6 +62,9 @@ pub enum CompileError {
         /// Its batch.
         batch: i64,
     },
+    /// A stream was asked for, and no input says along which axis.
+    #[error("no input has an open axis for frames: export the model with an open (dynamic) axis")]
+    NoFrames,
     /// A node cannot be compiled.
     #[error("node '{node}' ({op}): {refusal}")]
     Node {
@@ -205,6 +208,18 @@ pub enum Refusal {
     Factor {
         /// The factor.
         factor: f64,
+    },
+    /// The operator does not run on a stream.
+    #[error("it does not stream: {reason}; compile the model without --pulse")]
+    NotStreaming {
+        /// Why.
+        reason: &'static str,
+    },
+    /// An image or sequence has a batch that is not 1.
+    #[error("it has a batch of {batch}; export the model with a batch of 1")]
+    Batch {
+        /// The batch.
+        batch: usize,
     },
     /// There are more inputs or outputs, or more axes, than a plan has.
     #[error("there are {found} {what}, and a plan has at most {most}")]

@@ -8,7 +8,8 @@
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
 //!    one file each, with the kernels that compute them.
-//! 4. `precision`: every node becomes integer or float as a whole.
+//! 4. `pulse`: a stream, a few frames at a time, of a whole sequence, where that is wanted;
+//!    `precision`: every node becomes integer or float as a whole.
 //! 5. `select`: the kernel of each node, with the proof that no sum overflows.
 //! 6. `planner`: lifetimes and arena offsets.
 //! 7. `emit`: constants, steps and manifest become one validated plan.
@@ -26,6 +27,7 @@ mod lower;
 mod ops;
 mod planner;
 mod precision;
+mod pulse;
 mod report;
 mod select;
 mod tensor;
@@ -49,6 +51,8 @@ pub struct Options<'a> {
     pub task: Task<'a>,
     /// When a heavier model is asked, if there is one.
     pub cascade: Option<Cascade<'a>>,
+    /// The frames of a run, for a plan of a stream; a whole sequence otherwise.
+    pub pulse: Option<usize>,
 }
 
 impl<'a> Options<'a> {
@@ -59,6 +63,7 @@ impl<'a> Options<'a> {
             target: Target::Generic,
             task: Task::Raw,
             cascade: None,
+            pulse: None,
         }
     }
 }
@@ -77,10 +82,19 @@ pub struct Compiled {
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::read(bytes, lower::knows)?;
+    let source = import::read(bytes, lower::knows, options.pulse)?;
     let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
-    let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;
+    let graph = match options.pulse {
+        Some(frames) => pulse::pulse(
+            lowered.graph,
+            frames,
+            &source.frame_axes,
+            &mut lowered.nodes,
+        )?,
+        None => lowered.graph,
+    };
+    let graph = precision::settle(graph, &mut lowered.nodes)?;
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;

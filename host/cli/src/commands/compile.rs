@@ -1,7 +1,7 @@
 //! `microtome compile`: from a trained model to a plan, with a report of what became of each node.
 
 use crate::commands::run::hex;
-use crate::model::{Model, Source};
+use crate::model::{How, Model, Source};
 use crate::report::{self, grouped};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -18,6 +18,10 @@ pub struct Args {
     /// What the plan is packed for
     #[arg(long, default_value = "generic")]
     target: Target,
+    /// A plan of a stream: so many frames a run along the model's open axis, with what lies before
+    /// them kept in the arena
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pulse: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -51,7 +55,10 @@ struct Node {
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
-    let model = Model::load(&args.model)?;
+    let how = How {
+        pulse: args.pulse.map(|frames| frames as usize),
+    };
+    let model = Model::load_as(&args.model, &how)?;
     let source = model
         .source
         .as_ref()

@@ -30,14 +30,20 @@ pub fn format_of(bytes: &[u8]) -> Format {
     }
 }
 
-/// Reads the model in `bytes`, for a batch of 1.
+/// Reads the model in `bytes`, for a free batch of 1, and for `frames` frames along an open axis
+/// where a stream is wanted.
 ///
 /// # Errors
 /// [`CompileError`] when the bytes are no valid model, when an input's size is not fixed, and when
 /// there is an operator that `knows` denies or that has no counterpart in ONNX.
-pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
+pub fn read(
+    bytes: &[u8],
+    knows: fn(&str) -> bool,
+    frames: Option<usize>,
+) -> Result<SourceModel, CompileError> {
     match format_of(bytes) {
-        Format::Onnx => onnx::read(bytes, knows),
+        Format::Onnx => onnx::read(bytes, knows, frames),
+        Format::Tflite if frames.is_some() => Err(CompileError::NoFrames),
         Format::Tflite => tflite::read(bytes),
     }
 }

@@ -24,9 +24,13 @@ const ELEMENTS_MAX: usize = 1 << 28;
 /// # Errors
 /// [`CompileError`] when the bytes are no valid model, when an input's size is not fixed, and when
 /// there is an operator that `knows` denies.
-pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
+pub fn read(
+    bytes: &[u8],
+    knows: fn(&str) -> bool,
+    frames: Option<usize>,
+) -> Result<SourceModel, CompileError> {
     guarded(|| {
-        let mut file = parse(bytes, Sizes::Sample)?;
+        let mut file = parse(bytes, frames.map_or(Sizes::Sample, Sizes::Frames))?;
         if let Some(graph) = &mut file.proto.graph {
             formats::require_taken(graph)?;
             file.rewritten.notes.extend(weights::make_symmetric(graph));
@@ -55,8 +59,10 @@ pub(super) fn guarded<T>(
 /// What a model has to say of its inputs' sizes. A free batch is always 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sizes {
-    /// Fixed sizes, none of them 0, and a batch of 1.
+    /// Fixed sizes, none of them 0.
     Sample,
+    /// The same, but for one open axis, which gets this size.
+    Frames(usize),
     /// Nothing.
     Any,
 }
@@ -68,6 +74,8 @@ pub(super) struct File {
     pub rewritten: Rewritten,
     /// Names that inputs give their first axis.
     batch_names: HashSet<String>,
+    /// The axis that was open of inputs with frames, by their names.
+    open_axes: HashMap<String, usize>,
 }
 
 /// Decodes the file, fixes a free batch of every input at 1, and rewrites its nodes.
@@ -85,10 +93,13 @@ pub(super) fn parse(bytes: &[u8], sizes: Sizes) -> Result<File, CompileError> {
     require_outputs(graph)?;
     let constants: HashSet<_> = graph.initializer.iter().map(|it| it.name.clone()).collect();
     let mut batch_names = HashSet::new();
+    let mut open_axes = HashMap::new();
     for input in &mut graph.input {
         if !constants.contains(&input.name) {
             batch_names.extend(shape(input).and_then(batch_name));
-            fix_sizes(input, sizes)?;
+            if let Some(axis) = fix_sizes(input, sizes)? {
+                open_axes.insert(input.name.clone(), axis);
+            }
         }
     }
     let rewritten = rewrite(graph, version);
@@ -96,6 +107,7 @@ pub(super) fn parse(bytes: &[u8], sizes: Sizes) -> Result<File, CompileError> {
         proto,
         rewritten,
         batch_names,
+        open_axes,
     })
 }
 
@@ -106,6 +118,7 @@ impl File {
             proto,
             rewritten: Rewritten::default(),
             batch_names: self.batch_names.clone(),
+            open_axes: HashMap::new(),
         }
     }
 
@@ -152,8 +165,10 @@ fn batch_name(shape: &pb::TensorShapeProto) -> Option<String> {
     }
 }
 
-fn fix_sizes(input: &mut pb::ValueInfoProto, sizes: Sizes) -> Result<(), CompileError> {
+/// Fixes the sizes of an input, and gives the axis that was open and has frames.
+fn fix_sizes(input: &mut pb::ValueInfoProto, sizes: Sizes) -> Result<Option<usize>, CompileError> {
     let name = input.name.clone();
+    let mut open = None;
     let shape = match input.r#type.as_mut().and_then(|ty| ty.value.as_mut()) {
         Some(pb::type_proto::Value::TensorType(tensor)) => tensor.shape.as_mut(),
         None => return Err(unreadable(format!("input '{name}' is no tensor"))),
@@ -166,16 +181,17 @@ fn fix_sizes(input: &mut pb::ValueInfoProto, sizes: Sizes) -> Result<(), Compile
         };
         match (axis, size, sizes) {
             (0, None, _) => dim.value = Some(Dimension::DimValue(1)),
-            (_, None | Some(0), Sizes::Sample) => {
-                return Err(CompileError::DynamicInput { input: name, axis });
+            (_, None, Sizes::Frames(frames)) if open.is_none() => {
+                dim.value = Some(Dimension::DimValue(frames as i64));
+                open = Some(axis);
             }
-            (0, Some(batch), Sizes::Sample) if batch > 1 => {
-                return Err(CompileError::Batch { input: name, batch });
+            (_, None | Some(0), Sizes::Sample | Sizes::Frames(_)) => {
+                return Err(CompileError::DynamicInput { input: name, axis });
             }
             _ => {}
         }
     }
-    Ok(())
+    Ok(open)
 }
 
 /// Refuses an output that nothing makes: tract would panic.
@@ -303,10 +319,11 @@ impl<'a> Reader<'a> {
         let proto = &file.proto;
         let graph = proto.graph.as_ref().ok_or_else(|| unreadable("no graph"))?;
         let constants: HashSet<_> = graph.initializer.iter().map(|it| &it.name).collect();
-        let mut inputs = Vec::new();
+        let (mut inputs, mut frame_axes) = (Vec::new(), Vec::new());
         for input in &graph.input {
             if !constants.contains(&input.name) {
                 inputs.push(self.value(&input.name)?);
+                frame_axes.push(file.open_axes.get(&input.name).copied());
             }
         }
         let mut nodes = Vec::new();
@@ -335,6 +352,7 @@ impl<'a> Reader<'a> {
             outputs,
             origins,
             notes: file.rewritten.notes,
+            frame_axes,
         })
     }
 
@@ -435,6 +453,11 @@ fn attributes(node: &pb::NodeProto) -> Attributes {
         Ok(AttributeType::Ints) => Attribute::Ints(it.ints.clone()),
         Ok(AttributeType::Float) => Attribute::Float(it.f),
         Ok(AttributeType::String) => Attribute::Text(String::from_utf8_lossy(&it.s).into_owned()),
+        Ok(AttributeType::Floats) => Attribute::Floats(it.floats.clone()),
+        Ok(AttributeType::Strings) => {
+            let texts = it.strings.iter().map(|it| String::from_utf8_lossy(it));
+            Attribute::Texts(texts.map(Into::into).collect())
+        }
         _ => Attribute::Other,
     };
     let pairs = node.attribute.iter().map(|it| (it.name.clone(), value(it)));

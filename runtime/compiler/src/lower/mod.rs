@@ -8,9 +8,11 @@ mod add;
 mod along;
 mod average_pool;
 mod axes;
+mod batch_norm;
 mod clamp;
 mod concat;
 mod conv;
+mod conv_transpose;
 mod dense;
 mod depth_to_space;
 mod dequantize_linear;
@@ -19,6 +21,7 @@ mod expand;
 mod gather;
 mod identity;
 mod max_pool;
+mod norm;
 mod one_hot;
 mod operand;
 mod pad;
@@ -27,6 +30,7 @@ mod port;
 mod product;
 mod quantize_linear;
 mod quantizer;
+mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
@@ -61,6 +65,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Atan", unary::lower),
     ("Atanh", unary::lower),
     ("AveragePool", average_pool::lower),
+    ("BatchNormalization", batch_norm::lower),
     ("BitShift", elementwise::lower_binary),
     ("BitwiseAnd", elementwise::lower_binary),
     ("BitwiseOr", elementwise::lower_binary),
@@ -72,6 +77,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Clip", clamp::lower_clip),
     ("Concat", concat::lower),
     ("Conv", conv::lower),
+    ("ConvTranspose", conv_transpose::lower),
     ("Cos", unary::lower),
     ("Cosh", unary::lower),
     ("CumSum", along::lower_cum_sum),
@@ -87,6 +93,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Expand", expand::lower),
     ("Flatten", reshape::lower),
     ("Floor", unary::lower),
+    ("GRU", recurrent::lower_gru),
     ("Gather", gather::lower),
     ("GatherElements", gather::lower_elements),
     ("GatherND", gather::lower_nd),
@@ -97,22 +104,29 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("GlobalMaxPool", reduce::lower_global_max),
     ("Greater", elementwise::lower_binary),
     ("GreaterOrEqual", elementwise::lower_binary),
+    ("GroupNormalization", norm::lower_group),
     ("HardSigmoid", unary::lower),
     ("HardSwish", unary::lower),
     ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
+    ("InstanceNormalization", norm::lower_instance),
     ("IsInf", unary::lower_predicate),
     ("IsNaN", unary::lower_predicate),
+    ("LRN", norm::lower_lrn),
+    ("LSTM", recurrent::lower_lstm),
+    ("LayerNormalization", norm::lower_layer),
     ("LeakyRelu", unary::lower),
     ("Less", elementwise::lower_binary),
     ("LessOrEqual", elementwise::lower_binary),
     ("Log", unary::lower),
     ("LogSoftmax", softmax::lower_log),
     ("LpPool", max_pool::lower_lp),
+    ("LpNormalization", norm::lower_lp),
     ("MatMul", dense::lower_matmul),
     ("Max", elementwise::lower_variadic),
     ("MaxPool", max_pool::lower),
     ("Mean", elementwise::lower_variadic),
+    ("MeanVarianceNormalization", norm::lower_mean_variance),
     ("Min", elementwise::lower_variadic),
     ("Mish", unary::lower),
     ("Mod", elementwise::lower_binary),
@@ -125,6 +139,8 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Pad", pad::lower),
     ("Pow", elementwise::lower_binary),
     ("QuantizeLinear", quantize_linear::lower),
+    ("RMSNormalization", norm::lower_rms),
+    ("RNN", recurrent::lower_rnn),
     ("Reciprocal", unary::lower),
     ("ReduceL1", reduce::lower),
     ("ReduceL2", reduce::lower),
@@ -147,6 +163,7 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Shrink", unary::lower),
     ("Sigmoid", unary::lower),
     ("Sign", unary::lower),
+    ("SimplifiedLayerNormalization", norm::lower_rms),
     ("Sin", unary::lower),
     ("Sinh", unary::lower),
     ("Slice", slice::lower),

@@ -33,6 +33,10 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         stage,
         ..cropped(cx, node, input, &pads)?
     };
+    let input = Activation {
+        layout: outermost(&input.layout, &pads),
+        ..input
+    };
     let mut layout = input.layout.clone();
     for (dim, pads) in layout.dims.iter_mut().zip(&pads) {
         *dim += pads
@@ -60,6 +64,17 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         filling,
     };
     cx.add_move(node, pad, &[&input], layout)
+}
+
+/// `layout` with the padded axes of size 1, which have no place in memory yet, outermost: a single
+/// frame or pixel is padded with others like it.
+fn outermost(layout: &Layout, pads: &[[i64; 2]]) -> Layout {
+    let is_first = |axis: &usize| layout.dims[*axis] == 1 && pads[*axis] != [0, 0];
+    let (first, rest): (Vec<usize>, Vec<usize>) = layout.order.iter().partition(|it| is_first(it));
+    Layout {
+        order: [first, rest].concat(),
+        ..layout.clone()
+    }
 }
 
 fn value(cx: &Lowering<'_>, node: &SourceNode) -> Result<f64, Refusal> {

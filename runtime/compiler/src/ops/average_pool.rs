@@ -1,8 +1,9 @@
 //! Mean of each window.
 
 use super::factor::multiplier;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Op, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::float::pool::{PoolF32, PoolKind};
 use microtome_kernels::num::{Multiplier, Shape, Window};
 use microtome_kernels::reference::average_pool::{self, Divide};
@@ -82,6 +83,20 @@ impl GraphOp for AveragePool {
     fn has_integer(&self, _: &Edges<'_>) -> bool {
         let varies = self.counts_padding && self.leaves_padding();
         self.window.dilation == [1, 1] && !varies
+    }
+
+    fn pulse(&self, _edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        let op = |input, window| {
+            Op::from(Self {
+                input,
+                window,
+                ..self.clone()
+            })
+        };
+        if self.window.pad[0] > 0 && !self.counts_padding {
+            return Pulsed::Refused("a mean that leaves out padding cannot tell it from frames");
+        }
+        stream.window(self.input, self.output, self.window, 0.0, op)
     }
 
     fn takes_bounds(&self) -> bool {

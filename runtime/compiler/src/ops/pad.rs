@@ -1,7 +1,8 @@
 //! Padding of any axis. Row major, the last three axes being rows, columns and channels of an image.
 
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::Element;
 use microtome_kernels::data::pad_by::{Fill, PadBy};
 use microtome_kernels::num::Shape;
@@ -90,6 +91,29 @@ impl GraphOp for Pad {
             },
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    /// Padding before the first frame is what the stream is before its start.
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        let Filling::Value(fill) = self.filling else {
+            return Pulsed::Refused("frames before the first one are a constant");
+        };
+        let axes = 0..self.input.len();
+        let padded: Vec<usize> = axes
+            .filter(|&axis| self.input[axis] != self.output[axis])
+            .collect();
+        let &[axis] = &*padded else {
+            return Pulsed::Refused("pad frames and what is within them by nodes of their own");
+        };
+        let is_outermost = self.input[..axis].iter().all(|&dim| dim == 1);
+        if !is_outermost || self.output[axis] != self.input[axis] + self.before[axis] {
+            return Pulsed::Refused("padding behind the last frame needs the end of the sequence");
+        }
+        Pulsed::Past {
+            past: self.before[axis],
+            fill,
+            op: None,
+        }
     }
 
     fn keeps_quantization(&self) -> bool {

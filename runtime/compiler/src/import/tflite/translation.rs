@@ -87,6 +87,7 @@ impl<'m> Translation<'m> {
                 outputs: Vec::new(),
                 origins: Vec::new(),
                 notes: Vec::new(),
+                frame_axes: Vec::new(),
             },
             values: vec![None; model.tensors.len()],
             reals: vec![None; model.tensors.len()],
