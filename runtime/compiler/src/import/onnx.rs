@@ -387,7 +387,10 @@ impl<'a> Reader<'a> {
         if let ("ConstantOfShape", [Some(output)]) = (&*node.op_type, &*outputs) {
             let value = &mut self.values[output.0];
             if value.constant.is_none() {
-                value.constant = filled(node, value.element, value.dims.iter().product());
+                let len = value.dims.iter().product();
+                if let Some((element, filled)) = filled(node, len) {
+                    (value.element, value.constant) = (element, Some(filled));
+                }
             }
         }
         Ok(SourceNode {
@@ -467,30 +470,35 @@ fn constant(fact: &InferenceFact) -> Option<Elements> {
 
 /// What `ConstantOfShape` makes of `len` elements, the shape being known: tract's analysis does
 /// not say.
-fn filled(node: &pb::NodeProto, element: Element, len: usize) -> Option<Elements> {
+fn filled(node: &pb::NodeProto, len: usize) -> Option<(Element, Elements)> {
+    use pb::tensor_proto::DataType;
     let value = node.attribute.iter().find(|it| it.name == "value");
     let Some(value) = value.and_then(|it| it.t.as_ref()) else {
-        return (element == Element::F32).then(|| Elements::F32(vec![0.0; len]));
+        return Some((Element::F32, Elements::F32(vec![0.0; len])));
     };
     let raw = &value.raw_data;
-    Some(match element {
-        Element::F32 => {
+    Some(match DataType::try_from(value.data_type).ok()? {
+        DataType::Float => {
             let raw = raw.first_chunk().map(|&it| f32::from_le_bytes(it));
-            Elements::F32(vec![raw.or(value.float_data.first().copied())?; len])
+            let value = raw.or(value.float_data.first().copied())?;
+            (Element::F32, Elements::F32(vec![value; len]))
         }
-        Element::I64 => {
+        DataType::Int64 => {
             let raw = raw.first_chunk().map(|&it| i64::from_le_bytes(it));
-            Elements::I64(vec![raw.or(value.int64_data.first().copied())?; len])
+            let value = raw.or(value.int64_data.first().copied())?;
+            (Element::I64, Elements::I64(vec![value; len]))
         }
-        Element::I32 => {
+        DataType::Int32 => {
             let raw = raw.first_chunk().map(|&it| i32::from_le_bytes(it));
-            Elements::I32(vec![raw.or(value.int32_data.first().copied())?; len])
+            let value = raw.or(value.int32_data.first().copied())?;
+            (Element::I32, Elements::I32(vec![value; len]))
         }
-        Element::Bool => {
+        DataType::Bool => {
             let raw = raw.first().map(|&it| it.into());
-            Elements::Bool(vec![raw.or(value.int32_data.first().copied())? != 0; len])
+            let value = raw.or(value.int32_data.first().copied())? != 0;
+            (Element::Bool, Elements::Bool(vec![value; len]))
         }
-        Element::I8 | Element::U8 | Element::Other => return None,
+        _ => return None,
     })
 }
 
