@@ -8,16 +8,18 @@
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
 //!    one file each, with the kernels that compute them.
-//! 4. `precision`: every node becomes integer or float as a whole.
-//! 5. `select`: the kernel of each node, with the proof that no sum overflows.
-//! 6. `planner`: lifetimes and arena offsets.
-//! 7. `emit`: constants, steps and manifest become one validated plan.
+//! 4. `calibrate`: where samples are given, a float graph becomes int8 by them.
+//! 5. `precision`: every node becomes integer or float as a whole.
+//! 6. `select`: the kernel of each node, with the proof that no sum overflows.
+//! 7. `planner`: lifetimes and arena offsets.
+//! 8. `emit`: constants, steps and manifest become one validated plan.
 //!
 //! Models are ONNX: float, or int8 as QDQ, QOperator, or with onnxruntime's own operators; what
 //! cannot be compiled is refused with the node, the reason and a way out ([`CompileError`]). No
 //! bytes make this crate panic.
 #![deny(missing_docs)]
 
+mod calibrate;
 mod emit;
 mod error;
 mod graph;
@@ -29,6 +31,10 @@ mod precision;
 mod report;
 mod select;
 
+pub use calibrate::{
+    Accuracy, CalibrationError, Method, OutputNoise, QuantizationReport, QuantizedEdge, Sample,
+    Samples, Score, Truth,
+};
 pub use error::{CompileError, Format, Refusal};
 pub use import::reference::{FloatTensor, TractError, TractModel};
 pub use planner::bound::arena_lower_bound;
@@ -47,6 +53,8 @@ pub struct Options<'a> {
     pub task: Task<'a>,
     /// When a heavier model is asked, if there is one.
     pub cascade: Option<Cascade<'a>>,
+    /// Samples by which a float model becomes int8; without, it stays float.
+    pub calibration: Option<&'a Samples>,
 }
 
 impl<'a> Options<'a> {
@@ -57,6 +65,7 @@ impl<'a> Options<'a> {
             target: Target::Generic,
             task: Task::Raw,
             cascade: None,
+            calibration: None,
         }
     }
 }
@@ -78,11 +87,17 @@ pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileE
     let source = import::read(bytes, lower::knows)?;
     let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
+    let mut quantization = None;
+    if let Some(samples) = options.calibration {
+        let (graph, report) = calibrate::calibrate(&lowered.graph, samples)?;
+        (lowered.graph, quantization) = (graph, Some(report));
+    }
     let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
-    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
+    let mut report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
+    report.quantization = quantization;
     tracing::info!(
         model = options.model,
         steps = kernels.nodes.len(),
