@@ -1,5 +1,6 @@
 //! Why a model cannot be compiled: the node, the reason, and the way out.
 
+use crate::calibrate::CalibrationError;
 use microtome_plan::PlanError;
 use std::fmt;
 
@@ -83,6 +84,9 @@ pub enum CompileError {
         /// Why.
         refusal: Refusal,
     },
+    /// The model cannot be calibrated with these samples.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     /// The plan would break a rule of the format, such as its limits on sizes.
     #[error("the compiled plan is not valid: {0}")]
     Plan(#[from] PlanError),
