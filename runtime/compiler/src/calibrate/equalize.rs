@@ -10,6 +10,7 @@ use super::trace::Runnable;
 use crate::graph::{Bounds, EdgeId, Graph, Kind, Node, Op};
 use crate::ops::binary::{Binary, Function};
 use crate::ops::convolution::{Convolution, Weights};
+use crate::ops::pad::Filling;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
