@@ -162,7 +162,7 @@ impl File {
 }
 
 fn is_standard(node: &pb::NodeProto) -> bool {
-    matches!(&*node.domain, "" | "ai.onnx")
+    matches!(&*node.domain, "" | "ai.onnx" | "ai.onnx.ml")
 }
 
 fn shape(info: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {

@@ -21,6 +21,7 @@ mod expand;
 mod gather;
 mod identity;
 mod max_pool;
+mod ml;
 mod norm;
 mod one_hot;
 mod operand;
@@ -188,6 +189,12 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Upsample", resize::lower),
     ("Where", elementwise::lower_where),
     ("Xor", elementwise::lower_binary),
+    ("LinearClassifier", ml::lower_classifier),
+    ("LinearRegressor", ml::lower_regressor),
+    ("Scaler", ml::lower_scaler),
+    ("Normalizer", ml::lower_normalizer),
+    ("TreeEnsembleClassifier", ml::lower_tree_classifier),
+    ("TreeEnsembleRegressor", ml::lower_tree_regressor),
 ];
 
 /// Operators that only compute on constants and shapes; import has their values.
