@@ -171,6 +171,14 @@ fn shape(info: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {
     }
 }
 
+/// Whether the file states float32.
+fn is_float(info: &pb::ValueInfoProto) -> bool {
+    use pb::type_proto::Value::TensorType;
+    let stated = info.r#type.as_ref().and_then(|it| it.value.as_ref());
+    let float = pb::tensor_proto::DataType::Float as i32;
+    matches!(stated, Some(TensorType(tensor)) if tensor.elem_type == float)
+}
+
 fn batch_name(shape: &pb::TensorShapeProto) -> Option<String> {
     match shape.dim.first()?.value.as_ref()? {
         Dimension::DimParam(name) => Some(name.clone()),
@@ -277,8 +285,8 @@ fn infer(parsed: &mut ParseResult) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// Gives the values whose shapes tract did not find those that the file states; whether there
-/// were any.
+/// Gives the values whose shapes tract did not find those that the file states, with their type;
+/// whether there were any.
 fn state_shapes(parsed: &mut ParseResult, file: &File) -> Result<bool, CompileError> {
     let graph = file.proto.graph.iter();
     let infos = graph.flat_map(|graph| graph.value_info.iter().chain(&graph.output));
@@ -295,6 +303,9 @@ fn state_shapes(parsed: &mut ParseResult, file: &File) -> Result<bool, CompileEr
             && let Some(dims) = shape(info).and_then(|shape| fixed(shape, &file.batch_names))
         {
             fact.shape = ShapeFactoid::from(dims);
+            if fact.datum_type.concretize().is_none() && is_float(info) {
+                fact.datum_type = f32::datum_type().into();
+            }
             let set = parsed.model.set_outlet_fact(outlet, fact);
             set.map_err(|error| unreadable(format!("{error:#}")))?;
             any = true;
@@ -590,7 +601,7 @@ mod tests {
             graph: Some(graph),
             ..Default::default()
         };
-        read(&proto.encode_to_vec(), |_| true)
+        read(&proto.encode_to_vec(), |_| true, None, &[])
     }
 
     #[test]

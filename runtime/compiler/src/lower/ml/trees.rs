@@ -60,7 +60,9 @@ pub(in super::super) fn lower_tree_classifier(
     )?;
     let targets: HashSet<i64> = votes.iter().map(|vote| vote.target).collect();
     let input = cx.row_major(node, 0)?;
-    if count != 2 || targets.len() != 1 {
+    // Scores of the second class alone leave the first at 0, as in onnxruntime.
+    let single = targets.len() == 1 && targets.contains(&0);
+    if count != 2 || !single {
         let trees = trees(node, &votes, [rows, features, count], Aggregate::Sum)?;
         let scores = raw_scores(cx, node, trees, &input, [rows, count])?;
         return classified(cx, node, &scores, [rows, count], labels);
