@@ -6,9 +6,12 @@
 mod array;
 mod board_run;
 mod commands;
+mod deviation;
 mod executor;
+mod inspection;
 mod manifest;
 mod model;
+mod page;
 mod port;
 mod reference;
 mod report;

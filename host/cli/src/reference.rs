@@ -40,19 +40,31 @@ impl Reference {
         Self::new(&source.bytes, Some(model))
     }
 
+    /// The reference for a model that was compiled here, with those of its tensors `values` as
+    /// outputs that tract knows.
+    pub fn showing(model: &Model, values: &[&str]) -> Result<Self> {
+        let source = model.source.as_ref();
+        let source = source.context("tract runs model files, not plans: give it one")?;
+        let tract = TractModel::load_showing(&source.bytes, values)?;
+        Ok(Self::with(tract, Some(model)))
+    }
+
     fn new(bytes: &[u8], compiled: Option<&Model>) -> Result<Self> {
-        let tract = TractModel::load(bytes)?;
+        Ok(Self::with(TractModel::load(bytes)?, compiled))
+    }
+
+    fn with(tract: TractModel, compiled: Option<&Model>) -> Self {
         let inputs = tract.inputs();
         let quantizations = compiled.map(|model| {
             let plan = model.plan.plan();
             let ports = plan.manifest().inputs.iter();
             ports.map(|port| (port.scale, port.zero)).collect()
         });
-        Ok(Self {
+        Self {
             tract,
             inputs,
             quantizations: quantizations.unwrap_or_default(),
-        })
+        }
     }
 
     /// Names of the inputs, and the sizes of their axes.

@@ -23,6 +23,7 @@ mod error;
 mod graph;
 mod import;
 mod lower;
+mod operators;
 mod ops;
 mod planner;
 mod precision;
@@ -31,8 +32,9 @@ mod select;
 
 pub use error::{CompileError, Format, Refusal};
 pub use import::reference::{FloatTensor, TractError, TractModel};
-pub use planner::bound::arena_lower_bound;
-pub use report::{Fate, NodeReport, Note, Report};
+pub use operators::{Operators, operators};
+pub use planner::bound::{Held, What, arena_lower_bound, arena_map};
+pub use report::{Fate, NodeReport, Note, Report, StepValue};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
 
@@ -82,7 +84,9 @@ pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileE
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
-    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
+    let values = lowered.values;
+    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout)
+        .with_values(values, &kernels);
     tracing::info!(
         model = options.model,
         steps = kernels.nodes.len(),

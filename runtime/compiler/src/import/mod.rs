@@ -14,6 +14,9 @@ mod tensor;
 mod tflite;
 mod weights;
 
+pub use rewrite::rewritten;
+pub use tflite::translated;
+
 use crate::error::{CompileError, Format};
 use source::SourceModel;
 

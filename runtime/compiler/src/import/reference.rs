@@ -3,8 +3,9 @@
 use super::format_of;
 use super::onnx::{guarded, parse};
 use crate::error::{CompileError, Format, Refusal};
+use std::collections::HashSet;
 use std::sync::Arc;
-use tract_onnx::pb::NodeProto;
+use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
 /// The domains whose operators tract knows.
@@ -37,6 +38,31 @@ impl TractModel {
     /// # Errors
     /// When the model is not ONNX, when tract does not read it, or does not know an operator.
     pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
+        Self::load_edited(bytes, |_| ())
+    }
+
+    /// Loads the ONNX model in `bytes` as [`Self::load`] does, with those of `values` that its
+    /// nodes make as its only outputs: to look inside.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_showing(bytes: &[u8], values: &[&str]) -> Result<Self, CompileError> {
+        Self::load_edited(bytes, |graph| {
+            let made = graph.node.iter().flat_map(|node| &node.output);
+            let made: HashSet<&str> = made.map(|name| &**name).collect();
+            let shown = values.iter().filter(|&&name| made.contains(name));
+            let shown = shown.map(|&name| ValueInfoProto {
+                name: name.into(),
+                ..Default::default()
+            });
+            graph.output = shown.collect();
+        })
+    }
+
+    fn load_edited(
+        bytes: &[u8],
+        edit: impl FnOnce(&mut GraphProto),
+    ) -> Result<Self, CompileError> {
         let format = format_of(bytes);
         if format != Format::Onnx {
             return Err(CompileError::TractFormat { format });
@@ -49,7 +75,8 @@ impl TractModel {
                 DOMAINS.contains(&&*node.domain) && onnx.op_register.0.contains_key(&node.op_type)
             };
             file.require(knows, Refusal::OperatorUnknown)?;
-            let proto = file.proto;
+            let mut proto = file.proto;
+            proto.graph.as_mut().map(edit);
             let outputs = proto.graph.iter().flat_map(|graph| &graph.output);
             let output_names = outputs.map(|output| output.name.clone()).collect();
             let runnable = onnx
