@@ -191,15 +191,17 @@ fn a_layout_that_cannot_be_read_is_copied() {
 
 #[test]
 fn ports_are_limited() {
-    let model = ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
-        .iter()
-        .fold(Model::new(), |model, name| {
-            let output = format!("{name}_out");
-            let model = model
-                .input(name, Int8, &[1, 2])
-                .node("Identity", &[name], &output, &[]);
-            model.output(&output, Int8)
-        });
+    let model =
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
+            .iter()
+            .fold(Model::new(), |model, name| {
+                let output = format!("{name}_out");
+                let model =
+                    model
+                        .input(name, Int8, &[1, 2])
+                        .node("Identity", &[name], &output, &[]);
+                model.output(&output, Int8)
+            });
     assert!(refused(&model.bytes()).to_string().contains("at most 8"));
 }
 

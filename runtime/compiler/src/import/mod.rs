@@ -18,6 +18,9 @@ mod tensor;
 mod tflite;
 mod weights;
 
+pub use rewrite::rewritten;
+pub use tflite::translated;
+
 use crate::error::{CompileError, Format};
 use crate::tensor::Tensor;
 use source::SourceModel;
