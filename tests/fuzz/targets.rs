@@ -131,7 +131,9 @@ fn wire(mut records: &[u8]) -> Vec<u8> {
             let mut raw = vec![frame::VERSION];
             raw.extend(record);
             raw.extend(CRC.checksum(&raw).to_le_bytes());
-            wire.extend(cobs::encode_vec(&raw));
+            let mut encoded = vec![0; cobs::max_encoding_length(raw.len())];
+            let len = cobs::encode(&raw, &mut encoded);
+            wire.extend(&encoded[..len]);
             wire.push(0);
         }
         records = rest;
@@ -152,7 +154,7 @@ fn heard(mut link: Link, wire: &[u8], piece: usize) -> (Vec<String>, u32) {
         }
     }
     for _ in 0..2 * WINDOW {
-        link.poll_transmit(0, &mut out);
+        let _ = link.poll_transmit(0, &mut out);
     }
     (events, link.stats().received)
 }
