@@ -29,6 +29,20 @@ install_packages
 rustup component add rustfmt clippy
 rustup target add thumbv7em-none-eabihf thumbv8m.main-none-eabihf
 
+# The conformance suite takes its cases from the package `onnx`, in an environment of its own.
+make_venv() {
+    local python=target/venv/bin/python wanted=tests/conformance/requirements.txt
+    cmp -s "$wanted" target/venv/installed.txt && return
+    if python3 -m venv target/venv && "$python" -m pip install --quiet -r "$wanted"; then
+        cp "$wanted" target/venv/installed.txt
+    else
+        echo "cannot install onnx here: the conformance suite will be skipped" >&2
+    fi
+}
+
+say "cases of the conformance suite"
+make_venv
+
 boards=(mps2-an386 mps2-an500 mps3-an547)
 firmware=$PWD/target/firmware
 # Cargo takes a board's target and flags from the folder it runs in.

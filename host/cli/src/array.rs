@@ -179,6 +179,19 @@ pub fn read(path: &Path, port: &str, is_only: bool) -> Result<Array> {
     array.with_context(|| format!("cannot read the input {}", path.display()))
 }
 
+/// The array in the `.npz` file at `path` that has one of `names`, if there is one.
+pub fn read_named(path: &Path, names: &[&str]) -> Result<Option<Array>> {
+    if path.extension().is_none_or(|extension| extension != "npz") {
+        return Ok(None);
+    }
+    let mut file = NpzReader::new(BufReader::new(File::open(path)?))?;
+    let wanted = |name: &String| names.contains(&name.strip_suffix(".npy").unwrap_or(name));
+    match file.names()?.into_iter().find(wanted) {
+        Some(name) => Source::Npz(file, name).array().map(Some),
+        None => Ok(None),
+    }
+}
+
 fn read_npy(path: &Path) -> Result<Array> {
     Source::Npy(path).array()
 }

@@ -5,6 +5,7 @@
 
 mod array;
 mod board_run;
+mod calibration;
 mod commands;
 mod executor;
 mod manifest;

@@ -40,15 +40,19 @@ fn joined<'de, D: serde::Deserializer<'de>>(source: D) -> Result<String, D::Erro
     Ok(Vec::<String>::deserialize(source)?.join("\n"))
 }
 
+/// The name of the model whose file is at `path`: a float file, `NAME.float.onnx`, is of the model
+/// NAME.
+pub fn model_name(path: &Path) -> Option<&str> {
+    let stem = path.file_stem()?.to_str()?;
+    Some(stem.strip_suffix(".float").unwrap_or(stem))
+}
+
 impl Manifest {
     /// The manifest for the model file at `path`: the `manifest.toml` in its folder when that
     /// says that it is for a model of this name. Without one the output stays raw.
     pub fn beside(path: &Path) -> Result<Self> {
         let manifest = path.with_file_name("manifest.toml");
-        let stem = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default();
+        let stem = model_name(path).unwrap_or_default();
         match std::fs::read_to_string(&manifest) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", manifest.display())),
@@ -144,7 +148,15 @@ mod tests {
 
     #[test]
     fn another_models_manifest_is_not_taken() {
-        let manifest = Manifest::parse(TEXT, "cells.float").unwrap();
+        let manifest = Manifest::parse(TEXT, "cells-heavy").unwrap();
         assert_eq!(manifest.task(), Task::Raw);
+    }
+
+    #[test]
+    fn a_float_file_has_the_manifest_of_its_model() {
+        let name = |path: &str| model_name(Path::new(path)).map(str::to_owned);
+        assert_eq!(name("models/cells.float.onnx").as_deref(), Some("cells"));
+        assert_eq!(name("cells.onnx").as_deref(), Some("cells"));
+        assert_eq!(name("tcn.stream.onnx").as_deref(), Some("tcn.stream"));
     }
 }

@@ -1,8 +1,9 @@
 //! A model as the user names it: a plan, or a model file that is compiled on the way.
 
-use crate::manifest::Manifest;
+use crate::calibration;
+use crate::manifest::{Manifest, model_name};
 use anyhow::{Context, Result, bail};
-use microtome_compiler::{Options, Report, compile};
+use microtome_compiler::{Options, Report, Samples, compile};
 use microtome_plan::PlanBuf;
 use std::path::Path;
 
@@ -25,27 +26,62 @@ pub struct Source {
     pub report: Report,
 }
 
+/// What a user may ask of a compilation.
+#[derive(Clone, Debug, Default)]
+pub struct How {
+    /// Frames of a run, for a plan of a stream.
+    pub pulse: Option<usize>,
+}
+
 impl Model {
     /// Loads the `.mtp` plan or compiles the model at `path`.
     pub fn load(path: &Path) -> Result<Self> {
+        Self::load_as(path, &How::default())
+    }
+
+    /// The same, with a model compiled as `how` says.
+    pub fn load_as(path: &Path, how: &How) -> Result<Self> {
         let bytes = read(path)?;
         let of = || format!("{}", path.display());
         if is_plan(path) {
             let plan = PlanBuf::new(&bytes).with_context(of)?;
             return Ok(Self { plan, source: None });
         }
-        let name = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or("model");
-        Self::compile(bytes, name, &Manifest::beside(path)?).with_context(of)
+        let name = model_name(path).unwrap_or("model");
+        Self::compile(bytes, name, &Manifest::beside(path)?, how).with_context(of)
+    }
+
+    /// Compiles the float model at `path` to int8, by the samples in the file or folder `samples`.
+    pub fn calibrated(path: &Path, samples: &Path, how: &How) -> Result<Self> {
+        // The float plan knows what the inputs are.
+        let float = Self::load_as(path, how)?;
+        let of = || format!("{}", path.display());
+        let Some(Source { bytes, .. }) = float.source else {
+            bail!("{} is a plan already: give a model file", path.display());
+        };
+        let samples = calibration::read(samples, &float.plan.plan())?;
+        let name = model_name(path).unwrap_or("model");
+        Self::compile_with(bytes, name, &Manifest::beside(path)?, how, Some(&samples))
+            .with_context(of)
     }
 
     /// Compiles the model in `bytes`, ONNX or TFLite.
-    pub fn compile(bytes: Vec<u8>, name: &str, manifest: &Manifest) -> Result<Self> {
+    pub fn compile(bytes: Vec<u8>, name: &str, manifest: &Manifest, how: &How) -> Result<Self> {
+        Self::compile_with(bytes, name, manifest, how, None)
+    }
+
+    fn compile_with(
+        bytes: Vec<u8>,
+        name: &str,
+        manifest: &Manifest,
+        how: &How,
+        calibration: Option<&Samples>,
+    ) -> Result<Self> {
         let mut options = Options::new(name);
         options.task = manifest.task();
         options.cascade = manifest.cascade();
+        options.pulse = how.pulse;
+        options.calibration = calibration;
         let compiled = compile(&bytes, &options)?;
         let source = Source {
             bytes,

@@ -4,7 +4,7 @@ use crate::array::{Array, Sample};
 use crate::executor::Ran;
 use crate::model::{self, Model};
 use anyhow::{Context, Result, bail, ensure};
-use microtome_compiler::TractModel;
+use microtome_compiler::{TractInput, TractModel};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::path::Path;
 use std::time::Instant;
@@ -42,7 +42,13 @@ impl Reference {
 
     fn new(bytes: &[u8], compiled: Option<&Model>) -> Result<Self> {
         let tract = TractModel::load(bytes)?;
-        let inputs = tract.inputs();
+        let mut inputs = Vec::new();
+        for TractInput { name, dims, .. } in tract.inputs() {
+            if let Some(axis) = dims.iter().position(Option::is_none) {
+                bail!("axis {axis} of input '{name}' is not fixed: export it with a fixed size");
+            }
+            inputs.push((name.clone(), dims.iter().copied().flatten().collect()));
+        }
         let quantizations = compiled.map(|model| {
             let plan = model.plan.plan();
             let ports = plan.manifest().inputs.iter();
@@ -71,7 +77,7 @@ impl Reference {
             }
             let pairs = self.inputs.iter().zip(&values);
             let inputs: Vec<_> = pairs.map(|((_, dims), it)| (&dims[..], &it[..])).collect();
-            let outputs = self.tract.run(&inputs)?;
+            let outputs = self.tract.run_float(&inputs)?;
             let arrays = outputs.into_iter().map(|(dims, values)| {
                 let sample = dims.strip_prefix(&[1]).filter(|rest| !rest.is_empty());
                 Ok(ArrayD::from_shape_vec(

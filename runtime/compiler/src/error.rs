@@ -1,5 +1,6 @@
 //! Why a model cannot be compiled: the node, the reason, and the way out.
 
+use crate::calibrate::CalibrationError;
 use microtome_plan::PlanError;
 use std::fmt;
 
@@ -38,8 +39,16 @@ pub enum CompileError {
         /// The model's format.
         format: Format,
     },
-    /// An input has an axis, other than the batch, that is not fixed.
-    #[error("axis {axis} of input '{input}' is not fixed: export the model with a fixed size")]
+    /// tract does not take the model, though it is a valid one.
+    #[error("tract does not take the model: {reason}")]
+    Tract {
+        /// What tract says.
+        reason: String,
+    },
+    /// An input has an axis that is empty or, other than the batch, not fixed.
+    #[error(
+        "axis {axis} of input '{input}' is not fixed or empty: export the model with a fixed size"
+    )]
     DynamicInput {
         /// Name of the input.
         input: String,
@@ -54,6 +63,9 @@ pub enum CompileError {
         /// Its batch.
         batch: i64,
     },
+    /// A stream was asked for, and no input says along which axis.
+    #[error("no input has an open axis for frames: export the model with an open (dynamic) axis")]
+    NoFrames,
     /// A node cannot be compiled.
     #[error("node '{node}' ({op}): {refusal}")]
     Node {
@@ -72,6 +84,9 @@ pub enum CompileError {
         /// Why.
         refusal: Refusal,
     },
+    /// The model cannot be calibrated with these samples.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     /// The plan would break a rule of the format, such as its limits on sizes.
     #[error("the compiled plan is not valid: {0}")]
     Plan(#[from] PlanError),
@@ -85,6 +100,12 @@ pub enum Refusal {
         "this operator is not lowered yet; replace it, or run the model with --backend tract (ONNX)"
     )]
     Operator,
+    /// tract has the operator, and computes it wrongly.
+    #[error("tract would give wrong numbers: {fault}; use another executor, or replace it")]
+    WrongInTract {
+        /// What it does not do.
+        fault: &'static str,
+    },
     /// tract does not know the operator.
     #[error("this operator is not known here; export the model with ONNX's own operators")]
     OperatorUnknown,
@@ -192,6 +213,18 @@ pub enum Refusal {
         /// The factor.
         factor: f64,
     },
+    /// The operator does not run on a stream.
+    #[error("it does not stream: {reason}; compile the model without --pulse")]
+    NotStreaming {
+        /// Why.
+        reason: &'static str,
+    },
+    /// An image or sequence has a batch that is not 1.
+    #[error("it has a batch of {batch}; export the model with a batch of 1")]
+    Batch {
+        /// The batch.
+        batch: usize,
+    },
     /// There are more inputs or outputs, or more axes, than a plan has.
     #[error("there are {found} {what}, and a plan has at most {most}")]
     TooMany {
@@ -202,6 +235,16 @@ pub enum Refusal {
         /// Most that a plan has.
         most: usize,
     },
+}
+
+/// Axes and elements that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found} elements do not fill the axes {dims:?}")]
+pub struct TensorError {
+    /// The sizes of the axes.
+    pub dims: Vec<usize>,
+    /// How many elements there are.
+    pub found: usize,
 }
 
 impl Refusal {

@@ -8,16 +8,19 @@
 //!    the quantization of its edges, and layout changes become views.
 //! 3. `graph`: the small intermediate form, its layouts and its verifier; `ops`: its operators,
 //!    one file each, with the kernels that compute them.
-//! 4. `precision`: every node becomes integer or float as a whole.
-//! 5. `select`: the kernel of each node, with the proof that no sum overflows.
-//! 6. `planner`: lifetimes and arena offsets.
-//! 7. `emit`: constants, steps and manifest become one validated plan.
+//! 4. `pulse`: a stream, a few frames at a time, of a whole sequence, where that is wanted.
+//! 5. `calibrate`: where samples are given, a float graph becomes int8 by them.
+//! 6. `precision`: every node becomes integer or float as a whole.
+//! 7. `select`: the kernel of each node, with the proof that no sum overflows.
+//! 8. `planner`: lifetimes and arena offsets.
+//! 9. `emit`: constants, steps and manifest become one validated plan.
 //!
 //! Models are ONNX: float, or int8 as QDQ, QOperator, or with onnxruntime's own operators; what
 //! cannot be compiled is refused with the node, the reason and a way out ([`CompileError`]). No
 //! bytes make this crate panic.
 #![deny(missing_docs)]
 
+mod calibrate;
 mod emit;
 mod error;
 mod graph;
@@ -26,13 +29,20 @@ mod lower;
 mod ops;
 mod planner;
 mod precision;
+mod pulse;
 mod report;
 mod select;
+mod tensor;
 
-pub use error::{CompileError, Format, Refusal};
-pub use import::reference::{FloatTensor, TractError, TractModel};
+pub use calibrate::{
+    Accuracy, CalibrationError, Method, OutputNoise, QuantizationReport, QuantizedEdge, Sample,
+    Samples, Score, Truth,
+};
+pub use error::{CompileError, Format, Refusal, TensorError};
+pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
 pub use planner::bound::arena_lower_bound;
 pub use report::{Fate, NodeReport, Note, Report};
+pub use tensor::{Tensor, Values};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
 
@@ -47,6 +57,12 @@ pub struct Options<'a> {
     pub task: Task<'a>,
     /// When a heavier model is asked, if there is one.
     pub cascade: Option<Cascade<'a>>,
+    /// The frames of a run, for a plan of a stream; a whole sequence otherwise.
+    pub pulse: Option<usize>,
+    /// Inputs of which the values are known, by name: they become constants (ONNX alone).
+    pub known: &'a [(&'a str, Tensor)],
+    /// Samples by which a float model becomes int8; without, it stays float.
+    pub calibration: Option<&'a Samples>,
 }
 
 impl<'a> Options<'a> {
@@ -57,6 +73,9 @@ impl<'a> Options<'a> {
             target: Target::Generic,
             task: Task::Raw,
             cascade: None,
+            pulse: None,
+            known: &[],
+            calibration: None,
         }
     }
 }
@@ -75,14 +94,24 @@ pub struct Compiled {
 /// # Errors
 /// [`CompileError`] names the node, the reason and the way out.
 pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileError> {
-    let source = import::read(bytes, lower::knows)?;
+    let source = import::read(bytes, lower::knows, options.pulse, options.known)?;
     let mut lowered = lower::lower(&source)?;
     lowered.graph.verify()?;
+    if let Some(frames) = options.pulse {
+        let axes = &source.frame_axes;
+        lowered.graph = pulse::pulse(lowered.graph, frames, axes, &mut lowered.nodes)?;
+    }
+    let mut quantization = None;
+    if let Some(samples) = options.calibration {
+        let (graph, report) = calibrate::calibrate(&lowered.graph, samples)?;
+        (lowered.graph, quantization) = (graph, Some(report));
+    }
     let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
-    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
+    let mut report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
+    report.quantization = quantization;
     tracing::info!(
         model = options.model,
         steps = kernels.nodes.len(),

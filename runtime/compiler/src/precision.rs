@@ -45,6 +45,9 @@ struct Settling {
 impl Settling {
     /// Adds `node`, and around it what its precision needs; gives its own place.
     fn add(&mut self, mut node: Node) -> NodeId {
+        if node.op.get().aligns_quantization() {
+            self.align(&mut node);
+        }
         let is_real = |edge: &&EdgeId| self.graph.edge(**edge).kind == Kind::Real;
         let edges = node.inputs.iter().chain(&node.outputs).filter(is_real);
         let quantized = edges.filter(|&&edge| self.graph.edge(edge).quantization.is_some());
@@ -65,6 +68,31 @@ impl Settling {
             *input = self.float(*input, &node.name);
         }
         self.add_float(node)
+    }
+
+    /// Gives the operands of `node` its result's quantization, where all have one or are constants.
+    fn align(&mut self, node: &mut Node) {
+        let wanted = self.graph.edge(node.outputs[0]).quantization;
+        let known = |&input: &EdgeId| {
+            let edge = self.graph.edge(input);
+            edge.kind != Kind::Real || edge.quantization.is_some() || edge.constant.is_some()
+        };
+        if wanted.is_none() || !node.inputs.iter().all(known) {
+            return;
+        }
+        for input in &mut node.inputs {
+            let edge = self.graph.edge(*input);
+            if edge.kind != Kind::Real || edge.quantization == wanted {
+                continue;
+            }
+            let is_constant = edge.constant.is_some();
+            let aligned = self.like(*input, Bounds::NONE);
+            self.graph.edge_mut(aligned).quantization = wanted;
+            if !is_constant {
+                self.convert(&node.name, *input, aligned);
+            }
+            *input = aligned;
+        }
     }
 
     /// A float node: its results are float, and are clamped and quantized behind it.

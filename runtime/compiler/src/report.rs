@@ -1,5 +1,6 @@
 //! What became of a model: every source node's fate, and what a run costs.
 
+use crate::calibrate::QuantizationReport;
 use crate::import::source::{Became, Origin};
 use crate::planner::MemoryPlan;
 use crate::select::KernelGraph;
@@ -20,6 +21,8 @@ pub struct Report {
     pub constants_bytes: usize,
     /// Where the plan is not exactly the model.
     pub notes: Vec<Note>,
+    /// What quantization cost, where this compiler did it.
+    pub quantization: Option<QuantizationReport>,
 }
 
 /// A difference between the model and what is compiled of it.
@@ -120,6 +123,7 @@ impl Report {
             arena_lower_bound_bytes: memory.lower_bound_bytes,
             constants_bytes: constants.map(Vec::len).sum(),
             notes,
+            quantization: None,
         }
     }
 }

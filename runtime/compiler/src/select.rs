@@ -73,6 +73,7 @@ fn kernel(graph: &Graph, node: &Node) -> Result<KernelNode, Refusal> {
         op,
         constants,
         inputs,
+        outputs,
     } = if is_float {
         node.op.get().float(&edges)?
     } else {
@@ -83,7 +84,7 @@ fn kernel(graph: &Graph, node: &Node) -> Result<KernelNode, Refusal> {
         op,
         constants,
         inputs,
-        outputs: node.outputs.clone(),
+        outputs,
     };
     fits(graph, &selected)?;
     Ok(selected)

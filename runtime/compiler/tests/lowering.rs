@@ -57,7 +57,7 @@ fn assert_is_tracts(model: &[u8], tolerance: f32) {
         let wanted: Vec<(&[usize], &[f32])> = ports
             .map(|(port, input)| (&port.dims[..], &input[..]))
             .collect();
-        let wanted = tract.run(&wanted).unwrap();
+        let wanted = tract.run_float(&wanted).unwrap();
         for (port, (found, (dims, wanted))) in
             manifest.outputs.iter().zip(found.iter().zip(&wanted))
         {

@@ -103,7 +103,7 @@ fn check(name: &str) {
             .iter()
             .map(|&value| input.dequantize(value))
             .collect();
-        let (dims, values) = &tract.run(&[(&input.dims, &real)]).unwrap()[0];
+        let (dims, values) = &tract.run_float(&[(&input.dims, &real)]).unwrap()[0];
         assert_eq!(dims[..], output.dims[..]);
         let wanted: Vec<i8> = values.iter().map(|&value| output.quantize(value)).collect();
         assert_near("tract", &found, &wanted);

@@ -96,7 +96,7 @@ impl Case {
         let tract = tract.unwrap_or_else(|error| panic!("{}: {error}", self.name));
         let run = |input: &ArrayD<f32>| {
             let values: Vec<f32> = input.iter().copied().collect();
-            let outputs = tract.run(&[(input.shape(), &values)]).unwrap();
+            let outputs = tract.run_float(&[(input.shape(), &values)]).unwrap();
             outputs.into_iter().next().unwrap().1
         };
         self.inputs.iter().map(run).collect()

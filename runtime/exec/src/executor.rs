@@ -120,6 +120,11 @@ impl<'p, 'a> Executor<'p, 'a> {
         &self.arena[step.output()]
     }
 
+    /// What each result of `step` has become, until a later step reuses its place.
+    pub fn results(&self, step: &Step<'_>) -> impl Iterator<Item = &[u8]> {
+        step.writes().into_iter().map(|span| &self.arena[span])
+    }
+
     /// Forgets what steps keep from run to run: the next run is the first of a sequence.
     pub fn reset(&mut self) {
         for step in self.plan.steps() {

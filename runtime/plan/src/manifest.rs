@@ -7,7 +7,7 @@ use microtome_kernels::Element;
 use serde::{Deserialize, Serialize};
 
 /// Most inputs, and most outputs, that a plan has.
-pub const PORTS_MAX: usize = 4;
+pub const PORTS_MAX: usize = 8;
 /// Most axes that a model's input or output has.
 pub const AXES_MAX: usize = 6;
 

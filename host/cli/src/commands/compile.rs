@@ -1,7 +1,8 @@
 //! `microtome compile`: from a trained model to a plan, with a report of what became of each node.
 
+use crate::commands::quantization;
 use crate::commands::run::hex;
-use crate::model::{Model, Source};
+use crate::model::{How, Model, Source};
 use crate::report::{self, grouped};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -18,6 +19,14 @@ pub struct Args {
     /// What the plan is packed for
     #[arg(long, default_value = "generic")]
     target: Target,
+    /// A plan of a stream: so many frames a run along the model's open axis, with what lies before
+    /// them kept in the arena
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pulse: Option<u32>,
+    /// Make a float model int8 by these samples: a file (.npz, with `labels` if there are any), or
+    /// a folder of .npy, .npz, .png and .jpg files
+    #[arg(long, value_name = "FILE.npz|DIR")]
+    calibrate: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -41,6 +50,7 @@ struct Json {
     plan_bytes: usize,
     nodes: Vec<Node>,
     notes: Vec<String>,
+    quantization: Option<quantization::Json>,
 }
 
 #[derive(Serialize)]
@@ -51,7 +61,13 @@ struct Node {
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
-    let model = Model::load(&args.model)?;
+    let how = How {
+        pulse: args.pulse.map(|frames| frames as usize),
+    };
+    let model = match &args.calibrate {
+        None => Model::load_as(&args.model, &how)?,
+        Some(samples) => Model::calibrated(&args.model, samples, &how)?,
+    };
     let source = model
         .source
         .as_ref()
@@ -78,6 +94,9 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     println!("{table}");
     for note in &source.report.notes {
         println!("note: {note}");
+    }
+    if let Some(quantization) = &source.report.quantization {
+        quantization::print(quantization);
     }
     report::facts(&[
         ("plan", args.output.display().to_string()),
@@ -119,5 +138,6 @@ fn to_json(args: &Args, model: &Model, source: &Source, target: String) -> Json 
             .iter()
             .map(ToString::to_string)
             .collect(),
+        quantization: source.report.quantization.as_ref().map(quantization::json),
     }
 }

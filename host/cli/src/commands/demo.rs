@@ -5,7 +5,7 @@
 
 use crate::board_run::{self, Connected};
 use crate::manifest::Manifest;
-use crate::model::Model;
+use crate::model::{How, Model};
 use crate::report::{self, grouped};
 use crate::{array, port};
 use anyhow::{Context, Result};
@@ -168,7 +168,12 @@ fn serve(
 /// Compiles a shipped model and writes its plan into `folder`.
 fn compile(shipped: &Shipped, folder: &Path, narrator: &Narrator) -> Result<Model> {
     let manifest = Manifest::parse(shipped.manifest, shipped.name)?;
-    let model = Model::compile(shipped.onnx.to_vec(), shipped.name, &manifest)?;
+    let model = Model::compile(
+        shipped.onnx.to_vec(),
+        shipped.name,
+        &manifest,
+        &How::default(),
+    )?;
     let path = folder.join(shipped.name).with_extension("mtp");
     std::fs::create_dir_all(folder)?;
     std::fs::write(&path, model.plan.bytes())

@@ -9,4 +9,5 @@ pub mod demo;
 pub mod devices;
 pub mod flash;
 pub mod inspect;
+pub mod quantization;
 pub mod run;

@@ -6,8 +6,12 @@
 //! ours: `rewrite` brings other spellings to ONNX's operators and the QDQ format.
 
 mod analysis;
+mod by_value;
+mod extremum;
+mod faults;
 mod formats;
 pub mod onnx;
+mod quantizer;
 pub mod reference;
 mod rewrite;
 pub mod source;
@@ -16,6 +20,7 @@ mod tflite;
 mod weights;
 
 use crate::error::{CompileError, Format};
+use crate::tensor::Tensor;
 use source::SourceModel;
 
 /// The format of a model file. Only TFLite's names itself.
@@ -27,14 +32,21 @@ pub fn format_of(bytes: &[u8]) -> Format {
     }
 }
 
-/// Reads the model in `bytes`, for a batch of 1.
+/// Reads the model in `bytes`, for a free batch of 1, and for `frames` frames along an open axis
+/// where a stream is wanted. Inputs that are `known` become constants (ONNX alone).
 ///
 /// # Errors
 /// [`CompileError`] when the bytes are no valid model, when an input's size is not fixed, and when
 /// there is an operator that `knows` denies or that has no counterpart in ONNX.
-pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
+pub fn read(
+    bytes: &[u8],
+    knows: fn(&str) -> bool,
+    frames: Option<usize>,
+    known: &[(&str, Tensor)],
+) -> Result<SourceModel, CompileError> {
     match format_of(bytes) {
-        Format::Onnx => onnx::read(bytes, knows),
+        Format::Onnx => onnx::read(bytes, knows, frames, known),
+        Format::Tflite if frames.is_some() => Err(CompileError::NoFrames),
         Format::Tflite => tflite::read(bytes),
     }
 }

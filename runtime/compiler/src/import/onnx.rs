@@ -1,5 +1,6 @@
 //! Reading ONNX: bytes, to tract's parsed model, to the source model.
 
+use super::by_value;
 use super::rewrite::{Rewritten, node_name, rewrite};
 use super::source::{
     Attribute, Attributes, Became, Element, Elements, SourceModel, SourceNode, SourceValue,
@@ -7,6 +8,7 @@ use super::source::{
 };
 use super::{analysis, formats, weights};
 use crate::error::{CompileError, Format, Refusal};
+use crate::tensor::Tensor;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tract_onnx::model::ParseResult;
@@ -24,9 +26,15 @@ const ELEMENTS_MAX: usize = 1 << 28;
 /// # Errors
 /// [`CompileError`] when the bytes are no valid model, when an input's size is not fixed, and when
 /// there is an operator that `knows` denies.
-pub fn read(bytes: &[u8], knows: fn(&str) -> bool) -> Result<SourceModel, CompileError> {
+pub fn read(
+    bytes: &[u8],
+    knows: fn(&str) -> bool,
+    frames: Option<usize>,
+    known: &[(&str, Tensor)],
+) -> Result<SourceModel, CompileError> {
     guarded(|| {
-        let mut file = parse(bytes)?;
+        let sizes = frames.map_or(Sizes::Sample, Sizes::Frames);
+        let mut file = parse(bytes, sizes, known)?;
         if let Some(graph) = &mut file.proto.graph {
             formats::require_taken(graph)?;
             file.rewritten.notes.extend(weights::make_symmetric(graph));
@@ -52,42 +60,81 @@ pub(super) fn guarded<T>(
     })
 }
 
-/// A file whose nodes are rewritten and whose batch is 1.
+/// What a model has to say of its inputs' sizes. A free batch is always 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sizes {
+    /// Fixed sizes, none of them 0.
+    Sample,
+    /// The same, but for one open axis, which gets this size.
+    Frames(usize),
+    /// Nothing.
+    Any,
+}
+
+/// A file whose nodes are rewritten and whose free batch is 1.
+#[derive(Debug)]
 pub(super) struct File {
     pub proto: ModelProto,
     pub rewritten: Rewritten,
     /// Names that inputs give their first axis.
     batch_names: HashSet<String>,
+    /// The axis that was open of inputs with frames, by their names.
+    open_axes: HashMap<String, usize>,
 }
 
-/// Decodes the file, fixes the batch of every input at 1, and rewrites its nodes.
-pub(super) fn parse(bytes: &[u8]) -> Result<File, CompileError> {
+/// Decodes the file, fixes a free batch of every input at 1, and rewrites its nodes.
+/// Inputs that are `known` become constants.
+pub(super) fn parse(
+    bytes: &[u8],
+    sizes: Sizes,
+    known: &[(&str, Tensor)],
+) -> Result<File, CompileError> {
     let mut proto = tract_onnx::onnx()
         .proto_model_for_read(&mut &*bytes)
         .map_err(|error| unreadable(format!("{error:#}")))?;
-    let opset = opset(&proto)?;
+    require_versions(&proto)?;
+    // Without one, there is none of ONNX's own operators.
+    let version = opset(&proto).unwrap_or_default();
     let graph = proto
         .graph
         .as_mut()
         .ok_or_else(|| unreadable("it has no graph"))?;
     require_outputs(graph)?;
+    let known = known
+        .iter()
+        .map(|(name, tensor)| by_value::constant(name, tensor));
+    graph.initializer.extend(known);
     let constants: HashSet<_> = graph.initializer.iter().map(|it| it.name.clone()).collect();
     let mut batch_names = HashSet::new();
+    let mut open_axes = HashMap::new();
     for input in &mut graph.input {
         if !constants.contains(&input.name) {
             batch_names.extend(shape(input).and_then(batch_name));
-            fix_batch(input)?;
+            if let Some(axis) = fix_sizes(input, sizes)? {
+                open_axes.insert(input.name.clone(), axis);
+            }
         }
     }
-    let rewritten = rewrite(graph, opset);
+    let rewritten = rewrite(graph, version);
     Ok(File {
         proto,
         rewritten,
         batch_names,
+        open_axes,
     })
 }
 
 impl File {
+    /// The same file with another model in it, one that is not rewritten.
+    pub fn with(&self, proto: ModelProto) -> Self {
+        Self {
+            proto,
+            rewritten: Rewritten::default(),
+            batch_names: self.batch_names.clone(),
+            open_axes: HashMap::new(),
+        }
+    }
+
     /// Refuses the first node that `knows` denies: for the reason for which it was not rewritten,
     /// or with `refusal`.
     pub fn require(
@@ -115,7 +162,7 @@ impl File {
 }
 
 fn is_standard(node: &pb::NodeProto) -> bool {
-    matches!(&*node.domain, "" | "ai.onnx")
+    matches!(&*node.domain, "" | "ai.onnx" | "ai.onnx.ml")
 }
 
 fn shape(info: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {
@@ -131,26 +178,33 @@ fn batch_name(shape: &pb::TensorShapeProto) -> Option<String> {
     }
 }
 
-fn fix_batch(input: &mut pb::ValueInfoProto) -> Result<(), CompileError> {
+/// Fixes the sizes of an input, and gives the axis that was open and has frames.
+fn fix_sizes(input: &mut pb::ValueInfoProto, sizes: Sizes) -> Result<Option<usize>, CompileError> {
     let name = input.name.clone();
+    let mut open = None;
     let shape = match input.r#type.as_mut().and_then(|ty| ty.value.as_mut()) {
         Some(pb::type_proto::Value::TensorType(tensor)) => tensor.shape.as_mut(),
-        None => None,
+        None => return Err(unreadable(format!("input '{name}' is no tensor"))),
     };
     let shape = shape.ok_or_else(|| unreadable(format!("input '{name}' has no shape")))?;
     for (axis, dim) in shape.dim.iter_mut().enumerate() {
         let size = match dim.value {
-            Some(Dimension::DimValue(size)) if size > 0 => Some(size),
+            Some(Dimension::DimValue(size)) if size >= 0 => Some(size),
             _ => None,
         };
-        match (axis, size) {
-            (0, None | Some(1)) => dim.value = Some(Dimension::DimValue(1)),
-            (0, Some(batch)) => return Err(CompileError::Batch { input: name, batch }),
-            (_, None) => return Err(CompileError::DynamicInput { input: name, axis }),
-            (_, Some(_)) => {}
+        match (axis, size, sizes) {
+            (0, None, _) => dim.value = Some(Dimension::DimValue(1)),
+            (_, None, Sizes::Frames(frames)) if open.is_none() => {
+                dim.value = Some(Dimension::DimValue(frames as i64));
+                open = Some(axis);
+            }
+            (_, None | Some(0), Sizes::Sample | Sizes::Frames(_)) => {
+                return Err(CompileError::DynamicInput { input: name, axis });
+            }
+            _ => {}
         }
     }
-    Ok(())
+    Ok(open)
 }
 
 /// Refuses an output that nothing makes: tract would panic.
@@ -172,6 +226,27 @@ fn require_outputs(graph: &pb::GraphProto) -> Result<(), CompileError> {
     }
 }
 
+/// Refuses a model that does not name the version of a set of operators that it uses.
+fn require_versions(proto: &ModelProto) -> Result<(), CompileError> {
+    let name = |domain: &str| match domain {
+        "ai.onnx" => String::new(),
+        other => other.to_owned(),
+    };
+    let imports = proto.opset_import.iter();
+    let named: HashSet<_> = imports.map(|import| name(&import.domain)).collect();
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    let mut used = nodes.map(|node| name(&node.domain));
+    match used.find(|domain| !named.contains(domain)) {
+        Some(domain) if domain.is_empty() => {
+            Err(unreadable("it names no version of ONNX's operators"))
+        }
+        Some(domain) => Err(unreadable(format!(
+            "it names no version of the operators of '{domain}'"
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn opset(proto: &ModelProto) -> Result<i64, CompileError> {
     let mut imports = proto.opset_import.iter();
     let standard = imports.find(|import| matches!(&*import.domain, "" | "ai.onnx"));
@@ -179,7 +254,7 @@ fn opset(proto: &ModelProto) -> Result<i64, CompileError> {
     Ok(standard.version)
 }
 
-fn analyse(file: &File) -> Result<ParseResult, CompileError> {
+pub(super) fn analyse(file: &File) -> Result<ParseResult, CompileError> {
     // What a file says of the values between its nodes may name a symbolic batch.
     let mut parsed = tract_onnx::onnx()
         .with_ignore_value_info(true)
@@ -256,10 +331,11 @@ impl<'a> Reader<'a> {
         let proto = &file.proto;
         let graph = proto.graph.as_ref().ok_or_else(|| unreadable("no graph"))?;
         let constants: HashSet<_> = graph.initializer.iter().map(|it| &it.name).collect();
-        let mut inputs = Vec::new();
+        let (mut inputs, mut frame_axes) = (Vec::new(), Vec::new());
         for input in &graph.input {
             if !constants.contains(&input.name) {
                 inputs.push(self.value(&input.name)?);
+                frame_axes.push(file.open_axes.get(&input.name).copied());
             }
         }
         let mut nodes = Vec::new();
@@ -288,6 +364,7 @@ impl<'a> Reader<'a> {
             outputs,
             origins,
             notes: file.rewritten.notes,
+            frame_axes,
         })
     }
 
@@ -305,6 +382,15 @@ impl<'a> Reader<'a> {
                 "" => None,
                 name => Some(self.value(name)?),
             });
+        }
+        if let ("ConstantOfShape", [Some(output)]) = (&*node.op_type, &*outputs) {
+            let value = &mut self.values[output.0];
+            if value.constant.is_none() {
+                let len = value.dims.iter().product();
+                if let Some((element, filled)) = filled(node, len) {
+                    (value.element, value.constant) = (element, Some(filled));
+                }
+            }
         }
         Ok(SourceNode {
             name: node_name(node).into(),
@@ -381,6 +467,40 @@ fn constant(fact: &InferenceFact) -> Option<Elements> {
     })
 }
 
+/// What `ConstantOfShape` makes of `len` elements, the shape being known: tract's analysis does
+/// not say.
+fn filled(node: &pb::NodeProto, len: usize) -> Option<(Element, Elements)> {
+    use pb::tensor_proto::DataType;
+    let value = node.attribute.iter().find(|it| it.name == "value");
+    let Some(value) = value.and_then(|it| it.t.as_ref()) else {
+        return Some((Element::F32, Elements::F32(vec![0.0; len])));
+    };
+    let raw = &value.raw_data;
+    Some(match DataType::try_from(value.data_type).ok()? {
+        DataType::Float => {
+            let raw = raw.first_chunk().map(|&it| f32::from_le_bytes(it));
+            let value = raw.or(value.float_data.first().copied())?;
+            (Element::F32, Elements::F32(vec![value; len]))
+        }
+        DataType::Int64 => {
+            let raw = raw.first_chunk().map(|&it| i64::from_le_bytes(it));
+            let value = raw.or(value.int64_data.first().copied())?;
+            (Element::I64, Elements::I64(vec![value; len]))
+        }
+        DataType::Int32 => {
+            let raw = raw.first_chunk().map(|&it| i32::from_le_bytes(it));
+            let value = raw.or(value.int32_data.first().copied())?;
+            (Element::I32, Elements::I32(vec![value; len]))
+        }
+        DataType::Bool => {
+            let raw = raw.first().map(|&it| it.into());
+            let value = raw.or(value.int32_data.first().copied())? != 0;
+            (Element::Bool, Elements::Bool(vec![value; len]))
+        }
+        _ => return None,
+    })
+}
+
 fn attributes(node: &pb::NodeProto) -> Attributes {
     use pb::attribute_proto::AttributeType;
     let value = |it: &pb::AttributeProto| match AttributeType::try_from(it.r#type) {
@@ -388,6 +508,11 @@ fn attributes(node: &pb::NodeProto) -> Attributes {
         Ok(AttributeType::Ints) => Attribute::Ints(it.ints.clone()),
         Ok(AttributeType::Float) => Attribute::Float(it.f),
         Ok(AttributeType::String) => Attribute::Text(String::from_utf8_lossy(&it.s).into_owned()),
+        Ok(AttributeType::Floats) => Attribute::Floats(it.floats.clone()),
+        Ok(AttributeType::Strings) => {
+            let texts = it.strings.iter().map(|it| String::from_utf8_lossy(it));
+            Attribute::Texts(texts.map(Into::into).collect())
+        }
         _ => Attribute::Other,
     };
     let pairs = node.attribute.iter().map(|it| (it.name.clone(), value(it)));

@@ -28,6 +28,8 @@ pub struct SourceModel {
     pub origins: Vec<Origin>,
     /// What import did that the user should know.
     pub notes: Vec<Note>,
+    /// For each of `inputs`, the axis along which its frames lie, if it is a stream.
+    pub frame_axes: Vec<Option<usize>>,
 }
 
 /// An operator as the file has it.
@@ -148,6 +150,8 @@ pub enum Attribute {
     Ints(Vec<i64>),
     Float(f32),
     Text(String),
+    Floats(Vec<f32>),
+    Texts(Vec<String>),
     Other,
 }
 
@@ -208,6 +212,30 @@ impl Attributes {
         }
     }
 
+    /// A list of floats; empty when it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::int`].
+    pub fn floats(&self, name: &'static str) -> Result<&[f32], Refusal> {
+        match self.0.get(name) {
+            None => Ok(&[]),
+            Some(Attribute::Floats(values)) => Ok(values),
+            Some(other) => Err(refused(name, other)),
+        }
+    }
+
+    /// A list of texts; empty when it is not there.
+    ///
+    /// # Errors
+    /// As [`Self::int`].
+    pub fn texts(&self, name: &'static str) -> Result<&[String], Refusal> {
+        match self.0.get(name) {
+            None => Ok(&[]),
+            Some(Attribute::Texts(values)) => Ok(values),
+            Some(other) => Err(refused(name, other)),
+        }
+    }
+
     /// Refuses any value of `name` but `wanted`, which is also its default.
     ///
     /// # Errors
@@ -230,6 +258,8 @@ fn refused(attribute: &'static str, value: &Attribute) -> Refusal {
             Attribute::Ints(values) => format!("{values:?}"),
             Attribute::Float(value) => value.to_string(),
             Attribute::Text(value) => value.clone(),
+            Attribute::Floats(value) => format!("{value:?}"),
+            Attribute::Texts(value) => format!("{value:?}"),
             Attribute::Other => "(a tensor or a graph)".into(),
         },
     }

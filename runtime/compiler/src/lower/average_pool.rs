@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use super::operand::{Activation, spatial_shape};
-use super::window::{sizes, window};
+use super::window::{padded_window, sizes};
 use crate::error::Refusal;
 use crate::graph::Layout;
 use crate::import::source::SourceNode;
@@ -15,13 +15,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
     let output = spatial_shape(cx.output_dims(node)?)?;
     let kernel = node.attributes.ints("kernel_shape")?.unwrap_or_default();
     let kernel = sizes(kernel, 1).unwrap_or_default();
-    let window = window(node, &kernel, input, output)?;
-    if window.dilation != [1, 1] {
-        return Err(Refusal::Attribute {
-            attribute: "dilations",
-            value: format!("{:?}", window.dilation),
-        });
-    }
+    let (window, after) = padded_window(node, &kernel, input, output)?;
     let pads = is_padded(input, output, &window);
     let pool = AveragePool {
         input,
@@ -29,6 +23,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
         window,
         counts_padding: !pads || node.attributes.int("count_include_pad", 0)? != 0,
         is_mean: false,
+        after,
     };
     add_pool(cx, node, &activation, pool)
 }
@@ -38,25 +33,9 @@ pub(super) fn lower_global(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<F
     add_pool(cx, node, &activation, global(input))
 }
 
-pub(super) fn lower_reduce_mean(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
+/// The mean of rows and columns, as `ReduceMean` has it.
+pub(super) fn lower_mean(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Refusal> {
     let (activation, input) = cx.spatial(node, 0)?;
-    // Axes are an attribute up to opset 17, and an operand after it.
-    let axes = match node.attributes.ints("axes")? {
-        Some(axes) => Some(axes),
-        None => cx.integers(node, 1)?,
-    };
-    let rank = cx.input_dims(node, 0)?.len() as i64;
-    let axes = axes.unwrap_or_default().iter();
-    let mut axes: Vec<i64> = axes
-        .map(|&axis| if axis < 0 { axis + rank } else { axis })
-        .collect();
-    axes.sort_unstable();
-    if !axes.iter().copied().eq(2..rank) {
-        return Err(Refusal::Attribute {
-            attribute: "axes",
-            value: format!("{axes:?}"),
-        });
-    }
     let mean = AveragePool {
         is_mean: true,
         ..global(input)
@@ -81,6 +60,7 @@ fn global(input: Shape) -> AveragePool {
         window,
         counts_padding: true,
         is_mean: false,
+        after: [0, 0],
     }
 }
 
@@ -100,7 +80,9 @@ fn is_padded(input: Shape, output: Shape, window: &Window) -> bool {
         .into_iter()
         .enumerate()
         .any(|(axis, (extent, outputs))| {
-            let end = (outputs - 1) * window.stride[axis] + window.kernel[axis];
+            let end = (outputs - 1) * window.stride[axis]
+                + (window.kernel[axis] - 1) * window.dilation[axis]
+                + 1;
             window.pad[axis] > 0 || end > extent
         })
 }

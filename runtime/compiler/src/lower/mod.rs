@@ -5,14 +5,25 @@
 //! is in [`operand`].
 
 mod add;
+mod along;
 mod average_pool;
+mod axes;
+mod batch_norm;
 mod clamp;
+mod concat;
 mod conv;
+mod conv_transpose;
 mod dense;
+mod depth_to_space;
 mod dequantize_linear;
 mod elementwise;
+mod expand;
+mod gather;
 mod identity;
 mod max_pool;
+mod ml;
+mod norm;
+mod one_hot;
 mod operand;
 mod pad;
 mod parameters;
@@ -20,9 +31,15 @@ mod port;
 mod product;
 mod quantize_linear;
 mod quantizer;
+mod recurrent;
+mod reduce;
 mod reshape;
+mod resize;
+mod scatter;
+mod slice;
 mod softmax;
 mod transpose;
+mod trilu;
 mod unary;
 mod window;
 
@@ -42,11 +59,14 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Acosh", unary::lower),
     ("Add", add::lower),
     ("And", elementwise::lower_binary),
+    ("ArgMax", along::lower_arg_max),
+    ("ArgMin", along::lower_arg_min),
     ("Asin", unary::lower),
     ("Asinh", unary::lower),
     ("Atan", unary::lower),
     ("Atanh", unary::lower),
     ("AveragePool", average_pool::lower),
+    ("BatchNormalization", batch_norm::lower),
     ("BitShift", elementwise::lower_binary),
     ("BitwiseAnd", elementwise::lower_binary),
     ("BitwiseOr", elementwise::lower_binary),
@@ -56,9 +76,13 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Ceil", unary::lower),
     ("Celu", unary::lower),
     ("Clip", clamp::lower_clip),
+    ("Concat", concat::lower),
     ("Conv", conv::lower),
+    ("ConvTranspose", conv_transpose::lower),
     ("Cos", unary::lower),
     ("Cosh", unary::lower),
+    ("CumSum", along::lower_cum_sum),
+    ("DepthToSpace", depth_to_space::lower),
     ("DequantizeLinear", dequantize_linear::lower),
     ("Div", elementwise::lower_binary),
     ("Dropout", identity::lower),
@@ -67,53 +91,88 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Equal", elementwise::lower_binary),
     ("Erf", unary::lower),
     ("Exp", unary::lower),
+    ("Expand", expand::lower),
     ("Flatten", reshape::lower),
     ("Floor", unary::lower),
+    ("GRU", recurrent::lower_gru),
+    ("Gather", gather::lower),
+    ("GatherElements", gather::lower_elements),
+    ("GatherND", gather::lower_nd),
     ("Gelu", unary::lower),
     ("Gemm", dense::lower_gemm),
-    ("GlobalAveragePool", average_pool::lower_global),
+    ("GlobalAveragePool", reduce::lower_global_average),
+    ("GlobalLpPool", reduce::lower_global_lp),
+    ("GlobalMaxPool", reduce::lower_global_max),
     ("Greater", elementwise::lower_binary),
     ("GreaterOrEqual", elementwise::lower_binary),
+    ("GroupNormalization", norm::lower_group),
     ("HardSigmoid", unary::lower),
     ("HardSwish", unary::lower),
     ("Hardmax", softmax::lower_hardmax),
     ("Identity", identity::lower),
+    ("InstanceNormalization", norm::lower_instance),
     ("IsInf", unary::lower_predicate),
     ("IsNaN", unary::lower_predicate),
+    ("LRN", norm::lower_lrn),
+    ("LSTM", recurrent::lower_lstm),
+    ("LayerNormalization", norm::lower_layer),
     ("LeakyRelu", unary::lower),
     ("Less", elementwise::lower_binary),
     ("LessOrEqual", elementwise::lower_binary),
     ("Log", unary::lower),
     ("LogSoftmax", softmax::lower_log),
+    ("LpNormalization", norm::lower_lp),
+    ("LpPool", max_pool::lower_lp),
     ("MatMul", dense::lower_matmul),
     ("Max", elementwise::lower_variadic),
     ("MaxPool", max_pool::lower),
     ("Mean", elementwise::lower_variadic),
+    ("MeanVarianceNormalization", norm::lower_mean_variance),
     ("Min", elementwise::lower_variadic),
     ("Mish", unary::lower),
     ("Mod", elementwise::lower_binary),
     ("Mul", elementwise::lower_binary),
     ("Neg", unary::lower),
     ("Not", elementwise::lower_not),
+    ("OneHot", one_hot::lower),
     ("Or", elementwise::lower_binary),
     ("PRelu", elementwise::lower_binary),
     ("Pad", pad::lower),
     ("Pow", elementwise::lower_binary),
     ("QuantizeLinear", quantize_linear::lower),
+    ("RMSNormalization", norm::lower_rms),
+    ("RNN", recurrent::lower_rnn),
     ("Reciprocal", unary::lower),
-    ("ReduceMean", average_pool::lower_reduce_mean),
+    ("ReduceL1", reduce::lower),
+    ("ReduceL2", reduce::lower),
+    ("ReduceLogSum", reduce::lower),
+    ("ReduceLogSumExp", reduce::lower),
+    ("ReduceMax", reduce::lower),
+    ("ReduceMean", reduce::lower),
+    ("ReduceMin", reduce::lower),
+    ("ReduceProd", reduce::lower),
+    ("ReduceSum", reduce::lower),
+    ("ReduceSumSquare", reduce::lower),
     ("Relu", clamp::lower_relu),
     ("Reshape", reshape::lower),
+    ("Resize", resize::lower),
     ("Round", unary::lower),
+    ("Scatter", scatter::lower_elements),
+    ("ScatterElements", scatter::lower_elements),
+    ("ScatterND", scatter::lower_nd),
     ("Selu", unary::lower),
     ("Shrink", unary::lower),
     ("Sigmoid", unary::lower),
     ("Sign", unary::lower),
+    ("SimplifiedLayerNormalization", norm::lower_rms),
     ("Sin", unary::lower),
     ("Sinh", unary::lower),
+    ("Slice", slice::lower),
     ("Softmax", softmax::lower),
     ("Softplus", unary::lower),
     ("Softsign", unary::lower),
+    ("SpaceToDepth", depth_to_space::lower_reverse),
+    ("Split", slice::lower_split),
     ("Sqrt", unary::lower),
     ("Squeeze", reshape::lower),
     ("Sub", elementwise::lower_binary),
@@ -122,22 +181,30 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Tan", unary::lower),
     ("Tanh", unary::lower),
     ("ThresholdedRelu", unary::lower),
+    ("Tile", expand::lower_tile),
+    ("TopK", along::lower_top_k),
     ("Transpose", transpose::lower),
+    ("Trilu", trilu::lower),
     ("Unsqueeze", reshape::lower),
+    ("Upsample", resize::lower),
     ("Where", elementwise::lower_where),
     ("Xor", elementwise::lower_binary),
+    ("LinearClassifier", ml::lower_classifier),
+    ("LinearRegressor", ml::lower_regressor),
+    ("Scaler", ml::lower_scaler),
+    ("Normalizer", ml::lower_normalizer),
+    ("TreeEnsembleClassifier", ml::lower_tree_classifier),
+    ("TreeEnsembleRegressor", ml::lower_tree_regressor),
 ];
 
 /// Operators that only compute on constants and shapes; import has their values.
 const FOLDED: &[&str] = &[
-    "Concat",
     "Constant",
     "ConstantOfShape",
-    "Gather",
+    "EyeLike",
     "Range",
     "Shape",
     "Size",
-    "Slice",
 ];
 
 /// Whether an ONNX operator can become part of a plan.

@@ -269,7 +269,7 @@ impl Lowering<'_> {
     }
 
     /// A copy of `activation` in the order of `layout`, which has its axes.
-    fn copied(
+    pub(super) fn copied(
         &mut self,
         node: &SourceNode,
         activation: &Activation,
@@ -408,6 +408,11 @@ impl Lowering<'_> {
 
 /// The shape of `[1, C, H, W]` or, as a column, `[1, C, H]`.
 pub(super) fn spatial_shape(dims: &[usize]) -> Result<Shape, Refusal> {
+    if let [batch, _, _, ..] = *dims
+        && batch > 1
+    {
+        return Err(Refusal::Batch { batch });
+    }
     let (channels, height, width) = match *dims {
         [1, channels, height] => (channels, height, 1),
         [1, channels, height, width] => (channels, height, width),

@@ -4,7 +4,7 @@ use super::Lowering;
 use super::operand::{Activation, Binding, Stage};
 use crate::error::{CompileError, Refusal};
 use crate::graph::{Kind, Layout, Op, Port};
-use crate::import::source::{Element, SourceModel, ValueId};
+use crate::import::source::{Attributes, Element, SourceModel, SourceNode, ValueId};
 use microtome_plan::ModelType;
 use microtome_plan::manifest::{AXES_MAX, PORTS_MAX};
 use std::collections::HashSet;
@@ -56,19 +56,43 @@ impl Lowering<'_> {
         self.port(id, layout, None)
     }
 
+    /// A constant is copied to where outputs are; so is what no port can have the order of.
     fn output_port(&mut self, id: ValueId) -> Result<Port, Refusal> {
         let value = self.source.value(id);
-        let Some(Binding::Activation(activation)) = self.bindings[id.0].clone() else {
-            return Err(Refusal::NotAnActivation {
-                value: value.name.clone(),
-            });
+        within("outputs", self.graph.outputs.len() + 1, PORTS_MAX)?;
+        let copier = SourceNode {
+            name: value.name.clone(),
+            op: "Identity".into(),
+            inputs: vec![Some(id)],
+            outputs: Vec::new(),
+            attributes: Attributes::default(),
+        };
+        let activation = match self.bindings[id.0].clone() {
+            Some(Binding::Activation(activation)) => activation,
+            _ => self.operand(&copier, 0)?,
         };
         self.inherit_quantization(&activation);
-        let layout = activation.layout.on(&value.dims);
-        let layout = layout.ok_or_else(|| Refusal::Layout {
-            value: value.name.clone(),
-        })?;
-        within("outputs", self.graph.outputs.len() + 1, PORTS_MAX)?;
+        let row_major = Layout::row_major(&value.dims);
+        let activation = if self.graph.edge(activation.edge).constant.is_some() {
+            self.copied(&copier, &activation, &activation.layout)?
+        } else {
+            activation
+        };
+        let activation = match activation.layout.on(&value.dims) {
+            Some(layout) => Activation {
+                layout,
+                ..activation
+            },
+            None => self.laid_out(&copier, activation, &row_major)?,
+        };
+        let is_byte = matches!(value.element, Element::I8 | Element::U8);
+        if is_byte && self.graph.edge(activation.edge).quantization.is_none() {
+            return Err(Refusal::Type {
+                value: value.name.clone(),
+                found: value.element.name(),
+            });
+        }
+        let layout = activation.layout.clone();
         self.port(id, layout, Some(&activation))
     }
 
@@ -136,9 +160,9 @@ fn is_image(source: &SourceModel, input: ValueId) -> bool {
         let users = source.nodes.iter();
         for node in users.filter(|node| node.inputs.contains(&Some(value))) {
             match &*node.op {
-                "Conv" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "ReduceMean" | "Pad" => {
-                    return true;
-                }
+                "Conv" | "ConvTranspose" | "BatchNormalization" | "InstanceNormalization"
+                | "GroupNormalization" | "LRN" | "MaxPool" | "AveragePool" | "LpPool" | "GlobalAveragePool"
+                | "GlobalMaxPool" | "ReduceMean" | "Pad" | "Resize" | "Upsample" => return true,
                 "Softmax" => return node.attributes.int("axis", -1) == Ok(1),
                 "QuantizeLinear" | "DequantizeLinear" | "Identity" | "Dropout" | "Relu"
                 | "Clip" | "Add" => {

@@ -11,6 +11,17 @@ pub(super) fn window(
     input: Shape,
     output: Shape,
 ) -> Result<Window, Refusal> {
+    Ok(padded_window(node, kernel, input, output)?.0)
+}
+
+/// As [`window`], also the padding below and to the right. In ceil mode the last window may leave
+/// that.
+pub(super) fn padded_window(
+    node: &SourceNode,
+    kernel: &[usize],
+    input: Shape,
+    output: Shape,
+) -> Result<(Window, [usize; 2]), Refusal> {
     let kernel = pair(node, "kernel_shape", kernel)?;
     let stride = attribute_pair(node, "strides", kernel.1)?;
     let dilation = attribute_pair(node, "dilations", kernel.1)?;
@@ -25,17 +36,54 @@ pub(super) fn window(
     for (axis, (extent, outputs)) in extents.into_iter().enumerate() {
         let reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
         let padded = extent + window.pad[axis] + after[axis];
-        let floor = padded
-            .checked_sub(reach)
-            .map(|free| free / window.stride[axis] + 1);
-        if floor != Some(outputs) {
-            return Err(match node.attributes.int("ceil_mode", 0)? {
-                0 => misfit(input, output),
-                mode => Refusal::Attribute {
-                    attribute: "ceil_mode",
-                    value: mode.to_string(),
-                },
-            });
+        let free = padded.checked_sub(reach);
+        let floor = free.map(|free| free / window.stride[axis] + 1);
+        let ceil = free.map(|free| free.div_ceil(window.stride[axis]) + 1);
+        let is_ceil = node.attributes.int("ceil_mode", 0)? != 0 && ceil == Some(outputs);
+        if floor != Some(outputs) && !is_ceil {
+            return Err(misfit(input, output));
+        }
+    }
+    Ok((window, after))
+}
+
+/// The window of `kernel` that `node`, a transposed convolution, slides over `output`. What the
+/// output lacks of what all windows cover is cut off before and behind.
+pub(super) fn transposed_window(
+    node: &SourceNode,
+    kernel: &[usize],
+    input: Shape,
+    output: Shape,
+) -> Result<Window, Refusal> {
+    let (kernel, axes) = pair(node, "kernel_shape", kernel)?;
+    let mut window = Window {
+        kernel,
+        stride: attribute_pair(node, "strides", axes)?,
+        dilation: attribute_pair(node, "dilations", axes)?,
+        pad: [0, 0],
+    };
+    let more = node.attributes.ints("output_padding")?.unwrap_or(&[0, 0]);
+    let more = sizes(more, 0).ok_or_else(|| refused("output_padding", more))?;
+    let auto = node.attributes.text("auto_pad", "NOTSET")?;
+    let stated = node.attributes.ints("output_shape")?.is_some();
+    let after = match auto {
+        "NOTSET" if !stated => paddings(node, axes, &mut window, input)?,
+        _ => [0, 0],
+    };
+    let extents = [(input.height, output.height), (input.width, output.width)];
+    for (axis, (extent, outputs)) in extents.into_iter().enumerate() {
+        let reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+        let covered = (extent - 1) * window.stride[axis] + reach + more.get(axis).unwrap_or(&0);
+        let cut = covered.saturating_sub(outputs);
+        match auto {
+            "NOTSET" if !stated => {
+                if outputs + window.pad[axis] + after[axis] != covered {
+                    return Err(misfit(input, output));
+                }
+            }
+            "SAME_UPPER" => window.pad[axis] = cut / 2,
+            "VALID" if !stated => {}
+            _ => window.pad[axis] = cut - cut / 2,
         }
     }
     Ok(window)

@@ -1,8 +1,9 @@
 //! Mean of each window.
 
 use super::factor::multiplier;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Op, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::float::pool::{PoolF32, PoolKind};
 use microtome_kernels::num::{Multiplier, Shape, Window};
 use microtome_kernels::reference::average_pool::{self, Divide};
@@ -21,6 +22,22 @@ pub struct AveragePool {
     /// Whether it is a mean over axes, which is rounded as any change of scale is, even where the
     /// scale stays.
     pub is_mean: bool,
+    /// Padding below the input and to the right of it.
+    pub after: [usize; 2],
+}
+
+impl AveragePool {
+    /// Whether a window leaves even the padding, as in ceil mode.
+    fn leaves_padding(&self) -> bool {
+        let (input, output, window) = (self.input, self.output, &self.window);
+        let extents = [(input.height, output.height), (input.width, output.width)];
+        let mut axes = extents.into_iter().enumerate();
+        axes.any(|(axis, (extent, outputs))| {
+            let reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+            let end = (outputs - 1) * window.stride[axis] + reach;
+            end > window.pad[axis] + extent + self.after[axis]
+        })
+    }
 }
 
 impl GraphOp for AveragePool {
@@ -53,13 +70,33 @@ impl GraphOp for AveragePool {
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let params = PoolF32 {
             kind: PoolKind::Average {
-                padding: self.counts_padding.then_some([0, 0]),
+                padding: self.counts_padding.then_some(self.after),
             },
             input: self.input,
             output: self.output,
             window: self.window,
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    fn pulse(&self, _edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        let op = |input, window| {
+            Op::from(Self {
+                input,
+                window,
+                ..self.clone()
+            })
+        };
+        if self.window.pad[0] > 0 && !self.counts_padding {
+            return Pulsed::Refused("a mean that leaves out padding cannot tell it from frames");
+        }
+        stream.window(self.input, self.output, self.window, 0.0, op)
+    }
+
+    /// What leaves the padding is no constant number of taps.
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
+        let varies = self.counts_padding && self.leaves_padding();
+        self.window.dilation == [1, 1] && !varies
     }
 
     fn takes_bounds(&self) -> bool {
@@ -73,7 +110,7 @@ impl GraphOp for AveragePool {
 }
 
 /// `factor / count`, its mantissa truncated as TFLite does it.
-fn divided(factor: Multiplier, count: usize) -> Multiplier {
+pub(super) fn divided(factor: Multiplier, count: usize) -> Multiplier {
     let (shift, least) = (i32::from(factor.shift), i32::from(Multiplier::SHIFT_MIN));
     let count = count.max(1) as u64;
     let log = (count.ilog2().min(32) as i32).min(shift - least);

@@ -2,9 +2,10 @@
 
 use super::factor::multiplier;
 use super::view::Views;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
 use crate::graph::Kind;
+use crate::pulse::Stream;
 use microtome_kernels::float::binary;
 use microtome_kernels::float::binary_int::{BinaryInt, BinaryIntKind};
 use microtome_kernels::float::logic::{Logic, LogicKind};
@@ -86,6 +87,10 @@ impl GraphOp for Binary {
             }
             _ => true,
         }
+    }
+
+    fn pulse(&self, edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        stream.elementwise(edges, &self.views.dims, &self.views.strides)
     }
 
     fn takes_bounds(&self) -> bool {

@@ -1,7 +1,8 @@
 //! Conversions between kinds of values, and questions about floats whose answers are truth values.
 
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::float::{cast, predicate};
 
 /// The same numbers as another kind: real numbers as integers are cut off, and whatever is not
@@ -21,6 +22,10 @@ impl GraphOp for Cast {
 
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         self.integer(edges)
+    }
+
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        Pulsed::Local
     }
 
     // int8 values are not the numbers that they stand for.

@@ -2,8 +2,9 @@
 
 use super::factor::multiplier;
 use super::view::Views;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::float::compare;
 use microtome_kernels::float::pair::Pair;
 use microtome_kernels::float::source::Source;
@@ -42,6 +43,10 @@ impl GraphOp for Compare {
             ],
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    fn pulse(&self, edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        stream.elementwise(edges, &self.views.dims, &self.views.strides)
     }
 
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {

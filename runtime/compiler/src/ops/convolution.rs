@@ -3,9 +3,10 @@
 //! Integer: folded biases, multipliers, and the proof that no sum overflows.
 
 use super::factor::multiplier;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Op, Pulsed};
 use crate::error::Refusal;
 use crate::graph::Quantization;
+use crate::pulse::Stream;
 use microtome_kernels::float::conv2d::ConvF32;
 use microtome_kernels::float::depthwise::DepthwiseF32;
 use microtome_kernels::float::source::Source;
@@ -135,6 +136,17 @@ impl GraphOp for Convolution {
         true
     }
 
+    fn pulse(&self, _edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        let op = |input, window| {
+            Op::from(Self {
+                input,
+                window,
+                ..self.clone()
+            })
+        };
+        stream.window(self.input, self.output, self.window, 0.0, op)
+    }
+
     fn has_integer(&self, _edges: &Edges<'_>) -> bool {
         matches!(self.weights, Weights::Quantized { .. })
     }
@@ -146,15 +158,33 @@ impl GraphOp for Convolution {
 
 /// What each output channel has besides weights.
 #[derive(Debug, Default)]
-struct Tensors {
+pub(super) struct Tensors {
     bias: Vec<i32>,
     mantissas: Vec<i32>,
     shifts: Vec<i8>,
 }
 
 impl Tensors {
+    /// Adds a channel: its weights, its bias in steps of its sums, the input's zero point, and what
+    /// scales its sums.
+    pub(super) fn push(
+        &mut self,
+        weights: &[i8],
+        bias: f64,
+        zero: i8,
+        factor: f64,
+    ) -> Result<(), Refusal> {
+        let channel = self.bias.len();
+        let (bias, largest) = folded(weights, bias.round_ties_even(), zero, channel)?;
+        let factor = multiplier(factor, largest as f64)?;
+        self.bias.push(bias);
+        self.mantissas.push(factor.mantissa);
+        self.shifts.push(factor.shift);
+        Ok(())
+    }
+
     /// In the kernels' order.
-    fn constants(&self, weights: &[i8]) -> Vec<Vec<u8>> {
+    pub(super) fn constants(&self, weights: &[i8]) -> Vec<Vec<u8>> {
         vec![
             bytemuck::cast_slice(weights).to_vec(),
             bytemuck::cast_slice(&self.bias).to_vec(),
@@ -175,12 +205,8 @@ impl Convolution {
         let mut tensors = Tensors::default();
         for (channel, weights) in values.chunks_exact(self.taps()).enumerate() {
             let scale = f64::from(input.scale) * f64::from(scales[channel]);
-            let bias = (self.bias[channel] / scale).round_ties_even();
-            let (bias, largest) = folded(weights, bias, input.zero, channel)?;
-            let factor = multiplier(scale / f64::from(output.scale), largest as f64)?;
-            tensors.bias.push(bias);
-            tensors.mantissas.push(factor.mantissa);
-            tensors.shifts.push(factor.shift);
+            let factor = scale / f64::from(output.scale);
+            tensors.push(weights, self.bias[channel] / scale, input.zero, factor)?;
         }
         Ok(tensors)
     }

@@ -1,7 +1,8 @@
 //! Maximum of each window; keeps the quantization.
 
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Op, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::float::pool::{Indices, PoolF32, PoolKind};
 use microtome_kernels::num::{Shape, Window};
 use microtome_kernels::reference::max_pool;
@@ -15,6 +16,8 @@ pub struct MaxPool {
     pub output: Shape,
     /// The window.
     pub window: Window,
+    /// The second result.
+    pub indices: Indices,
 }
 
 impl GraphOp for MaxPool {
@@ -33,13 +36,31 @@ impl GraphOp for MaxPool {
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let params = PoolF32 {
             kind: PoolKind::Max {
-                indices: Indices::None,
+                indices: self.indices,
             },
             input: self.input,
             output: self.output,
             window: self.window,
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    fn pulse(&self, _edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        let op = |input, window| {
+            Op::from(Self {
+                input,
+                window,
+                ..self.clone()
+            })
+        };
+        if self.window.pad[0] > 0 {
+            return Pulsed::Refused("a maximum over padding cannot tell it from frames");
+        }
+        stream.window(self.input, self.output, self.window, 0.0, op)
+    }
+
+    fn has_integer(&self, _: &Edges<'_>) -> bool {
+        self.window.dilation == [1, 1] && self.indices == Indices::None
     }
 
     fn keeps_quantization(&self) -> bool {

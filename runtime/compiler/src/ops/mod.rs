@@ -4,24 +4,40 @@
 //! Every number that an integer kernel uses is decided here, in f64, from the scales of the edges.
 //! A model whose sums might leave int32, or whose scales fixed point cannot relate, is refused.
 
+pub mod along;
 pub mod average_pool;
 pub mod binary;
 pub mod cast;
 pub mod compare;
+pub mod concat;
+pub mod conv_transpose;
 pub mod convolution;
 pub mod copy;
+pub mod delay;
 pub mod factor;
+pub mod gather;
+pub mod lp_pool;
+pub mod lrn;
 pub mod max_pool;
+pub mod norm;
+pub mod one_hot;
 pub mod pad;
 pub mod product;
+pub mod recurrent;
+pub mod reduce;
 pub mod requantize;
+pub mod resample;
+pub mod scatter;
 pub mod select;
 pub mod softmax;
+pub mod tree;
+pub mod trilu;
 pub mod unary;
 pub mod view;
 
 use crate::error::Refusal;
 use crate::graph::{Bounds, Edge, EdgeId, Graph, Node, Quantization};
+use crate::pulse::Stream;
 use microtome_kernels::num::Output;
 use microtome_plan::Op as PlanOp;
 use std::fmt::Debug;
@@ -35,6 +51,8 @@ pub struct Kernel {
     pub constants: Vec<Vec<u8>>,
     /// The operands that it reads, in its order.
     pub inputs: Vec<EdgeId>,
+    /// The results that it writes, in its order.
+    pub outputs: Vec<EdgeId>,
 }
 
 impl Kernel {
@@ -44,6 +62,7 @@ impl Kernel {
             op: op.into(),
             constants: Vec::new(),
             inputs: edges.node.inputs.clone(),
+            outputs: edges.node.outputs.clone(),
         }
     }
 
@@ -88,10 +107,57 @@ pub trait GraphOp: Debug {
         false
     }
 
+    /// How it runs on a stream, a few frames at a time.
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        Pulsed::Refused("the operator needs the whole sequence")
+    }
+
+    /// Whether operands of another quantization must be given the result's before the integer
+    /// kernel reads them: elements of several operands end up side by side.
+    fn aligns_quantization(&self) -> bool {
+        false
+    }
+
     /// The quantization of the result where it is always the same.
     fn fixed_quantization(&self) -> Option<Quantization> {
         None
     }
+}
+
+/// How an operator runs on a stream whose frames lie one after another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pulsed {
+    /// Each frame of the results needs the same frame of the operands alone, with as many frames
+    /// of the past before them as the operands have.
+    Local,
+    /// `op` reads its operand's frames and all frames of the past before them, and gives frames
+    /// without any past.
+    Reads(
+        /// The operator.
+        Op,
+    ),
+    /// The operand must first have `past` frames before its own, `fill` before the start; then `op`
+    /// reads them and gives frames without any past, or without `op`, they are the result.
+    Past {
+        /// Frames.
+        past: usize,
+        /// What they are before the stream has begun.
+        fill: f64,
+        /// The operator.
+        op: Option<Op>,
+    },
+    /// `op` goes on where it ended; its first `frames` results have frames, the others do not.
+    Stateful {
+        /// The operator.
+        op: Op,
+        /// Results with frames.
+        frames: usize,
+    },
+    /// It does not, for this reason.
+    Refused(
+        /// The reason.
+        &'static str,
+    ),
 }
 
 /// Makes [`Op`]: one variant an operator, named as its parameters are.
@@ -122,19 +188,40 @@ macro_rules! operators {
 }
 
 operators! {
+    ArgMax(along::ArgMax),
     AveragePool(average_pool::AveragePool),
     Binary(binary::Binary),
     Cast(cast::Cast),
     Compare(compare::Compare),
+    Concat(concat::Concat),
+    ConvTranspose(conv_transpose::ConvTranspose),
     Convolution(convolution::Convolution),
     Copy(copy::Copy),
+    CumSum(along::CumSum),
+    Delay(delay::Delay),
+    Gather(gather::Gather),
+    GatherElements(gather::GatherElements),
+    GatherNd(gather::GatherNd),
+    LpPool(lp_pool::LpPool),
+    Lrn(lrn::Lrn),
     MaxPool(max_pool::MaxPool),
+    Norm(norm::Norm),
+    OneHot(one_hot::OneHot),
     Pad(pad::Pad),
     Predicate(cast::Predicate),
     Product(product::Product),
+    Recurrent(recurrent::Recurrent),
+    Reduce(reduce::Reduce),
     Requantize(requantize::Requantize),
+    Resample(resample::Resample),
+    ResizeLinear(resample::ResizeLinear),
+    ScatterElements(scatter::ScatterElements),
+    ScatterNd(scatter::ScatterNd),
     Select(select::Select),
     Softmax(softmax::Softmax),
+    TopK(along::TopK),
+    Trees(tree::Trees),
+    Trilu(trilu::Trilu),
     Unary(unary::Unary),
 }
 

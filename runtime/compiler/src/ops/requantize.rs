@@ -1,9 +1,10 @@
 //! The same real numbers, held otherwise: at another scale, clamped, as int8 or as float.
 
 use super::factor::multiplier;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
 use crate::graph::Quantization;
+use crate::pulse::Stream;
 use microtome_kernels::float::quantize::{Dequantize, Quantize, Scaling};
 use microtome_kernels::float::unary::{Function, Unary, UnaryKind};
 use microtome_kernels::reference::{clamp::Clamp, rescale::Rescale};
@@ -67,6 +68,10 @@ impl GraphOp for Requantize {
                 Kernel::new(Unary { function, len }, edges)
             }
         })
+    }
+
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        Pulsed::Local
     }
 
     fn takes_bounds(&self) -> bool {

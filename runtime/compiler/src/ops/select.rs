@@ -1,8 +1,9 @@
 //! `Where`: a choice between two operands, element by element, with broadcasting.
 
 use super::view::Views;
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::data::select;
 
 /// A choice for each element: the second operand where the first is true, else the third.
@@ -27,6 +28,10 @@ impl GraphOp for Select {
 
     fn float(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         self.integer(edges)
+    }
+
+    fn pulse(&self, edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        stream.elementwise(edges, &self.0.dims, &self.0.strides)
     }
 
     fn has_integer(&self, edges: &Edges<'_>) -> bool {

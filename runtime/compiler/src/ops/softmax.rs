@@ -2,9 +2,10 @@
 //! `PreprocessSoftmaxScaling`.
 
 use super::factor::{multiplier, split};
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
 use crate::graph::Quantization;
+use crate::pulse::Stream;
 use microtome_kernels::float::softmax::{SoftmaxF32, SoftmaxKind};
 use microtome_kernels::reference::{log_softmax::LogSoftmax, softmax};
 
@@ -50,6 +51,10 @@ impl GraphOp for Softmax {
             inner: 1,
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    fn pulse(&self, _edges: &Edges<'_>, stream: &Stream) -> Pulsed {
+        stream.rows(self.rows)
     }
 
     fn has_integer(&self, _edges: &Edges<'_>) -> bool {

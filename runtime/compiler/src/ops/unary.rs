@@ -1,7 +1,8 @@
 //! Functions of one number. Integer: a table of 256 entries.
 
-use super::{Edges, GraphOp, Kernel};
+use super::{Edges, GraphOp, Kernel, Pulsed};
 use crate::error::Refusal;
+use crate::pulse::Stream;
 use microtome_kernels::float::unary::{self, Function};
 use microtome_kernels::reference::lookup::Lookup;
 
@@ -36,6 +37,10 @@ impl GraphOp for Unary {
             len: edges.len(),
         };
         Ok(Kernel::new(params, edges))
+    }
+
+    fn pulse(&self, _edges: &Edges<'_>, _stream: &Stream) -> Pulsed {
+        Pulsed::Local
     }
 
     fn takes_bounds(&self) -> bool {

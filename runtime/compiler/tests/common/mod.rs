@@ -6,6 +6,7 @@ pub mod random;
 
 use microtome_compiler::{Compiled, Options, compile};
 use microtome_exec::Executor;
+use microtome_kernels::Element;
 use microtome_plan::{PlanBuf, Port};
 
 /// The compiled model; panics with the refusal.
@@ -48,14 +49,49 @@ pub fn run_float(plan: &PlanBuf, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
     manifest.outputs.iter().zip(&outputs).map(real).collect()
 }
 
+/// The real outputs of `plan` for real inputs, both in the model's order: floats where the plan has
+/// floats, and else by the ports' scales.
+pub fn run_real(plan: &PlanBuf, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let parsed = plan.plan();
+    let manifest = parsed.manifest();
+    let mut arena = vec![0x5a5a_5a5a_u32; manifest.arena_bytes.div_ceil(4)];
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut arena);
+    let mut executor = Executor::new(&parsed, bytes).unwrap();
+    for (index, (port, input)) in manifest.inputs.iter().zip(inputs).enumerate() {
+        let values = to_arena(port, input);
+        let bytes = match port.element {
+            Element::F32 => bytemuck::cast_slice(&values).to_vec(),
+            _ => values
+                .iter()
+                .map(|&real| port.quantize(real).cast_unsigned())
+                .collect(),
+        };
+        executor.input_mut(index).copy_from_slice(&bytes);
+    }
+    executor.run(&mut ());
+    let outputs = manifest.outputs.iter().enumerate();
+    let real = |(index, port): (usize, &Port<'_>)| {
+        let bytes = executor.output(index);
+        let values: Vec<f32> = match port.element {
+            Element::F32 => bytemuck::pod_collect_to_vec(bytes),
+            _ => bytes
+                .iter()
+                .map(|&it| port.dequantize(it.cast_signed()))
+                .collect(),
+        };
+        from_arena(port, &values)
+    };
+    outputs.map(real).collect()
+}
+
 /// Elements in the model's order as the arena has them.
-pub fn to_arena(port: &Port<'_>, values: &[i8]) -> Vec<i8> {
+pub fn to_arena<T: Copy>(port: &Port<'_>, values: &[T]) -> Vec<T> {
     places(port).iter().map(|&index| values[index]).collect()
 }
 
 /// Elements in the arena's order as the model has them.
-pub fn from_arena(port: &Port<'_>, values: &[i8]) -> Vec<i8> {
-    let mut model = vec![0; values.len()];
+pub fn from_arena<T: Copy + Default>(port: &Port<'_>, values: &[T]) -> Vec<T> {
+    let mut model = vec![T::default(); values.len()];
     for (&index, &value) in places(port).iter().zip(values) {
         model[index] = value;
     }

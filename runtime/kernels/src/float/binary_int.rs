@@ -34,7 +34,7 @@ pub enum BinaryIntKind {
     Xor,
     /// `a` shifted left by `b` bits; 0 from 32 on.
     ShiftLeft,
-    /// `a`, taken as unsigned, shifted right by `b` bits; 0 from 32 on.
+    /// `a` shifted right by `b` bits, filled with its sign; nothing but the sign from 32 on.
     ShiftRight,
 }
 
@@ -63,7 +63,7 @@ impl BinaryIntKind {
             Self::Or => |a, b| a | b,
             Self::Xor => |a, b| a ^ b,
             Self::ShiftLeft => |a, b| a.checked_shl(b as u32).unwrap_or(0),
-            Self::ShiftRight => |a, b| (a as u32).checked_shr(b as u32).unwrap_or(0) as i32,
+            Self::ShiftRight => |a, b| a.checked_shr(b as u32).unwrap_or(a >> 31),
         }
     }
 }
@@ -157,7 +157,8 @@ mod tests {
         assert_eq!(both(Kind::Pow, -1, -3), -1);
         assert_eq!(both(Kind::ShiftLeft, 3, 4), 48);
         assert_eq!(both(Kind::ShiftLeft, 3, 32), 0);
-        assert_eq!(both(Kind::ShiftRight, -1, 28), 15);
+        assert_eq!(both(Kind::ShiftRight, -9, 1), -5);
+        assert_eq!(both(Kind::ShiftRight, -9, 32), -1);
         assert_eq!(both(Kind::Xor, 6, 3), 5);
         assert_eq!(both(Kind::Max, -6, 3), 3);
     }

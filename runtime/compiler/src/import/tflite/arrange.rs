@@ -1,4 +1,5 @@
-//! Tensors in another arrangement: axes exchanged or regrouped, biases in the scale of their sums.
+//! Tensors in another form: dequantized, axes exchanged or regrouped, biases in the scale of their
+//! sums.
 
 use super::model::Kind;
 use super::translation::{Stop, Translation};
@@ -6,6 +7,72 @@ use crate::error::Refusal;
 use crate::import::source::{Attribute, Elements, ValueId};
 
 impl Translation<'_> {
+    /// The real numbers of a quantized tensor, by a dequantizer of their own.
+    pub fn dequantized(&mut self, index: usize) -> Result<ValueId, Stop> {
+        let integers = self.tensor_value(index)?;
+        self.dequantized_as(index, integers, None)
+    }
+
+    /// The real numbers of `integers`, which are the tensor's own in another order: the axis of
+    /// its scales is now `axis`.
+    pub fn dequantized_as(
+        &mut self,
+        index: usize,
+        integers: ValueId,
+        axis: Option<usize>,
+    ) -> Result<ValueId, Stop> {
+        let (scale, zero) = self.quantizer(index, axis)?;
+        let own = self.tensor(index).quantization.as_ref();
+        let axis = axis.or(own.map(|it| it.axis)).unwrap_or(0) as i64;
+        let dims = self.dims(integers).to_vec();
+        let axis = [("axis", Attribute::Int(axis))];
+        Ok(self.node("DequantizeLinear", &[integers, scale, zero], &axis, &dims))
+    }
+
+    /// Scale and zero point of a quantized tensor.
+    pub fn quantizer(
+        &mut self,
+        index: usize,
+        axis: Option<usize>,
+    ) -> Result<(ValueId, ValueId), Stop> {
+        let tensor = self.tensor(index);
+        let own = tensor.quantization.as_ref();
+        let quantization = own.ok_or_else(|| Refusal::NotQuantized {
+            value: tensor.name.clone(),
+        })?;
+        let axis = axis.unwrap_or(quantization.axis);
+        if axis >= tensor.dims.len().max(1) && quantization.scales.len() > 1 {
+            return Err(Refusal::Shape {
+                found: vec![tensor.dims.clone(), vec![quantization.scales.len()]],
+            }
+            .into());
+        }
+        self.charge(quantization.scales.len() * size_of::<f32>())?;
+        let scale = quantization.scales[0];
+        let unusable = || Refusal::Scale { scale };
+        let zeros = &quantization.zeros;
+        let zeros = match tensor.kind {
+            Kind::I8 => narrowed(zeros).map(Elements::I8),
+            Kind::U8 => narrowed(zeros).map(Elements::U8),
+            Kind::I32 => narrowed(zeros).map(Elements::I32),
+            _ => {
+                return Err(Refusal::Type {
+                    value: tensor.name.clone(),
+                    found: tensor.kind.element().name(),
+                }
+                .into());
+            }
+        };
+        let zeros = zeros.ok_or_else(unusable)?;
+        let count = [quantization.scales.len()];
+        let dims = if count == [1] { &[][..] } else { &count };
+        let scales = Elements::F32(quantization.scales.clone());
+        Ok((
+            self.constant("scale", dims, scales),
+            self.constant("zero", dims, zeros),
+        ))
+    }
+
     /// `real` with axis `i` that was axis `perm[i]`.
     pub fn transposed(&mut self, real: ValueId, perm: &[usize]) -> Result<ValueId, Stop> {
         let dims = permuted_dims(self.dims(real), perm)?;
@@ -98,6 +165,10 @@ impl Translation<'_> {
         let dims = self.dims(integers).to_vec();
         self.node("DequantizeLinear", &[integers, scales, zeros], &axis, &dims)
     }
+}
+
+fn narrowed<T: TryFrom<i64>>(values: &[i64]) -> Option<Vec<T>> {
+    values.iter().map(|&it| T::try_from(it).ok()).collect()
 }
 
 fn permuted_dims(dims: &[usize], perm: &[usize]) -> Result<Vec<usize>, Stop> {
