@@ -56,6 +56,51 @@ fn an_operator_without_lowering_is_named_with_a_way_out() {
     );
 }
 
+/// Constants that a few bytes make large, each by its own operator, added to an input.
+#[test]
+fn constants_that_would_fill_the_memory_are_not_made() {
+    const SIDE: i64 = 1 << 16;
+    let model = || {
+        let small = Model::new().input("x", Float, &[1, 4]);
+        small
+            .i64s("dims", &[SIDE, SIDE])
+            .f32s("one", &[1, 1], &[1.0])
+    };
+    let numbers = |model: Model| {
+        let bounds = model.f32s("zero", &[], &[0.0]).f32s("end", &[], &[1e9]);
+        bounds.f32s("step", &[], &[1.0])
+    };
+    let ones = [1.0; SIDE as usize];
+    let rows = model()
+        .f32s("a", &[SIDE, 1], &ones)
+        .f32s("b", &[1, SIDE], &ones);
+    let hostile = [
+        model().node("ConstantOfShape", &["dims"], "c", &[]),
+        numbers(model()).node("Range", &["zero", "end", "step"], "c", &[]),
+        rows.node("Add", &["a", "b"], "c", &[]),
+    ];
+    for model in hostile {
+        let model = model.node("Add", &["x", "c"], "y", &[]).output("y", Float);
+        let message = refused(&model.bytes()).to_string();
+        assert!(!message.is_empty(), "{message}");
+    }
+}
+
+/// A product of constants that tract would keep, but that takes an hour: it stays a step.
+#[test]
+fn constants_that_would_take_long_are_not_computed() {
+    const SIDE: i64 = 1_000;
+    let pads = [SIDE / 2; 4];
+    let model = Model::new()
+        .input("x", Float, &[1, 1, 1, 1])
+        .f32s("a", &[1, 1, SIDE, SIDE], &[1.0; (SIDE * SIDE) as usize])
+        .node("Conv", &["a", "a"], "c", &[("pads", Value::Ints(&pads))])
+        .node("Add", &["x", "c"], "y", &[])
+        .output("y", Float);
+    let compiled = compile(&model.bytes(), &Options::new("test")).unwrap();
+    assert!(compiled.report.macs > 1 << 39, "{}", compiled.report.macs);
+}
+
 #[test]
 fn a_float_model_is_not_quantized_behind_its_users_back() {
     let model = Model::new()

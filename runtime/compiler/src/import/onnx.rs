@@ -6,7 +6,7 @@ use super::source::{
     Attribute, Attributes, Became, Element, Elements, SourceModel, SourceNode, SourceValue,
     ValueId, origin_of,
 };
-use super::{formats, weights};
+use super::{analysis, formats, weights};
 use crate::error::{CompileError, Format, Refusal};
 use crate::tensor::Tensor;
 use std::collections::{HashMap, HashSet};
@@ -280,9 +280,8 @@ pub(super) fn analyse(file: &File) -> Result<ParseResult, CompileError> {
 }
 
 fn infer(parsed: &mut ParseResult) -> Result<(), CompileError> {
-    let analysed = parsed.model.analyse(false);
-    analysed.map_err(|error| unreadable(format!("{error:#}")))?;
-    Ok(())
+    let analysed = analysis::analyse(&mut parsed.model);
+    analysed.map_err(|error| unreadable(format!("{error:#}")))
 }
 
 /// Gives the values whose shapes tract did not find those that the file states, with their type;
