@@ -5,7 +5,7 @@
 mod support;
 
 use std::path::Path;
-use support::{microtome, root};
+use support::{microtome, npy, root};
 
 fn text(path: &Path) -> String {
     path.to_str().expect("a path of this test").to_owned()
@@ -73,24 +73,10 @@ fn inputs_of_another_shape_or_type_are_refused() {
         std::fs::write(&path, bytes).unwrap();
         microtome(&["run", &cells(), "--input", &text(&path)]).error()
     };
-    assert!(run(&npy("<f4", "(3, 4)", 48)).contains("shape"));
-    assert!(run(&npy("<i8", "(3, 120, 160)", 8 * 57_600)).contains("float32"));
-    run(&npy("<f4", "(3, 120, 160)", 10));
+    assert!(run(&npy("<f4", "(3, 4)", &[0; 48])).contains("shape"));
+    assert!(run(&npy("<i8", "(3, 120, 160)", &[0; 8 * 57_600])).contains("float32"));
+    run(&npy("<f4", "(3, 120, 160)", &[0; 10]));
     run(b"nonsense");
-}
-
-/// A NumPy file of zeros.
-fn npy(dtype: &str, shape: &str, len: usize) -> Vec<u8> {
-    let mut head = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + head.len() + 1) % 64 != 0 {
-        head.push(' ');
-    }
-    head.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((head.len() as u16).to_le_bytes());
-    bytes.extend(head.as_bytes());
-    bytes.resize(bytes.len() + len, 0);
-    bytes
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use support::{data, emulated, microtome, root, skip};
+use support::{data, emulated, microtome, npy, root, skip};
 
 fn text(path: &Path) -> String {
     path.to_str().expect("a path of this test").to_owned()
@@ -88,6 +88,65 @@ fn keyword_spotting_gives_the_same_bits_on_every_executor() {
     let model = data.join("models/mlperf-tiny-qdq/kws.onnx");
     let input: PathBuf = root().join("tests/data/kws_input.npy");
     same_bits_everywhere(test, &model, &input);
+}
+
+/// A model of the MLPerf Tiny suite, with its golden vectors.
+struct Golden {
+    file: &'static str,
+    vectors: &'static str,
+    /// Axes of a batch of inputs.
+    shape: &'static str,
+}
+
+const GOLDEN: [Golden; 4] = [
+    Golden {
+        file: "kws_ref_model.tflite",
+        vectors: "kws",
+        shape: "(8, 49, 10, 1)",
+    },
+    Golden {
+        file: "vww_96_int8.tflite",
+        vectors: "vww",
+        shape: "(8, 96, 96, 3)",
+    },
+    Golden {
+        file: "pretrainedResnet_quant.tflite",
+        vectors: "ic",
+        shape: "(8, 32, 32, 3)",
+    },
+    Golden {
+        file: "ad01_int8.tflite",
+        vectors: "ad",
+        shape: "(8, 640)",
+    },
+];
+
+/// TensorFlow Lite Micro's own outputs, built with single rounding, come out of every executor.
+#[test]
+fn tflite_models_give_the_golden_bits_on_every_executor() {
+    let test = "golden vectors on every executor";
+    let Some(data) = data(test) else { return };
+    let models = data.join("models/mlperf-tiny");
+    for golden in GOLDEN {
+        let folder = tempfile::tempdir().unwrap();
+        let model = models.join(golden.file);
+        let vectors = models.join("golden").join(golden.vectors);
+        let input = folder.path().join("inputs.npy");
+        let bytes = std::fs::read(vectors.join("inputs.bin")).unwrap();
+        std::fs::write(&input, npy("|i1", golden.shape, &bytes)).unwrap();
+        let wanted = std::fs::read(vectors.join("outputs_single_rounding.bin")).unwrap();
+        let mut backends = vec!["cpu".to_owned(), "sim".to_owned()];
+        if has_adapter(test, &model, &input) {
+            backends.push("gpu".to_owned());
+        }
+        backends.extend(emulated(test));
+        for backend in &backends {
+            let found = outputs(&model, &input, backend, folder.path());
+            let name = golden.file;
+            assert!(found.ends_with(&wanted), "{name} on {backend}");
+            assert!(found.len() < wanted.len() + 256, "{name} on {backend}");
+        }
+    }
 }
 
 #[test]

@@ -111,3 +111,17 @@ impl Ran {
         lines[0].to_owned()
     }
 }
+
+/// A NumPy file with these bytes as its elements.
+pub fn npy(dtype: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    let mut head = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (10 + head.len() + 1) % 64 != 0 {
+        head.push(' ');
+    }
+    head.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((head.len() as u16).to_le_bytes());
+    bytes.extend(head.as_bytes());
+    bytes.extend(elements);
+    bytes
+}

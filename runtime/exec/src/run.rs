@@ -13,32 +13,44 @@ const WRITTEN_MAX: usize = OUTPUTS_MAX + STATE_MAX + 1;
 
 /// Runs one step of `plan` on the arena.
 pub(crate) fn run(step: &Step<'_>, plan: &Plan<'_>, kernels: &KernelSet, arena: &mut [u8]) {
+    let operator = step.op.operator();
+    let (reads, results, kept) = (operator.inputs(), operator.outputs(), operator.state());
     let mut written: Vec<Range<usize>, WRITTEN_MAX> = Vec::new();
-    let (outputs, state) = (step.writes(), step.kept());
     // There is room for all of them.
-    written.extend(outputs.iter().chain(&state).cloned());
-    let _ = written.push(step.scratch());
-    let (mut pieces, kept) = cut(arena, &written);
+    for (at, extent) in step.outputs.iter().zip(&results) {
+        let _ = written.push(at.span(extent.bytes()));
+    }
+    for (at, extent) in step.state.iter().zip(&kept) {
+        let _ = written.push(at.span(extent.bytes()));
+    }
+    let _ = written.push(step.scratch.span(operator.scratch_bytes()));
     let in_place = step.is_in_place();
-    let inputs = step
-        .operands()
-        .enumerate()
-        .map(|(operand, (at, extent))| match at {
-            OperandAt::Arena(_) if in_place && operand == 0 => &[],
-            OperandAt::Arena(at) => find(&kept, at.span(extent.bytes())),
-            OperandAt::Constant(at) => plan.constant(at, extent),
-        });
-    let scratch = pieces.pop().unwrap_or_default();
-    let mut pieces = pieces.into_iter();
-    let args = Args {
-        inputs: inputs.collect(),
-        constants: plan.step_constants(step),
-        outputs: pieces.by_ref().take(outputs.len()).collect(),
-        state: pieces.collect(),
-        scratch,
+    let (mut pieces, untouched) = cut(arena, &written);
+    let mut args = Args {
         in_place,
+        scratch: pieces.pop().unwrap_or_default(),
+        ..Args::default()
     };
-    step.op.operator().run(kernels, args);
+    for (operand, (at, extent)) in step.inputs.iter().zip(&reads).enumerate() {
+        let bytes = match *at {
+            OperandAt::Arena(_) if in_place && operand == 0 => &[],
+            OperandAt::Arena(at) => find(&untouched, at.span(extent.bytes())),
+            OperandAt::Constant(at) => plan.constant(at, *extent),
+        };
+        let _ = args.inputs.push(bytes);
+    }
+    for (&at, extent) in step.constants.iter().zip(&operator.constants()) {
+        let _ = args.constants.0.push(plan.constant(at, *extent));
+    }
+    for (index, piece) in pieces.into_iter().enumerate() {
+        let list = if index < results.len() {
+            &mut args.outputs
+        } else {
+            &mut args.state
+        };
+        let _ = list.push(piece);
+    }
+    operator.run(kernels, args);
 }
 
 /// A piece of the arena that the step does not write, and where it begins.
@@ -52,8 +64,6 @@ fn cut<'a>(
     Vec<&'a mut [u8], WRITTEN_MAX>,
     Vec<Kept<'a>, { WRITTEN_MAX + 1 }>,
 ) {
-    let mut order: Vec<usize, WRITTEN_MAX> = (0..written.len()).collect();
-    order.sort_unstable_by_key(|&index| written[index].start);
     let mut pieces: Vec<&'a mut [u8], WRITTEN_MAX> = Vec::new();
     let (mut rest, mut at) = (arena, 0);
     for _ in written {
@@ -63,12 +73,8 @@ fn cut<'a>(
         rest = tail;
     }
     let mut kept = Vec::new();
-    for index in order {
+    while let Some(index) = next(written, at) {
         let Range { start, end } = written[index].clone();
-        // An empty span may lie anywhere, within another one too.
-        if start == end {
-            continue;
-        }
         let (before, tail) = rest.split_at_mut(start - at);
         let (piece, tail) = tail.split_at_mut(end - start);
         // One more than the spans is the capacity.
@@ -78,6 +84,16 @@ fn cut<'a>(
     }
     let _ = kept.push((at, &*rest));
     (pieces, kept)
+}
+
+/// The first of the disjoint `written` spans from `at` on. An empty one may lie anywhere, within
+/// another one too, and does not count.
+fn next(written: &[Range<usize>], at: usize) -> Option<usize> {
+    let ahead = |span: &Range<usize>| span.start >= at && span.start < span.end;
+    let spans = written.iter().enumerate();
+    let spans = spans.filter(|(_, span)| ahead(span));
+    let first = spans.min_by_key(|(_, span)| span.start);
+    first.map(|(index, _)| index)
 }
 
 /// The bytes of `span`, which validation made lie apart from all that is written.

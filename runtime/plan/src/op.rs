@@ -172,10 +172,10 @@ impl Step<'_> {
 
     /// Whether the first output lies on the first input.
     pub fn is_in_place(&self) -> bool {
-        match (self.operands().next(), self.writes().first()) {
-            (Some((OperandAt::Arena(at), extent)), Some(output)) => {
-                at.span(extent.bytes()) == *output
-            }
+        match (self.inputs.first(), self.outputs.first()) {
+            // Where an operator may work in place, both are of one length; elsewhere they are
+            // apart.
+            (Some(OperandAt::Arena(input)), Some(output)) => input == output,
             _ => false,
         }
     }

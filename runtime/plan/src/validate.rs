@@ -97,7 +97,9 @@ fn validate_operands(step: &Step<'_>, plan: &Plan<'_>) -> Result<(), Fault> {
 
 /// All that a step writes lies apart, and apart from all that it reads, but for a result in place.
 fn validate_apart(step: &Step<'_>) -> Result<(), Fault> {
-    let replaces = step.op.operator().in_place() && step.is_in_place();
+    let reads_span = step.reads().first().cloned();
+    let replaces =
+        step.op.operator().in_place() && step.is_in_place() && reads_span == Some(step.output());
     let reads = step.reads();
     let mut written: heapless::Vec<Range<usize>, WRITTEN_MAX> = heapless::Vec::new();
     let spans: [Spans; 2] = [step.writes(), step.kept()];
