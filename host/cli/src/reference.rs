@@ -40,8 +40,20 @@ impl Reference {
         Self::new(&source.bytes, Some(model))
     }
 
+    /// The reference for a model that was compiled here, with those of its tensors `values` as
+    /// outputs that tract knows.
+    pub fn showing(model: &Model, values: &[&str]) -> Result<Self> {
+        let source = model.source.as_ref();
+        let source = source.context("tract runs model files, not plans: give it one")?;
+        let tract = TractModel::load_showing(&source.bytes, values)?;
+        Self::with(tract, Some(model))
+    }
+
     fn new(bytes: &[u8], compiled: Option<&Model>) -> Result<Self> {
-        let tract = TractModel::load(bytes)?;
+        Self::with(TractModel::load(bytes)?, compiled)
+    }
+
+    fn with(tract: TractModel, compiled: Option<&Model>) -> Result<Self> {
         let mut inputs = Vec::new();
         for TractInput { name, dims, .. } in tract.inputs() {
             if let Some(axis) = dims.iter().position(Option::is_none) {

@@ -24,3 +24,4 @@ mod program;
 pub use backend::GpuBackend;
 pub use device::{Gpu, GpuOptions};
 pub use error::GpuError;
+pub use ops::has_program;

@@ -32,6 +32,8 @@ const SET: KernelSet = KernelSet {
     pad: |&params, input, output| unary(params, input, output),
     clamp: |&params, input, output| unary(params, input, output),
     clamp_in_place: |&params, values| in_place(params, values),
+    // These have no programs yet.
+    ..reference::SET
 };
 
 fn convolve(op: impl Into<Op>, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {

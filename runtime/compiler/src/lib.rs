@@ -26,6 +26,7 @@ mod error;
 mod graph;
 mod import;
 mod lower;
+mod operators;
 mod ops;
 mod planner;
 mod precision;
@@ -40,8 +41,9 @@ pub use calibrate::{
 };
 pub use error::{CompileError, Format, Refusal, TensorError};
 pub use import::reference::{FloatTensor, TractError, TractInput, TractModel};
-pub use planner::bound::arena_lower_bound;
-pub use report::{Fate, NodeReport, Note, Report};
+pub use operators::{Operators, operators};
+pub use planner::bound::{Held, What, arena_lower_bound, arena_map};
+pub use report::{Fate, NodeReport, Note, Report, StepValue};
 pub use tensor::{Tensor, Values};
 
 use microtome_plan::{Cascade, PlanBuf, Target, Task};
@@ -110,7 +112,8 @@ pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileE
     let mut kernels = select::select(&graph)?;
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
-    let mut report = Report::new(lowered.nodes, source.notes, &kernels, &layout);
+    let mut report = Report::new(lowered.nodes, source.notes, &kernels, &layout)
+        .with_values(lowered.values, &kernels);
     report.quantization = quantization;
     tracing::info!(
         model = options.model,

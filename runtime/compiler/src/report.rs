@@ -1,9 +1,12 @@
 //! What became of a model: every source node's fate, and what a run costs.
 
 use crate::calibrate::QuantizationReport;
+use crate::graph::{EdgeId, Layout};
 use crate::import::source::{Became, Origin};
 use crate::planner::MemoryPlan;
 use crate::select::KernelGraph;
+use microtome_plan::ModelType;
+use std::collections::HashMap;
 use std::fmt;
 
 /// What a compilation did and what its plan needs.
@@ -23,6 +26,29 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// What quantization cost, where this compiler did it.
     pub quantization: Option<QuantizationReport>,
+    /// The results of steps that are tensors of the source model, in the order of the steps.
+    pub values: Vec<StepValue>,
+}
+
+/// A tensor of the source model that a step makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepValue {
+    /// The source model's name of it.
+    pub name: String,
+    /// The step.
+    pub step: usize,
+    /// Which of the step's results it is.
+    pub output: usize,
+    /// Its axes in the model's own order.
+    pub dims: Vec<usize>,
+    /// Its axes in the order in which the arena has them, outermost first.
+    pub order: Vec<usize>,
+    /// The type that the model gives it.
+    pub model_type: ModelType,
+    /// The zero point of quantized values; 0 for all others.
+    pub zero: i8,
+    /// Scale of quantized values; 1 for all others.
+    pub scale: f32,
 }
 
 /// A difference between the model and what is compiled of it.
@@ -124,8 +150,46 @@ impl Report {
             constants_bytes: constants.map(Vec::len).sum(),
             notes,
             quantization: None,
+            values: Vec::new(),
         }
     }
+
+    /// The same, with those of `values` that are results of steps.
+    pub(crate) fn with_values(mut self, values: Vec<EdgeValue>, graph: &KernelGraph) -> Self {
+        let mut of_edge: HashMap<EdgeId, EdgeValue> = HashMap::new();
+        for value in values {
+            // The last tensor that an edge is has all that was fused into its node.
+            of_edge.insert(value.edge, value);
+        }
+        for (step, node) in graph.nodes.iter().enumerate() {
+            for (output, edge) in node.outputs.iter().enumerate() {
+                let Some(value) = of_edge.remove(edge) else {
+                    continue;
+                };
+                self.values.push(StepValue {
+                    name: value.name,
+                    step,
+                    output,
+                    dims: value.layout.dims,
+                    order: value.layout.order,
+                    model_type: value.model_type,
+                    zero: graph.edges[edge.0].zero,
+                    scale: graph.edges[edge.0].scale,
+                });
+            }
+        }
+        self
+    }
+}
+
+/// A tensor of the source model that an edge of the graph is.
+#[derive(Clone, Debug)]
+pub(crate) struct EdgeValue {
+    pub name: String,
+    pub edge: EdgeId,
+    /// How the edge's memory is the tensor.
+    pub layout: Layout,
+    pub model_type: ModelType,
 }
 
 /// The reports of the file's operators, given the fate of each node that import made of them.

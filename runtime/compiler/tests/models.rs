@@ -5,11 +5,12 @@
 mod common;
 
 use common::{compiled, from_arena, run, to_arena};
-use microtome_compiler::{TractModel, arena_lower_bound};
+use microtome_compiler::{Options, TractModel, arena_lower_bound, compile};
 use ndarray::{Array4, Axis};
 use ndarray_npy::NpzReader;
 use std::fs::File;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn cells_are_onnxruntimes() {
@@ -19,6 +20,52 @@ fn cells_are_onnxruntimes() {
 #[test]
 fn cells_heavy_are_onnxruntimes() {
     check("cells-heavy");
+}
+
+/// Model files below `folder`.
+fn model_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let extension = path.extension().and_then(|it| it.to_str());
+        if path.is_dir() {
+            model_files(&path, found);
+        } else if matches!(extension, Some("onnx" | "tflite")) {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn arenas_are_within_two_hundredths_of_their_lower_bound() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = Vec::new();
+    model_files(&root.join("models"), &mut files);
+    let beside = || root.join("../shared/data");
+    let data = std::env::var_os("MICROTOME_DATA").map_or_else(beside, PathBuf::from);
+    if data.join("models").is_dir() {
+        model_files(&data.join("models"), &mut files);
+    } else {
+        // Past the harness, which hides what passing tests print.
+        let why = "skipped: arenas of the reference models: no data; set MICROTOME_DATA";
+        writeln!(std::io::stderr(), "{why}").unwrap();
+    }
+    files.sort();
+    let mut compiled_some = false;
+    for file in &files {
+        let model = std::fs::read(file).unwrap();
+        let report = match compile(&model, &Options::new("arena")) {
+            Ok(compiled) => compiled.report,
+            Err(error) => {
+                println!("{}: {error}", file.display());
+                continue;
+            }
+        };
+        let (arena, bound) = (report.arena_bytes, report.arena_lower_bound_bytes);
+        println!("{}: arena {arena}, lower bound {bound}", file.display());
+        assert!(bound <= arena && arena <= bound + bound / 50, "{file:?}");
+        compiled_some = true;
+    }
+    assert!(compiled_some, "no model compiles");
 }
 
 /// Largest mean difference of the outputs, in LSB. A rounding that falls the other way in one

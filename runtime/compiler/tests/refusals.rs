@@ -1,4 +1,5 @@
-//! What cannot be compiled is refused with its node, the reason and a way out, and never panics.
+//! What cannot be compiled is refused with its node, the reason and a way out, and never panics;
+//! what is not quantized runs in float.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic, too")]
 
 mod common;
@@ -21,6 +22,13 @@ fn refused_node(model: Model) -> (String, Refusal) {
     }
 }
 
+/// The operators of the plan that `model` becomes.
+fn kinds(model: Model) -> Vec<&'static str> {
+    let compiled = compile(&model.bytes(), &Options::new("test")).unwrap();
+    let plan = compiled.plan.plan();
+    plan.steps().map(|step| step.op.operator().kind()).collect()
+}
+
 fn dense(bias: i32) -> Model {
     Model::new()
         .input("x", Float, &[1, 4])
@@ -38,14 +46,59 @@ fn dense(bias: i32) -> Model {
 fn an_operator_without_lowering_is_named_with_a_way_out() {
     let model = Model::new()
         .input("x", Float, &[1, 1, 4, 4])
-        .node("Resize", &["x"], "y", &[])
+        .node("GridSample", &["x"], "y", &[])
         .output("y", Float);
     let message = refused(&model.bytes()).to_string();
     assert_eq!(
         message,
-        "node 'Resize_y' (Resize): this operator is not lowered yet; replace it, or run the \
+        "node 'GridSample_y' (GridSample): this operator is not lowered yet; replace it, or run the \
          model with --backend tract (ONNX)"
     );
+}
+
+/// Constants that a few bytes make large, each by its own operator, added to an input.
+#[test]
+fn constants_that_would_fill_the_memory_are_not_made() {
+    const SIDE: i64 = 1 << 16;
+    let model = || {
+        let small = Model::new().input("x", Float, &[1, 4]);
+        small
+            .i64s("dims", &[SIDE, SIDE])
+            .f32s("one", &[1, 1], &[1.0])
+    };
+    let numbers = |model: Model| {
+        let bounds = model.f32s("zero", &[], &[0.0]).f32s("end", &[], &[1e9]);
+        bounds.f32s("step", &[], &[1.0])
+    };
+    let ones = [1.0; SIDE as usize];
+    let rows = model()
+        .f32s("a", &[SIDE, 1], &ones)
+        .f32s("b", &[1, SIDE], &ones);
+    let hostile = [
+        model().node("ConstantOfShape", &["dims"], "c", &[]),
+        numbers(model()).node("Range", &["zero", "end", "step"], "c", &[]),
+        rows.node("Add", &["a", "b"], "c", &[]),
+    ];
+    for model in hostile {
+        let model = model.node("Add", &["x", "c"], "y", &[]).output("y", Float);
+        let message = refused(&model.bytes()).to_string();
+        assert!(!message.is_empty(), "{message}");
+    }
+}
+
+/// A product of constants that tract would keep, but that takes an hour: it stays a step.
+#[test]
+fn constants_that_would_take_long_are_not_computed() {
+    const SIDE: i64 = 1_000;
+    let pads = [SIDE / 2; 4];
+    let model = Model::new()
+        .input("x", Float, &[1, 1, 1, 1])
+        .f32s("a", &[1, 1, SIDE, SIDE], &[1.0; (SIDE * SIDE) as usize])
+        .node("Conv", &["a", "a"], "c", &[("pads", Value::Ints(&pads))])
+        .node("Add", &["x", "c"], "y", &[])
+        .output("y", Float);
+    let compiled = compile(&model.bytes(), &Options::new("test")).unwrap();
+    assert!(compiled.report.macs > 1 << 39, "{}", compiled.report.macs);
 }
 
 #[test]
@@ -55,26 +108,22 @@ fn a_float_model_is_not_quantized_behind_its_users_back() {
         .weights("w", &[4, 2], &[1; 8], &[0.1], 0)
         .node("MatMul", &["x", "w"], "y", &[])
         .output("y", Float);
-    let (node, refusal) = refused_node(model);
-    assert_eq!(node, "MatMul_y");
-    assert_eq!(refusal, Refusal::NotQuantized { value: "x".into() });
+    assert_eq!(kinds(model), ["conv2d_f32"]);
 }
 
 #[test]
-fn an_output_that_nobody_quantized_has_no_scale() {
+fn an_output_that_nobody_quantized_is_float() {
     let model = Model::new()
         .input("x", Float, &[1, 4])
         .quantized("x", "xq", 0.1, 0)
         .weights("w", &[4, 2], &[1; 8], &[0.1], 0)
         .node("MatMul", &["xq", "w"], "y", &[])
         .output("y", Float);
-    let (node, refusal) = refused_node(model);
-    assert_eq!(node, "MatMul_y");
-    assert_eq!(refusal, Refusal::NotQuantized { value: "y".into() });
+    assert_eq!(kinds(model), ["dequantize", "conv2d_f32"]);
 }
 
 #[test]
-fn float_weights_and_asymmetric_biases_are_refused() {
+fn float_weights_are_multiplied_in_float_and_asymmetric_biases_refused() {
     let input = || {
         Model::new()
             .input("x", Float, &[1, 4])
@@ -84,8 +133,7 @@ fn float_weights_and_asymmetric_biases_are_refused() {
         .f32s("w", &[4, 2], &[0.5; 8])
         .node("MatMul", &["xq", "w"], "y", &[])
         .output("y", Float);
-    let refusal = Refusal::WeightsNotQuantized { value: "w".into() };
-    assert_eq!(refused_node(float).1, refusal);
+    assert_eq!(kinds(float), ["dequantize", "conv2d_f32"]);
     let asymmetric = input()
         .weights("w", &[4, 2], &[1; 8], &[0.1], 0)
         .i32s("bq", &[2], &[1; 2])
@@ -159,15 +207,18 @@ fn sizes_that_are_not_fixed_are_refused_but_for_the_batch() {
         axis: 1,
     };
     assert_eq!(refused(&model(&[1, 0])), dynamic);
-    let batch = CompileError::Batch {
-        input: "x".into(),
-        batch: 8,
-    };
-    assert_eq!(refused(&model(&[8, 4])), batch);
+    assert!(compile(&model(&[8, 4]), &Options::new("test")).is_ok());
+    let images = Model::new()
+        .input("x", Float, &[2, 3, 4, 5])
+        .quantized("x", "xq", 0.1, 0)
+        .weights("w", &[2, 3, 1, 1], &[1; 6], &[0.1], 0)
+        .node("Conv", &["xq", "w"], "y", &[])
+        .output("y", Float);
+    assert_eq!(refused_node(images).1, Refusal::Batch { batch: 2 });
 }
 
 #[test]
-fn a_layout_that_would_need_a_copy_is_refused() {
+fn a_layout_that_cannot_be_read_is_copied() {
     let model = Model::new()
         .input("x", Float, &[1, 3, 4, 5])
         .quantized("x", "xq", 0.1, 0)
@@ -180,21 +231,23 @@ fn a_layout_that_would_need_a_copy_is_refused() {
         .weights("w", &[2, 4, 1, 1], &[1; 8], &[0.1], 0)
         .node("Conv", &["t", "w"], "y", &[])
         .output("y", Float);
-    assert_eq!(refused_node(model).1, Refusal::Layout { value: "t".into() });
+    assert_eq!(kinds(model), ["copy", "dequantize", "conv2d_f32"]);
 }
 
 #[test]
 fn ports_are_limited() {
-    let model = ["a", "b", "c", "d", "e"]
-        .iter()
-        .fold(Model::new(), |model, name| {
-            let output = format!("{name}_out");
-            let model = model
-                .input(name, Int8, &[1, 2])
-                .node("Identity", &[name], &output, &[]);
-            model.output(&output, Int8)
-        });
-    assert!(refused(&model.bytes()).to_string().contains("at most 4"));
+    let model =
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
+            .iter()
+            .fold(Model::new(), |model, name| {
+                let output = format!("{name}_out");
+                let model =
+                    model
+                        .input(name, Int8, &[1, 2])
+                        .node("Identity", &[name], &output, &[]);
+                model.output(&output, Int8)
+            });
+    assert!(refused(&model.bytes()).to_string().contains("at most 8"));
 }
 
 #[test]

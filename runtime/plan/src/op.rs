@@ -204,6 +204,18 @@ macro_rules! operators {
         }
 
         impl Op {
+            /// The name of every operator, in the order of their numbers.
+            pub const NAMES: &[&str] = &[
+                $($(#[$gate])? stringify!($name),)*
+            ];
+
+            /// Its name among [`Self::NAMES`].
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $($(#[$gate])? Self::$name(_) => stringify!($name),)*
+                }
+            }
+
             /// What the operator says of itself.
             pub fn operator(&self) -> &dyn Operator {
                 match self {

@@ -1,13 +1,14 @@
 //! `microtome compare`: one model on several executors, output by output and, where they differ,
-//! step by step.
+//! step by step ([`crate::deviation`]).
 
-use crate::array::{Array, Sample};
+use crate::array::Array;
 use crate::commands::run::samples;
-use crate::executor::{self, Name};
+use crate::deviation::{Difference, Search};
+use crate::executor::{self, Name, Ran};
 use crate::model::Model;
-use crate::report;
-use anyhow::{Result, bail, ensure};
-use microtome_plan::{Element, Manifest, ModelType, PlanBuf, Port, Task, encode};
+use crate::report::{self, grouped};
+use anyhow::{Result, ensure};
+use microtome_plan::{Element, ModelType};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -32,13 +33,19 @@ struct Json {
     equal: bool,
     max_abs_diff: f64,
     first_difference: Option<Difference>,
+    outputs: Vec<Output>,
 }
 
-/// The first step whose output two executors do not agree on.
+/// One output of one executor, compared with the first executor's.
 #[derive(Serialize)]
-struct Difference {
-    op: String,
-    index: usize,
+struct Output {
+    backend: String,
+    output: String,
+    max_abs_diff: f64,
+    /// The same in steps of the output's scale, where it is quantized.
+    max_lsb: Option<f64>,
+    values: usize,
+    values_that_differ: usize,
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
@@ -50,53 +57,104 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let samples = samples(&model, &args.input)?;
     let on = |name: &Name| executor::run(*name, &model, &samples, args.firmware.clone());
     let first = on(&args.backends[0])?;
-    let heads = [
-        "executor",
-        "output",
-        "largest difference",
-        "values that differ",
-    ];
-    let mut table = report::table(heads, 2);
-    let mut max_abs_diff = 0.0_f64;
+    let mut outputs = Vec::new();
     let mut unequal = None;
     for name in &args.backends[1..] {
-        let other = on(name)?;
-        for ((output, a), (_, b)) in first.outputs.iter().zip(&other.outputs) {
-            let (largest, count) = difference(a, b)?;
-            table.add_row([
-                &name.to_string(),
-                output,
-                &largest.to_string(),
-                &count.to_string(),
-            ]);
-            max_abs_diff = max_abs_diff.max(largest);
-            if count > 0 {
-                unequal.get_or_insert(*name);
-            }
+        let compared = compare(&model, *name, &first, &on(name)?)?;
+        if compared.iter().any(|output| output.values_that_differ > 0) {
+            unequal.get_or_insert(*name);
         }
+        outputs.extend(compared);
     }
+    let search = Search {
+        model: &model,
+        samples: &samples,
+        firmware: args.firmware.clone(),
+    };
     let first_difference = match unequal {
-        Some(name) => first_difference(&model, &samples, [args.backends[0], name], args)?,
+        Some(name) => search.first_difference(args.backends[0], name)?,
         None => None,
     };
+    let largest = outputs.iter().map(|output| output.max_abs_diff);
+    let result = Json {
+        backends: args.backends.iter().map(Name::to_string).collect(),
+        equal: unequal.is_none(),
+        max_abs_diff: largest.fold(0.0, f64::max),
+        first_difference,
+        outputs,
+    };
     if json {
-        return report::json(&Json {
-            backends: args.backends.iter().map(Name::to_string).collect(),
-            equal: unequal.is_none(),
-            max_abs_diff,
-            first_difference,
-        });
+        return report::json(&result);
     }
     println!(
         "compared with {}, {} samples",
         args.backends[0],
         samples.len()
     );
-    println!("{table}");
-    if let Some(Difference { op, index }) = first_difference {
-        println!("the first step that differs is {index}, {op}");
-    }
+    print(&result);
     Ok(())
+}
+
+fn print(result: &Json) {
+    let heads = [
+        "executor",
+        "output",
+        "largest difference",
+        "LSB",
+        "values that differ",
+        "of",
+    ];
+    let mut table = report::table(heads, 2);
+    let lsb = |lsb: Option<f64>| lsb.map_or_else(|| "—".to_owned(), |lsb| format!("{lsb:.2}"));
+    for output in &result.outputs {
+        table.add_row([
+            output.backend.clone(),
+            output.output.clone(),
+            output.max_abs_diff.to_string(),
+            lsb(output.max_lsb),
+            grouped(output.values_that_differ),
+            grouped(output.values),
+        ]);
+    }
+    println!("{table}");
+    if let Some(first) = &result.first_difference {
+        let so_far = match (first.max_abs_diff, first.max_lsb) {
+            (_, Some(lsb)) => format!(", by {lsb:.2} LSB"),
+            (Some(off), None) => format!(", by {off}"),
+            (None, None) => String::new(),
+        };
+        let rounding = if first.within_tolerance {
+            "; no step is off by more than rounding"
+        } else {
+            ""
+        };
+        let Difference { index, op, .. } = first;
+        println!("the first step that differs is {index}, {op}{so_far}{rounding}");
+    }
+}
+
+/// Each output of `other`, the executor called `name`, compared with that of `first`.
+fn compare(model: &Model, name: Name, first: &Ran, other: &Ran) -> Result<Vec<Output>> {
+    let plan = model.plan.plan();
+    let mut compared = Vec::new();
+    let pairs = first.outputs.iter().zip(&other.outputs);
+    for (port, ((output, a), (_, b))) in plan.manifest().outputs.iter().zip(pairs) {
+        let (largest, count) = difference(a, b)?;
+        let max_lsb = match (port.element, port.model_type) {
+            (Element::I8, ModelType::F32) => Some(largest / f64::from(port.scale)),
+            (Element::I8, ModelType::I8 | ModelType::U8) => Some(largest),
+            _ => None,
+        };
+        compared.push(Output {
+            backend: name.to_string(),
+            output: output.clone(),
+            max_abs_diff: largest,
+            max_lsb,
+            values: a.shape().iter().product(),
+            values_that_differ: count,
+        });
+    }
+    Ok(compared)
 }
 
 /// The largest difference of two outputs, and how many values differ.
@@ -114,67 +172,4 @@ fn difference(a: &Array, b: &Array) -> Result<(f64, usize)> {
         .map(|(a, b)| (a - b).abs())
         .filter(|&d| d != 0.0);
     Ok(differences.fold((0.0, 0), |(largest, count), d| (d.max(largest), count + 1)))
-}
-
-/// Runs ever longer beginnings of the plan on both executors. tract runs no plan, so there is no
-/// telling where it departs.
-fn first_difference(
-    model: &Model,
-    samples: &[Sample],
-    names: [Name; 2],
-    args: &Args,
-) -> Result<Option<Difference>> {
-    if names.iter().any(|name| matches!(name, Name::Tract)) {
-        return Ok(None);
-    }
-    let plan = model.plan.plan();
-    for (index, step) in plan.steps().enumerate() {
-        let beginning = Model {
-            plan: beginning(&model.plan, index)?,
-            source: None,
-        };
-        let on = |name| executor::run(name, &beginning, samples, args.firmware.clone());
-        if on(names[0])?.outputs != on(names[1])?.outputs {
-            return Ok(Some(Difference {
-                op: step.name.to_owned(),
-                index,
-            }));
-        }
-    }
-    Ok(None)
-}
-
-/// The plan up to and with step `last`, whose first result becomes the only output.
-fn beginning(whole: &PlanBuf, last: usize) -> Result<PlanBuf> {
-    let plan = whole.plan();
-    let steps: Vec<_> = plan.steps().take(last + 1).collect();
-    let step = &steps[last];
-    let extents = step.op.operator().outputs();
-    let (Some(&at), Some(extent)) = (step.outputs.first(), extents.first()) else {
-        bail!("step {last} has no result");
-    };
-    let model_type = match extent.element {
-        Element::I8 => ModelType::I8,
-        Element::I32 => ModelType::I32,
-        Element::F32 => ModelType::F32,
-        Element::I16 => bail!("step {last} has a result of int16"),
-    };
-    let output = Port {
-        name: step.name,
-        at,
-        dims: [extent.len].into_iter().collect(),
-        order: [0].into_iter().collect(),
-        model_type,
-        element: extent.element,
-        scale: step.scale,
-        zero: 0,
-    };
-    let manifest = Manifest {
-        steps: steps.len(),
-        outputs: [output].into_iter().collect(),
-        task: Task::Raw,
-        cascade: None,
-        ..plan.manifest().clone()
-    };
-    Ok(PlanBuf::new(&encode(&manifest, &steps, plan.constants()))?)
 }

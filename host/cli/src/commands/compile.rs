@@ -2,6 +2,7 @@
 
 use crate::commands::quantization;
 use crate::commands::run::hex;
+use crate::inspection::Node;
 use crate::model::{How, Model, Source};
 use crate::report::{self, grouped};
 use anyhow::{Context, Result};
@@ -51,13 +52,6 @@ struct Json {
     nodes: Vec<Node>,
     notes: Vec<String>,
     quantization: Option<quantization::Json>,
-}
-
-#[derive(Serialize)]
-struct Node {
-    node: String,
-    op: String,
-    fate: String,
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
@@ -117,11 +111,6 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
 }
 
 fn to_json(args: &Args, model: &Model, source: &Source, target: String) -> Json {
-    let nodes = source.report.nodes.iter().map(|node| Node {
-        node: node.name.clone(),
-        op: node.op.clone(),
-        fate: node.fate.to_string(),
-    });
     Json {
         model: model.name(),
         output: args.output.clone(),
@@ -131,7 +120,7 @@ fn to_json(args: &Args, model: &Model, source: &Source, target: String) -> Json 
         arena_bytes: model.plan.plan().manifest().arena_bytes,
         arena_lower_bound_bytes: source.report.arena_lower_bound_bytes,
         plan_bytes: model.plan.bytes().len(),
-        nodes: nodes.collect(),
+        nodes: source.report.nodes.iter().map(Node::from).collect(),
         notes: source
             .report
             .notes

@@ -116,6 +116,17 @@ pub(crate) fn lower<E: From<Unsupported>>(
     })
 }
 
+/// Whether a step of `plan` has a program; it takes no GPU to tell.
+pub fn has_program(plan: &Plan<'_>, step: &Step<'_>) -> bool {
+    let writes = step.output();
+    let job = Job {
+        sample_words: plan.manifest().arena_bytes.div_ceil(WORD_BYTES) as u32,
+        output_at: writes.start as u32,
+        output_len: writes.len() as u32,
+    };
+    dispatch(step, job, plan, &mut Vec::new()).is_some()
+}
+
 /// A step whose operator, or a form of it, has no program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unsupported {

@@ -5,6 +5,7 @@
 //! for the shapes and values that its analysis infers, and for no rewriting of the model. That is
 //! ours: `rewrite` brings other spellings to ONNX's operators and the QDQ format.
 
+mod analysis;
 mod by_value;
 mod extremum;
 mod faults;
@@ -17,6 +18,9 @@ pub mod source;
 mod tensor;
 mod tflite;
 mod weights;
+
+pub use rewrite::rewritten;
+pub use tflite::translated;
 
 use crate::error::{CompileError, Format};
 use crate::tensor::Tensor;

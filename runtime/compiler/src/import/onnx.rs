@@ -6,7 +6,7 @@ use super::source::{
     Attribute, Attributes, Became, Element, Elements, SourceModel, SourceNode, SourceValue,
     ValueId, origin_of,
 };
-use super::{formats, weights};
+use super::{analysis, formats, weights};
 use crate::error::{CompileError, Format, Refusal};
 use crate::tensor::Tensor;
 use std::collections::{HashMap, HashSet};
@@ -162,13 +162,21 @@ impl File {
 }
 
 fn is_standard(node: &pb::NodeProto) -> bool {
-    matches!(&*node.domain, "" | "ai.onnx")
+    matches!(&*node.domain, "" | "ai.onnx" | "ai.onnx.ml")
 }
 
 fn shape(info: &pb::ValueInfoProto) -> Option<&pb::TensorShapeProto> {
     match info.r#type.as_ref()?.value.as_ref()? {
         pb::type_proto::Value::TensorType(tensor) => tensor.shape.as_ref(),
     }
+}
+
+/// Whether the file states float32.
+fn is_float(info: &pb::ValueInfoProto) -> bool {
+    use pb::type_proto::Value::TensorType;
+    let stated = info.r#type.as_ref().and_then(|it| it.value.as_ref());
+    let float = pb::tensor_proto::DataType::Float as i32;
+    matches!(stated, Some(TensorType(tensor)) if tensor.elem_type == float)
 }
 
 fn batch_name(shape: &pb::TensorShapeProto) -> Option<String> {
@@ -272,13 +280,12 @@ pub(super) fn analyse(file: &File) -> Result<ParseResult, CompileError> {
 }
 
 fn infer(parsed: &mut ParseResult) -> Result<(), CompileError> {
-    let analysed = parsed.model.analyse(false);
-    analysed.map_err(|error| unreadable(format!("{error:#}")))?;
-    Ok(())
+    let analysed = analysis::analyse(&mut parsed.model);
+    analysed.map_err(|error| unreadable(format!("{error:#}")))
 }
 
-/// Gives the values whose shapes tract did not find those that the file states; whether there
-/// were any.
+/// Gives the values whose shapes tract did not find those that the file states, with their type;
+/// whether there were any.
 fn state_shapes(parsed: &mut ParseResult, file: &File) -> Result<bool, CompileError> {
     let graph = file.proto.graph.iter();
     let infos = graph.flat_map(|graph| graph.value_info.iter().chain(&graph.output));
@@ -295,6 +302,9 @@ fn state_shapes(parsed: &mut ParseResult, file: &File) -> Result<bool, CompileEr
             && let Some(dims) = shape(info).and_then(|shape| fixed(shape, &file.batch_names))
         {
             fact.shape = ShapeFactoid::from(dims);
+            if fact.datum_type.concretize().is_none() && is_float(info) {
+                fact.datum_type = f32::datum_type().into();
+            }
             let set = parsed.model.set_outlet_fact(outlet, fact);
             set.map_err(|error| unreadable(format!("{error:#}")))?;
             any = true;
@@ -590,7 +600,7 @@ mod tests {
             graph: Some(graph),
             ..Default::default()
         };
-        read(&proto.encode_to_vec(), |_| true)
+        read(&proto.encode_to_vec(), |_| true, None, &[])
     }
 
     #[test]

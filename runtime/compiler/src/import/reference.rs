@@ -8,11 +8,12 @@ use super::onnx::{File, Sizes, analyse, guarded, parse};
 use super::{extremum, faults, format_of, quantizer};
 use crate::error::{CompileError, Format, Refusal};
 use crate::tensor::{Tensor, Values, each};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
-use tract_onnx::pb::{self, ModelProto, NodeProto};
+use tract_onnx::pb::{self, GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::bail;
 
@@ -67,11 +68,34 @@ impl TractModel {
     /// When the model is not ONNX, when tract does not read it, does not know an operator, or would
     /// compute it wrongly. Where that depends on the values of inputs, [`Self::run`] says so.
     pub fn load(bytes: &[u8]) -> Result<Self, CompileError> {
+        Self::load_edited(bytes, |_| ())
+    }
+
+    /// Loads the ONNX model in `bytes` as [`Self::load`] does, with those of `values` that its
+    /// nodes make as its only outputs: to look inside.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_showing(bytes: &[u8], values: &[&str]) -> Result<Self, CompileError> {
+        Self::load_edited(bytes, |graph| {
+            let made = graph.node.iter().flat_map(|node| &node.output);
+            let made: HashSet<&str> = made.map(|name| &**name).collect();
+            let shown = values.iter().filter(|&&name| made.contains(name));
+            let shown = shown.map(|&name| ValueInfoProto {
+                name: name.into(),
+                ..Default::default()
+            });
+            graph.output = shown.collect();
+        })
+    }
+
+    fn load_edited(bytes: &[u8], edit: impl FnOnce(&mut GraphProto)) -> Result<Self, CompileError> {
         let format = format_of(bytes);
         if format != Format::Onnx {
             return Err(CompileError::TractFormat { format });
         }
-        let file = guarded(|| parse(bytes, Sizes::Any, &[]))?;
+        let mut file = guarded(|| parse(bytes, Sizes::Any, &[]))?;
+        file.proto.graph.as_mut().map(edit);
         let registered = tract_onnx::onnx().op_register.0;
         // tract itself looks at names alone, whatever their domain.
         let knows = |node: &NodeProto| {

@@ -32,9 +32,11 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
 }
 
 /// Factor and summand of each channel.
-struct Affine {
-    factors: Vec<f64>,
-    summands: Vec<f64>,
+pub(super) struct Affine {
+    /// The factors.
+    pub factors: Vec<f64>,
+    /// The summands.
+    pub summands: Vec<f64>,
 }
 
 fn affine(cx: &Lowering<'_>, node: &SourceNode, channels: usize) -> Result<Affine, Refusal> {
@@ -123,7 +125,7 @@ impl Affine {
 
     /// A depthwise convolution of `pixels` pixels, whose int8 weights are the factors to within
     /// float's precision: each has a scale of its own.
-    fn convolution(self, pixels: usize) -> Convolution {
+    pub(super) fn convolution(self, pixels: usize) -> Convolution {
         const LARGEST: i8 = 127;
         let quantized = |&factor: &f64| {
             let value = match factor {

@@ -21,6 +21,7 @@ mod expand;
 mod gather;
 mod identity;
 mod max_pool;
+mod ml;
 mod norm;
 mod one_hot;
 mod operand;
@@ -44,9 +45,10 @@ mod window;
 
 use crate::error::{CompileError, Refusal};
 use crate::graph::{EdgeId, Graph, Kind, Layout, Node, NodeId, Op};
-use crate::import::source::{SourceModel, SourceNode, ValueId, origin_of};
-use crate::report::{Fate, NodeReport, by_origin};
-use operand::{Activation, Binding};
+use crate::import::source::{Element, SourceModel, SourceNode, ValueId, origin_of};
+use crate::report::{EdgeValue, Fate, NodeReport, by_origin};
+use microtome_plan::ModelType;
+use operand::{Activation, Binding, Stage};
 use std::collections::HashMap;
 
 type Lower = fn(&mut Lowering<'_>, &SourceNode) -> Result<Fate, Refusal>;
@@ -188,6 +190,12 @@ const LOWERINGS: &[(&str, Lower)] = &[
     ("Upsample", resize::lower),
     ("Where", elementwise::lower_where),
     ("Xor", elementwise::lower_binary),
+    ("LinearClassifier", ml::lower_classifier),
+    ("LinearRegressor", ml::lower_regressor),
+    ("Scaler", ml::lower_scaler),
+    ("Normalizer", ml::lower_normalizer),
+    ("TreeEnsembleClassifier", ml::lower_tree_classifier),
+    ("TreeEnsembleRegressor", ml::lower_tree_regressor),
 ];
 
 /// Operators that only compute on constants and shapes; import has their values.
@@ -199,6 +207,16 @@ const FOLDED: &[&str] = &[
     "Shape",
     "Size",
 ];
+
+/// The names of all operators that have a lowering.
+pub fn lowered() -> impl Iterator<Item = &'static str> {
+    LOWERINGS.iter().map(|&(name, _)| name)
+}
+
+/// The names of all operators that are known where they compute on constants and shapes alone.
+pub fn folded() -> impl Iterator<Item = &'static str> {
+    FOLDED.iter().copied()
+}
 
 /// Whether an ONNX operator can become part of a plan.
 pub fn knows(op: &str) -> bool {
@@ -217,6 +235,9 @@ pub struct Lowered {
     pub graph: Graph,
     /// One report an operator of the file, in its order; steps are indices of the graph's nodes.
     pub nodes: Vec<NodeReport>,
+    /// The tensors of the file that edges of the graph are, in the order of the nodes that make
+    /// them.
+    pub values: Vec<EdgeValue>,
 }
 
 /// Lowers every operator that an output depends on.
@@ -236,8 +257,10 @@ pub fn lower(source: &SourceModel) -> Result<Lowered, CompileError> {
         };
         fates.push(fate);
     }
+    let values = lowering.edge_values();
     lowering.bind_outputs()?;
     Ok(Lowered {
+        values,
         graph: lowering.graph,
         nodes: by_origin(&source.origins, &fates),
     })
@@ -440,6 +463,32 @@ impl<'a> Lowering<'a> {
                 value: self.source.value(value).name.clone(),
             }),
         }
+    }
+
+    fn edge_values(&self) -> Vec<EdgeValue> {
+        let outputs = self.source.nodes.iter().flat_map(|node| &node.outputs);
+        let value = |&id: &ValueId| {
+            let Some(Binding::Activation(activation)) = &self.bindings[id.0] else {
+                return None;
+            };
+            let edge = self.graph.edge(activation.edge);
+            let source = self.source.value(id);
+            let model_type = match (activation.stage, edge.kind) {
+                (Stage::Quantized, _) if source.element == Element::U8 => ModelType::U8,
+                (Stage::Quantized, _) => ModelType::I8,
+                (Stage::Real, Kind::Real) => ModelType::F32,
+                (Stage::Real, Kind::Integer) => ModelType::I32,
+                (Stage::Real, Kind::Truth) => ModelType::Bool,
+                (Stage::Real, Kind::Fixed) => return None,
+            };
+            (activation.layout.len() == edge.len).then(|| EdgeValue {
+                name: source.name.clone(),
+                edge: activation.edge,
+                layout: activation.layout.clone(),
+                model_type,
+            })
+        };
+        outputs.flatten().filter_map(value).collect()
     }
 
     fn bind(&mut self, value: ValueId, activation: Activation) {

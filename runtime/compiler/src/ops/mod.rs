@@ -30,6 +30,7 @@ pub mod resample;
 pub mod scatter;
 pub mod select;
 pub mod softmax;
+pub mod tree;
 pub mod trilu;
 pub mod unary;
 pub mod view;
@@ -219,6 +220,7 @@ operators! {
     Select(select::Select),
     Softmax(softmax::Softmax),
     TopK(along::TopK),
+    Trees(tree::Trees),
     Trilu(trilu::Trilu),
     Unary(unary::Unary),
 }

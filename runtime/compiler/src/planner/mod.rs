@@ -7,6 +7,8 @@
 pub mod bound;
 mod lifetimes;
 mod offsets;
+#[cfg(test)]
+mod tests;
 
 use crate::select::KernelGraph;
 pub use lifetimes::{Buffer, Lifetimes};

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod onnx;
+pub mod random;
 
 use microtome_compiler::{Compiled, Options, compile};
 use microtome_exec::Executor;

@@ -59,6 +59,11 @@ const RULES: &[(&str, Rule)] = &[
     ),
 ];
 
+/// The names of all operators that become others.
+pub fn rewritten() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|&(name, _)| name)
+}
+
 /// What became of a file's nodes.
 #[derive(Debug, Default)]
 pub struct Rewritten {

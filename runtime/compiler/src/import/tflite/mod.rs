@@ -16,6 +16,8 @@ mod ops;
 mod schema;
 mod translation;
 
+pub use ops::translated;
+
 use super::source::SourceModel;
 use crate::error::CompileError;
 use flatbuffer::File;

@@ -53,8 +53,9 @@ pub(super) fn lower(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate, Re
     }
     cx.require_kind(node, 0, &input, &[Kind::Real])?;
     if let Some(resize) = image(cx, &sampling, &input, &dims, &axes) {
-        let layout = Layout::channels_last(&dims);
-        return cx.add_node(node, resize, &[&input], layout);
+        let order = Layout::channels_last(&input.layout.dims);
+        let input = cx.laid_out(node, input, &order)?;
+        return cx.add_node(node, resize, &[&input], Layout::channels_last(&dims));
     }
     let outside = sampling.outside as f32;
     steps(cx, node, input, &axes, |_, around, taps| {
@@ -249,7 +250,7 @@ fn steps(
     Ok(fate)
 }
 
-/// The resize of a quantized image, channels last, if the kernel can do it.
+/// The resize of a quantized image if the kernel can do it, which reads it channels last.
 fn image(
     cx: &Lowering<'_>,
     sampling: &Sampling,
@@ -259,8 +260,7 @@ fn image(
 ) -> Option<ResizeLinear> {
     let in_dims = &input.layout.dims;
     let fits = cx.graph.edge(input.edge).quantization.is_some()
-        && matches!(sampling.method, Method::Linear)
-        && input.layout.same_memory(&Layout::channels_last(in_dims));
+        && matches!(sampling.method, Method::Linear);
     let of = |axis: usize| {
         let found = axes.iter().find(|(it, _)| *it == axis);
         found.map_or_else(

@@ -92,6 +92,11 @@ const TRANSLATORS: &[(&str, Translate)] = &[
     ("UNPACK", shape::unpack),
 ];
 
+/// The names of all operators that have a translation.
+pub fn translated() -> impl Iterator<Item = &'static str> {
+    TRANSLATORS.iter().map(|&(name, _)| name)
+}
+
 /// The translator of the operator of that code.
 pub fn translator(code: i32) -> Option<Translate> {
     let name = OPERATORS.get(usize::try_from(code).ok()?)?;
