@@ -1,7 +1,7 @@
 //! Bias correction: what rounding adds to the mean of an output channel is taken from its bias.
 
 use super::groups::Groups;
-use super::measure::Judge;
+use super::measure::{Judge, Marks};
 use super::samples::Arranged;
 use super::trace::Runnable;
 use crate::error::CompileError;
@@ -68,8 +68,8 @@ pub(super) fn correct(
     float: &Runnable,
     judge: &Judge,
     samples: &Arranged,
-    mut score: f64,
-) -> Result<(Vec<usize>, f64), CompileError> {
+    mut score: Marks,
+) -> Result<(Vec<usize>, Marks), CompileError> {
     let sites = sites(template, groups);
     let bounds: Vec<Bounds> = template.edges.iter().map(|edge| edge.bounds).collect();
     let wanted = means(float, samples, &sites, &bounds);
@@ -85,7 +85,7 @@ pub(super) fn correct(
         let before = template.nodes[site.node].op.clone();
         shift(&mut template.nodes[site.node].op, &wanted[index], &found[0]);
         match judge.score_of(template, groups, quantizations) {
-            Ok(better) if better > score => {
+            Ok(better) if better.beats(score, 0.0) => {
                 score = better;
                 corrected.push(site.node);
             }
@@ -116,7 +116,7 @@ fn means(runnable: &Runnable, samples: &Arranged, sites: &[Site], bounds: &[Boun
         || -> (usize, Vec<Means>) { (0, sites.iter().map(|it| Means::new(it.channels)).collect()) };
     let traced = runnable.trace(samples, start, |(seen, means), edge, values| {
         if let Some(at) = sites.iter().position(|site| site.edge == edge) {
-            means[at].add(values, bounds[edge.0]);
+            means[at].add(&values.reals(), bounds[edge.0]);
             *seen += 1;
         }
         if *seen == sites.len() {

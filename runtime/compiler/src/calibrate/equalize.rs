@@ -147,7 +147,7 @@ pub(super) fn factors(float: &Runnable, samples: &Arranged, chains: &[Chain]) ->
         |largest, edge, values| {
             if let Some(&Some(chain)) = chain_of.get(edge.0) {
                 let channels = chains[chain].channels;
-                for pixel in values.chunks_exact(channels) {
+                for pixel in values.reals().chunks_exact(channels) {
                     for (largest, value) in largest[chain].iter_mut().zip(pixel) {
                         *largest = largest.max(value.abs());
                     }

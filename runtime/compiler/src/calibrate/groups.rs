@@ -10,6 +10,8 @@ pub(super) struct Groups {
     pub of_edge: Vec<Option<usize>>,
     /// The quantization of each group where an operator knows it.
     pub fixed: Vec<Option<Quantization>>,
+    /// Whether an input of the model is in each group.
+    pub is_input: Vec<bool>,
     /// The nodes on real numbers that have no integer form.
     pub float_nodes: Vec<usize>,
 }
@@ -49,8 +51,10 @@ impl Groups {
                 graph: &different,
                 node,
             };
-            // A mean or maximum keeps what it reads; a choice is only made among equals.
-            if op.keeps_quantization() || !op.has_integer(&around) {
+            // A mean or maximum keeps what it reads; a choice is only made among equals; operands that
+            // lie in one result are better rounded once.
+            let alike = op.keeps_quantization() || op.aligns_quantization();
+            if alike || !op.has_integer(&around) {
                 for pair in real.windows(2) {
                     sets.join(pair[0].0, pair[1].0);
                 }
@@ -85,6 +89,7 @@ impl Groups {
         let mut groups = Self {
             of_edge: vec![None; count],
             fixed: Vec::new(),
+            is_input: Vec::new(),
             float_nodes,
         };
         let mut group_of_root = vec![None; count];
@@ -95,10 +100,13 @@ impl Groups {
             }
             let group = *group_of_root[root].get_or_insert_with(|| {
                 groups.fixed.push(None);
+                groups.is_input.push(false);
                 groups.fixed.len() - 1
             });
             groups.of_edge[edge] = Some(group);
             groups.fixed[group] = groups.fixed[group].or(fixed[edge]);
+            let is_input = graph.inputs.iter().any(|port| port.edge.0 == edge);
+            groups.is_input[group] |= is_input;
         }
         groups
     }

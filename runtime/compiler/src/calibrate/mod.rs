@@ -34,21 +34,27 @@ pub use samples::{Sample, Samples, Truth};
 use crate::error::CompileError;
 use crate::graph::{EdgeId, Graph, Kind, Op};
 use crate::ops::convolution::Weights;
-use equalize::Chain;
 use groups::Groups;
 use measure::Judge;
 use samples::Arranged;
 use search::Choice;
+use std::collections::VecDeque;
 use trace::Runnable;
 
 /// Multiply–accumulates that the search may spend.
 const SEARCH_MACS: usize = 40_000_000_000;
-/// Samples with which the search measures.
-const SEARCH_SAMPLES: usize = 64;
-/// Fewest and most runs over the samples that the search makes.
+/// Multiply–accumulates of one run over the samples with which the search measures.
+const RUN_MACS: usize = 100_000_000;
+/// Fewest and most of those samples.
+const SEARCH_SAMPLES: (usize, usize) = (8, 64);
+/// Fewest and most runs over them.
 const TRIES: (usize, usize) = (24, 600);
-/// How far channels are equalized: not at all, in part, wholly.
-const SHARES: [f64; 3] = [0.0, 0.5, 1.0];
+/// Runs that a graph with other channels costs.
+const CANDIDATE_TRIES: usize = 7;
+/// Least gain in decibels for which channels are equalized.
+const GAIN_LEAST: f64 = 0.05;
+/// How far channels are equalized: in part, wholly, not at all.
+const SHARES: [f64; 3] = [0.5, 1.0, 0.0];
 
 /// The int8 graph of `graph`, which is float, by `samples`.
 ///
@@ -61,13 +67,14 @@ pub(crate) fn calibrate(
 ) -> Result<(Graph, QuantizationReport), CompileError> {
     require_float(graph)?;
     let all = Arranged::new(samples, graph)?;
-    let few = all.spread(SEARCH_SAMPLES);
     let float = Runnable::new(graph)?;
-    let judge = Judge::new(&float, few.clone());
-    let (mut candidate, chains_equalized) = equalized(graph, &all, &few, &judge)?;
-    let run_macs = float.macs().max(1).saturating_mul(few.0.len());
-    let mut tries = (SEARCH_MACS / run_macs).clamp(TRIES.0, TRIES.1);
-    candidate.search(&few, &judge, &mut tries)?;
+    let macs = float.macs().max(1);
+    let few = all.spread((RUN_MACS / macs).clamp(SEARCH_SAMPLES.0, SEARCH_SAMPLES.1));
+    let judge = Judge::new(graph, &float, few.clone());
+    let tries = SEARCH_MACS / macs.saturating_mul(few.0.len());
+    let mut tries = tries.clamp(TRIES.0, TRIES.1);
+    let (scaled, chains_equalized) = equalized(graph, &few, &judge, &mut tries)?;
+    let mut candidate = Candidate::new(scaled, &all, &judge)?;
     let biases_corrected = candidate.correct(&few, &judge)?;
     candidate.search(&few, &judge, &mut tries)?;
     let (quantized, mut report) = candidate.report(samples, &all)?;
@@ -217,9 +224,9 @@ impl Candidate {
         let accuracy = match &samples.truth {
             None => None,
             Some(truth) => {
-                let float = self.runnable.outputs(all);
-                let int8 = Runnable::new(&quantized)?.outputs(all);
                 let port = &quantized.outputs[0];
+                let float = self.runnable.values(all, &[port.edge]);
+                let int8 = Runnable::new(&quantized)?.values(all, &[port.edge]);
                 Some(accuracy::accuracy(truth, port, &float, &int8)?)
             }
         };
@@ -246,48 +253,52 @@ fn is_read_or_made(graph: &Graph, edge: EdgeId) -> bool {
     is_input || graph.edge(edge).producer.is_some()
 }
 
-/// The best of `graph` with its channels equalized by one of [`SHARES`], then without single
-/// chains of that; and how many chains are equalized.
+/// The best of `graph` with its channels equalized by one of [`SHARES`], then with another share
+/// for single chains while `tries` are left; and how many chains are equalized.
 fn equalized(
     graph: &Graph,
-    all: &Arranged,
-    few: &Arranged,
+    samples: &Arranged,
     judge: &Judge,
-) -> Result<(Candidate, usize), CompileError> {
+    tries: &mut usize,
+) -> Result<(Graph, usize), CompileError> {
     let chains = equalize::chains(graph);
-    let plain = Candidate::new(graph.clone(), all, judge)?;
-    let factors = equalize::factors(&plain.runnable, few, &chains);
-    let with = |shares: &[f64]| {
-        let mut scaled = graph.clone();
-        for ((chain, factors), &share) in chains.iter().zip(&factors).zip(shares) {
-            equalize::scale(&mut scaled, chain as &Chain, factors, share);
+    let mut best = Candidate::new(graph.clone(), samples, judge)?;
+    let factors = equalize::factors(&best.runnable, samples, &chains);
+    let mut shares = vec![0.0; chains.len()];
+    let whole = SHARES.iter().map(|&share| vec![share; chains.len()]);
+    let mut plans: VecDeque<Vec<f64>> = whole.collect();
+    let single = (0..chains.len()).flat_map(|chain| SHARES.map(|share| (chain, share)));
+    let mut single = single.collect::<VecDeque<(usize, f64)>>();
+    while !chains.is_empty() {
+        let tried = match (plans.pop_front(), single.pop_front()) {
+            (Some(tried), None) => tried,
+            (Some(tried), Some(next)) => {
+                single.push_front(next);
+                tried
+            }
+            (None, Some((chain, share))) => {
+                let mut tried = shares.clone();
+                tried[chain] = share;
+                tried
+            }
+            (None, None) => break,
+        };
+        if tried == shares {
+            continue;
         }
-        Candidate::new(scaled, all, judge)
-    };
-    let (mut best, mut shares) = (plain, vec![0.0; chains.len()]);
-    if chains.is_empty() {
-        return Ok((best, 0));
-    }
-    for share in SHARES.into_iter().filter(|&share| share > 0.0) {
-        let tried = vec![share; chains.len()];
-        let candidate = with(&tried)?;
-        if candidate.choice.score > best.choice.score {
+        let Some(left) = tries.checked_sub(CANDIDATE_TRIES) else {
+            break;
+        };
+        *tries = left;
+        let mut scaled = graph.clone();
+        for ((chain, factors), &share) in chains.iter().zip(&factors).zip(&tried) {
+            equalize::scale(&mut scaled, chain, factors, share);
+        }
+        let candidate = Candidate::new(scaled, samples, judge)?;
+        if candidate.choice.score.beats(best.choice.score, GAIN_LEAST) {
             (best, shares) = (candidate, tried);
         }
     }
-    for chain in 0..chains.len() {
-        for share in SHARES {
-            let mut tried = shares.clone();
-            if tried[chain] == share {
-                continue;
-            }
-            tried[chain] = share;
-            let candidate = with(&tried)?;
-            if candidate.choice.score > best.choice.score {
-                (best, shares) = (candidate, tried);
-            }
-        }
-    }
     let count = shares.iter().filter(|&&share| share > 0.0).count();
-    Ok((best, count))
+    Ok((best.float, count))
 }

@@ -23,7 +23,7 @@ pub(super) fn ranges(
     let start = || vec![Some(Range::ZERO); count];
     let traced = float.trace(samples, start, |ranges, edge, values| {
         if let Some(range) = ranges.get_mut(edge.0) {
-            *range = range.and_then(|range| range.with(values));
+            *range = range.and_then(|range| range.with(&values.reals()));
         }
         ControlFlow::Continue(())
     });
@@ -71,7 +71,7 @@ pub(super) fn histograms(
             || empty.clone(),
             |histograms, edge, values| {
                 if let Some(&Some(group)) = groups.of_edge.get(edge.0) {
-                    histograms[group].add(values);
+                    histograms[group].add(&values.reals());
                 }
                 ControlFlow::Continue(())
             },

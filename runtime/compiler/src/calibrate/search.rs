@@ -2,7 +2,7 @@
 //! group, whatever brings the model's outputs nearer to the float model's.
 
 use super::groups::Groups;
-use super::measure::Judge;
+use super::measure::{Judge, Marks};
 use super::range::{Histogram, METHODS, Method, Range};
 use crate::error::CompileError;
 use crate::graph::{Graph, Quantization};
@@ -13,8 +13,8 @@ pub(super) struct Choice {
     pub ranges: Vec<(Method, Range)>,
     /// The model-wide method that the search began with.
     pub base: Method,
-    /// Mean signal-to-noise ratio of the outputs, in decibels.
-    pub score: f64,
+    /// How near the model is with them.
+    pub score: Marks,
 }
 
 impl Choice {
@@ -40,15 +40,18 @@ pub(super) fn by_method(
     let mut best: Option<Choice> = None;
     let mut refused = None;
     for base in METHODS {
-        let ranges = histograms.iter().zip(&groups.fixed);
-        let choose = |(histogram, fixed): (&Histogram, &Option<Quantization>)| match fixed {
-            Some(_) => (Method::Fixed, histogram.range(Method::Fixed)),
-            None => (base, histogram.range(base)),
+        let choose = |(group, histogram): (usize, &Histogram)| {
+            let method = match groups.fixed[group] {
+                Some(_) => Method::Fixed,
+                None if groups.is_input[group] => Method::MinMax,
+                None => base,
+            };
+            (method, histogram.range(method))
         };
         let mut choice = Choice {
-            ranges: ranges.map(choose).collect(),
+            ranges: histograms.iter().enumerate().map(choose).collect(),
             base,
-            score: 0.0,
+            score: Marks::default(),
         };
         match judge.score_of(template, groups, &choice.quantizations(groups)) {
             Ok(score) => choice.score = score,
@@ -57,7 +60,10 @@ pub(super) fn by_method(
                 continue;
             }
         }
-        if best.as_ref().is_none_or(|best| choice.score > best.score) {
+        if best
+            .as_ref()
+            .is_none_or(|best| choice.score.mean() > best.score.mean())
+        {
             best = Some(choice);
         }
     }
@@ -68,8 +74,8 @@ pub(super) fn by_method(
     }
 }
 
-/// Least gain of the score, in decibels, for which a group's range is moved: less is chance.
-const GAIN_LEAST: f64 = 0.02;
+/// Least gain in decibels for which a group's range is moved.
+const GAIN_LEAST: f64 = 0.05;
 
 /// Moves the ranges of single groups, in `order`, while the score grows and `tries` are left.
 pub(super) fn by_group(
@@ -82,7 +88,8 @@ pub(super) fn by_group(
     choice: &mut Choice,
 ) {
     for &group in order {
-        if groups.fixed[group].is_some() {
+        // The samples are few of all inputs that will come: what they showed is never cut.
+        if groups.fixed[group].is_some() || groups.is_input[group] {
             continue;
         }
         let mut candidates: Vec<(Method, Range)> = METHODS
@@ -111,7 +118,7 @@ pub(super) fn by_group(
             moved.ranges[group] = candidate;
             let score = judge.score_of(template, groups, &moved.quantizations(groups));
             if let Ok(score) = score
-                && score > choice.score + GAIN_LEAST
+                && score.beats(choice.score, GAIN_LEAST)
             {
                 moved.score = score;
                 *choice = moved;

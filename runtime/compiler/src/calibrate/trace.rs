@@ -51,29 +51,27 @@ impl Runnable {
         &self,
         samples: &Arranged,
         start: impl Fn() -> S + Sync,
-        visit: impl Fn(&mut S, EdgeId, &[f32]) -> ControlFlow<()> + Sync,
+        visit: impl Fn(&mut S, EdgeId, Values<'_>) -> ControlFlow<()> + Sync,
     ) -> Vec<S> {
         self.share_out(samples, |executor, sample| {
             let mut state = start();
-            self.run(executor, sample, &mut |edge, values: &[f32]| {
+            self.run(executor, sample, &mut |edge, values: Values<'_>| {
                 visit(&mut state, edge, values)
             });
             state
         })
     }
 
-    /// The real numbers of each output for each sample, in the arena's order.
-    pub fn outputs(&self, samples: &Arranged) -> Vec<Vec<Vec<f32>>> {
-        self.share_out(samples, |executor, sample| {
-            self.load(executor, sample);
-            executor.run(&mut ());
-            let ports = self.kernels.outputs.iter().enumerate();
-            ports
-                .map(|(index, port)| {
-                    let edge = &self.kernels.edges[port.edge.0];
-                    numbers(edge, executor.output(index))
-                })
-                .collect()
+    /// The real numbers of each of `edges` for each sample, in the arena's order.
+    pub fn values(&self, samples: &Arranged, edges: &[EdgeId]) -> Vec<Vec<Vec<f32>>> {
+        let start = || vec![Vec::new(); edges.len()];
+        self.trace(samples, start, |kept, edge, values| {
+            for (kept, &wanted) in kept.iter_mut().zip(edges) {
+                if wanted == edge {
+                    *kept = values.reals();
+                }
+            }
+            ControlFlow::Continue(())
         })
     }
 
@@ -110,12 +108,13 @@ impl Runnable {
         &self,
         executor: &mut Executor<'_, '_>,
         sample: &Sample,
-        visit: &mut impl FnMut(EdgeId, &[f32]) -> ControlFlow<()>,
+        visit: &mut impl FnMut(EdgeId, Values<'_>) -> ControlFlow<()>,
     ) {
         self.load(executor, sample);
         let mut show = |id: EdgeId, bytes: &[u8]| {
             if self.is_real[id.0] {
-                visit(id, &numbers(&self.kernels.edges[id.0], bytes))
+                let edge = &self.kernels.edges[id.0];
+                visit(id, Values { edge, bytes })
             } else {
                 ControlFlow::Continue(())
             }
@@ -163,17 +162,26 @@ impl Runnable {
     }
 }
 
-/// The real numbers that `bytes` hold; none for what is no real number.
-fn numbers(edge: &KernelEdge, bytes: &[u8]) -> Vec<f32> {
-    match edge.extent.element {
-        Element::F32 => bytemuck::pod_collect_to_vec(bytes),
-        Element::I8 => {
-            let real = |&byte: &u8| {
-                let steps = i32::from(byte.cast_signed()) - i32::from(edge.zero);
-                edge.scale * steps as f32
-            };
-            bytes.iter().map(real).collect()
+/// What an edge of real numbers has become.
+#[derive(Clone, Copy)]
+pub(super) struct Values<'a> {
+    edge: &'a KernelEdge,
+    bytes: &'a [u8],
+}
+
+impl Values<'_> {
+    /// The real numbers, in the arena's order.
+    pub fn reals(self) -> Vec<f32> {
+        match self.edge.extent.element {
+            Element::F32 => bytemuck::pod_collect_to_vec(self.bytes),
+            Element::I8 => {
+                let real = |&byte: &u8| {
+                    let steps = i32::from(byte.cast_signed()) - i32::from(self.edge.zero);
+                    self.edge.scale * steps as f32
+                };
+                self.bytes.iter().map(real).collect()
+            }
+            _ => Vec::new(),
         }
-        _ => Vec::new(),
     }
 }
