@@ -48,6 +48,16 @@ macro_rules! arrays {
                 }
             }
 
+            /// The parts of `len` elements along `axis`.
+            fn cut(&self, axis: usize, len: usize) -> Vec<Self> {
+                match self {
+                    $(Self::$name(array) => array
+                        .axis_chunks_iter(Axis(axis), len)
+                        .map(|part| Self::$name(part.to_owned()))
+                        .collect(),)*
+                }
+            }
+
             /// Writes it to a `.npy` file.
             fn write_npy(&self, path: &Path) -> Result<()> {
                 match self {
@@ -138,12 +148,20 @@ impl Array {
 pub type Sample = Vec<Array>;
 
 /// Reads the samples in the file at `path` for a model's inputs, given by name and axes: one or a
-/// batch. A model of several inputs takes a `.npz` file with an array for each.
-pub fn read_samples(path: &Path, inputs: &[(String, Vec<usize>)]) -> Result<Vec<Sample>> {
+/// batch. A model of several inputs takes a `.npz` file with an array for each. Where the model
+/// `streams`, a sample of more frames than a run takes is cut into runs.
+pub fn read_samples(
+    path: &Path,
+    inputs: &[(String, Vec<usize>)],
+    streams: bool,
+) -> Result<Vec<Sample>> {
     let mut batch: Vec<Sample> = Vec::new();
     for (index, (name, dims)) in inputs.iter().enumerate() {
         let array = read(path, name, inputs.len() == 1)?;
-        let parts = samples(&array, dims).with_context(|| path.display().to_string())?;
+        let parts = match runs(&array, dims).filter(|_| streams) {
+            Some(runs) => runs,
+            None => samples(&array, dims).with_context(|| path.display().to_string())?,
+        };
         if index == 0 {
             batch.resize(parts.len(), Sample::new());
         }
@@ -290,6 +308,28 @@ fn write_npz(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
     }
     file.finish()?;
     Ok(())
+}
+
+/// Cuts sequences, one or a batch, into runs of a model that takes fewer frames at a time: `None`
+/// where `array` is not longer than `dims`, a whole number of times, along one axis.
+fn runs(array: &Array, dims: &[usize]) -> Option<Vec<Array>> {
+    let sample = dims.strip_prefix(&[1])?;
+    let shape = array.shape();
+    let (sequences, first) = match shape.len().checked_sub(sample.len())? {
+        0 => (vec![array.clone()], 0),
+        1 => (array.parts(), 1),
+        _ => return None,
+    };
+    let own = &shape[first..];
+    let longer: Vec<usize> = (0..sample.len())
+        .filter(|&it| own[it] != sample[it])
+        .collect();
+    let &[axis] = &*longer else { return None };
+    let is_whole = sample[axis] > 0 && own[axis].is_multiple_of(sample[axis]);
+    is_whole.then(|| {
+        let cut = sequences.iter().flat_map(|it| it.cut(axis, sample[axis]));
+        cut.collect()
+    })
 }
 
 /// Splits `array` into samples of a model whose input has the axes `dims`: the array is one

@@ -18,10 +18,11 @@ pub fn read(path: &Path, plan: &Plan<'_>) -> Result<Samples> {
     let inputs: Vec<(String, Vec<usize>)> = ports
         .map(|port| (port.name.to_owned(), port.dims.to_vec()))
         .collect();
+    let streams = plan.steps().any(|step| !step.kept().is_empty());
     let mut samples = Samples::default();
     let mut labels = Vec::new();
     for file in files(path)? {
-        let read = array::read_samples(&file, &inputs)?;
+        let read = array::read_samples(&file, &inputs, streams)?;
         let count = read.len();
         for sample in read {
             let elements = sample.iter().map(Array::to_f64s);

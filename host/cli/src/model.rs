@@ -93,6 +93,12 @@ impl Model {
         })
     }
 
+    /// Whether a run goes on where the last one ended.
+    pub fn streams(&self) -> bool {
+        let plan = self.plan.plan();
+        plan.steps().any(|step| !step.kept().is_empty())
+    }
+
     /// The model's name.
     pub fn name(&self) -> String {
         self.plan.plan().manifest().model.to_owned()

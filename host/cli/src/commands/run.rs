@@ -84,7 +84,7 @@ fn on_plan(args: &Args) -> Result<Done> {
 
 fn on_tract(args: &Args) -> Result<Done> {
     let reference = Reference::load(&args.model)?;
-    let samples = array::read_samples(&args.input, reference.inputs())?;
+    let samples = array::read_samples(&args.input, reference.inputs(), false)?;
     let ran = reference.run(&samples)?;
     let name = args.model.file_stem().unwrap_or_default().to_string_lossy();
     Ok(Done {
@@ -142,7 +142,7 @@ pub fn samples(model: &Model, path: &Path) -> Result<Vec<Sample>> {
     let inputs: Vec<_> = inputs
         .map(|port| (port.name.to_owned(), port.dims.to_vec()))
         .collect();
-    array::read_samples(path, &inputs)
+    array::read_samples(path, &inputs, model.streams())
 }
 
 /// A digest in hexadecimal.
