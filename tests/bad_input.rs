@@ -74,9 +74,28 @@ fn inputs_of_another_shape_or_type_are_refused() {
         microtome(&["run", &cells(), "--input", &text(&path)]).error()
     };
     assert!(run(&npy("<f4", "(3, 4)", &[0; 48])).contains("shape"));
-    assert!(run(&npy("<i8", "(3, 120, 160)", &[0; 8 * 57_600])).contains("float32"));
+    assert!(run(&npy("<c8", "(3, 120, 160)", &[0; 8 * 57_600])).contains("astype"));
     run(&npy("<f4", "(3, 120, 160)", &[0; 10]));
     run(b"nonsense");
+}
+
+#[test]
+fn integers_for_a_float_input_are_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |dtype: &str, size: usize| {
+        let path = folder.path().join("x.npy");
+        let output = folder.path().join("y.npy");
+        std::fs::write(&path, npy(dtype, "(3, 120, 160)", &vec![0; size * 57_600])).unwrap();
+        let (path, to) = (text(&path), text(&output));
+        let args = ["run", &cells(), "--input", &path, "--output", &to, "--json"];
+        assert_eq!(microtome(&args).json()["samples"], 1);
+        std::fs::read(output).unwrap()
+    };
+    // Zeros of any type are the same input.
+    let wanted = run("<f4", 4);
+    for (dtype, size) in [("<i8", 8), ("<i4", 4), ("|u1", 1)] {
+        assert_eq!(run(dtype, size), wanted, "{dtype}");
+    }
 }
 
 #[test]

@@ -177,27 +177,65 @@ fn a_compiled_plan_runs_as_its_model_does() {
     assert!(inspected["ops"].as_array().is_some_and(|ops| ops.len() > 3));
 }
 
-#[test]
-fn tract_runs_a_float_model_that_has_no_plan() {
-    let model = text(&root().join("models/cells/cells.float.onnx"));
-    let input = text(&root().join("models/cells/golden.npz"));
-    let args = [
+/// What `run` says of `model`, and the float32 array that it writes.
+fn floats(model: &Path, input: &Path, backend: &str) -> (serde_json::Value, Vec<f32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("y.npy");
+    let (model, input, path) = (text(model), text(input), text(&output));
+    let json = microtome(&[
         "run",
         &model,
         "--input",
         &input,
         "--backend",
-        "tract",
+        backend,
+        "--output",
+        &path,
         "--json",
-    ];
-    let json = microtome(&args).json();
-    assert_eq!(json["samples"], 4);
-    assert_eq!(
-        json["outputs"][0]["shape"],
-        serde_json::json!([4, 4, 15, 20])
-    );
-    let on_cpu = ["run", &model, "--input", &input, "--json"];
-    assert!(microtome(&on_cpu).error().contains("--backend tract"));
+    ])
+    .json();
+    assert_eq!(json["outputs"][0]["dtype"], "float32");
+    let bytes = std::fs::read(output).unwrap();
+    let head = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let values = bytes[head..].chunks_exact(4);
+    let values = values.map(|it| f32::from_le_bytes(it.try_into().unwrap()));
+    (json, values.collect())
+}
+
+#[test]
+fn a_float_model_has_a_plan_that_gives_tracts_numbers() {
+    let model = root().join("models/cells/cells.float.onnx");
+    let input = root().join("models/cells/golden.npz");
+    let (json, found) = floats(&model, &input, "cpu");
+    let (reference, wanted) = floats(&model, &input, "tract");
+    for json in [&json, &reference] {
+        assert_eq!(json["samples"], 4);
+        let shape = serde_json::json!([4, 4, 15, 20]);
+        assert_eq!(json["outputs"][0]["shape"], shape);
+    }
+    assert_eq!(found.len(), 4 * 4 * 15 * 20);
+    assert_eq!(found.len(), wanted.len());
+    assert!(wanted.iter().any(|value| value.abs() > 0.1));
+    for (index, (a, b)) in found.iter().zip(&wanted).enumerate() {
+        assert!((a - b).abs() < 1e-4, "[{index}]: {a}, tract has {b}");
+    }
+}
+
+#[test]
+fn tract_runs_a_model_that_has_no_plan() {
+    // Its output is as long as its input has values that are not zero.
+    let model = root().join("tests/data/dynamic.onnx");
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("x.npy");
+    let sample = ndarray::arr2(&[[0.0_f32, 1.0, 0.0, 2.0]]);
+    ndarray_npy::write_npy(&input, &sample).unwrap();
+    let (json, places) = floats(&model, &input, "tract");
+    assert!(json["plan_hash"].is_null(), "{json}");
+    assert_eq!(places, [0.0, 0.0, 1.0, 3.0]);
+    let on_cpu = ["run", &text(&model), "--input", &text(&input), "--json"];
+    let error = microtome(&on_cpu).error();
+    assert!(error.contains("NonZero"), "{error}");
+    assert!(error.contains("--backend tract"), "{error}");
 }
 
 #[test]

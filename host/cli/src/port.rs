@@ -6,33 +6,37 @@ use microtome_plan::{Element, ModelType, Port};
 use ndarray::{ArrayD, IxDyn};
 
 /// The bytes of one sample, in the arena's order.
+///
+/// Numbers become the port's. An int8 port of real numbers takes int8 arrays as its quantized
+/// values themselves, and quantizes the numbers of all others.
 pub fn to_arena(sample: &Array, port: &Port<'_>) -> Result<Vec<u8>> {
-    Ok(match (port.element, sample) {
-        (Element::I8, Array::F32(array)) if port.model_type != ModelType::Bool => {
-            let array = in_order(array, port)?;
-            ensure!(
-                array.iter().all(|value| !value.is_nan()),
-                "the input has NaN in it"
-            );
-            let quantize = |&value: &f32| port.quantize(value).cast_unsigned();
-            array.iter().map(quantize).collect()
+    match (port.element, port.model_type, sample) {
+        (Element::I8, ModelType::Bool, _) => bytes_of::<bool>(sample, port),
+        (Element::I8, _, Array::I8(_)) => bytes_of::<i8>(sample, port),
+        (Element::I8, ModelType::F32, _) | (Element::I8, _, Array::F32(_)) => {
+            quantized(sample, port)
         }
-        (Element::I8, Array::I8(array)) => {
-            let values = in_order(array, port)?;
-            values.iter().map(|&value| value.cast_unsigned()).collect()
+        // Held with 128 subtracted, which is the same bits with the first one flipped.
+        (Element::I8, ModelType::U8, _) => {
+            let bytes = bytes_of::<u8>(sample, port)?;
+            Ok(bytes.iter().map(|byte| byte ^ 0x80).collect())
         }
-        (Element::F32, _) => bytes_of::<f32>(sample, port)?,
-        (Element::I32, _) => bytes_of::<i32>(sample, port)?,
-        (Element::I8, other) => match port.model_type {
-            // Held with 128 subtracted, which is the same bits with the first one flipped.
-            ModelType::U8 => bytes_of::<u8>(other, port)?
-                .iter()
-                .map(|it| it ^ 0x80)
-                .collect(),
-            _ => bytes_of::<u8>(other, port)?,
-        },
-        (Element::I16, _) => bail!("an input of int16 is not supported"),
-    })
+        (Element::I8, ..) => bytes_of::<i8>(sample, port),
+        (Element::F32, ..) => bytes_of::<f32>(sample, port),
+        (Element::I32, ..) => bytes_of::<i32>(sample, port),
+        (Element::I16, ..) => bail!("an input of int16 is not supported"),
+    }
+}
+
+/// The numbers of `sample` as the port quantizes them.
+fn quantized(sample: &Array, port: &Port<'_>) -> Result<Vec<u8>> {
+    let values = in_order(&sample.to_f64(), port)?;
+    ensure!(
+        values.iter().all(|value| !value.is_nan()),
+        "the input has NaN in it"
+    );
+    let quantize = |&value: &f64| port.quantize(value as f32).cast_unsigned();
+    Ok(values.iter().map(quantize).collect())
 }
 
 /// The bytes of `sample`, whose values must be ones that `T` has.
@@ -41,10 +45,7 @@ fn bytes_of<T: Value>(sample: &Array, port: &Port<'_>) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(port.len_bytes());
     for &value in &values {
         let Some(held) = T::of(value) else {
-            bail!(
-                "the input has {value} in it, which a {} has not",
-                sample.dtype()
-            );
+            bail!("the input has {value} in it, which is no {}", T::NAME);
         };
         bytes.extend_from_slice(bytemuck::bytes_of(&held));
     }
@@ -53,29 +54,43 @@ fn bytes_of<T: Value>(sample: &Array, port: &Port<'_>) -> Result<Vec<u8>> {
 
 /// A type of the arena.
 trait Value: bytemuck::NoUninit {
+    /// NumPy's name of it.
+    const NAME: &'static str;
+
     /// `value` as it is held, if it can be.
     fn of(value: f64) -> Option<Self>;
 }
 
 impl Value for f32 {
+    const NAME: &'static str = "float32";
+
     fn of(value: f64) -> Option<Self> {
         Some(value as Self)
     }
 }
 
-impl Value for i32 {
+impl Value for bool {
+    const NAME: &'static str = "bool";
+
     fn of(value: f64) -> Option<Self> {
-        let held = value as Self;
-        (f64::from(held) == value).then_some(held)
+        (value == 0.0 || value == 1.0).then_some(value == 1.0)
     }
 }
 
-impl Value for u8 {
-    fn of(value: f64) -> Option<Self> {
-        let held = value as Self;
-        (f64::from(held) == value).then_some(held)
-    }
+macro_rules! integers {
+    ($($integer:ident $name:literal),*) => {
+        $(impl Value for $integer {
+            const NAME: &'static str = $name;
+
+            fn of(value: f64) -> Option<Self> {
+                let held = value as Self;
+                (f64::from(held) == value).then_some(held)
+            }
+        })*
+    };
 }
+
+integers!(i8 "int8", u8 "uint8", i32 "int32");
 
 /// `sample` with its axes as the arena has them.
 fn in_order<T: Clone>(sample: &ArrayD<T>, port: &Port<'_>) -> Result<ArrayD<T>> {
@@ -184,6 +199,53 @@ mod tests {
             back,
             Array::F32(ArrayD::from_shape_vec(IxDyn(&[2, 2, 1, 3]), twice).unwrap())
         );
+    }
+
+    /// An array of six elements in the picture's shape.
+    fn picture<T>(values: Vec<T>) -> ArrayD<T> {
+        ArrayD::from_shape_vec(IxDyn(&[2, 1, 3]), values).unwrap()
+    }
+
+    #[test]
+    fn numbers_of_any_type_are_quantized_but_int8_is_taken_to_be() {
+        let port = picture_port();
+        let wanted = [1, 7, 3, 9, 5, 127];
+        let numbers = [0, 1, 2, 3, 4, 1000];
+        let arrays = [
+            Array::F32(picture(numbers.map(|it: i32| it as f32).to_vec())),
+            Array::I32(picture(numbers.to_vec())),
+            Array::I64(picture(numbers.map(i64::from).to_vec())),
+        ];
+        for array in arrays {
+            let arena = to_arena(&array, &port).unwrap();
+            assert_eq!(arena, wanted, "{}", array.dtype());
+        }
+        let truths = Array::Bool(picture(vec![true, false, true, true, true, false]));
+        assert_eq!(to_arena(&truths, &port).unwrap(), [3, 3, 1, 3, 3, 1]);
+        let int8 = Array::I8(picture(vec![-1, 0, 1, 2, 3, 4]));
+        assert_eq!(to_arena(&int8, &port).unwrap(), [255, 2, 0, 3, 1, 4]);
+    }
+
+    #[test]
+    fn integers_that_a_port_has_not_are_refused() {
+        let port = |model_type| Port {
+            model_type,
+            ..picture_port()
+        };
+        let of = |value: i64, model_type| {
+            to_arena(&Array::I64(picture(vec![value; 6])), &port(model_type))
+        };
+        assert_eq!(of(-3, ModelType::I8).unwrap(), [253; 6]);
+        assert_eq!(of(255, ModelType::U8).unwrap(), [127; 6]);
+        assert_eq!(of(1, ModelType::Bool).unwrap(), [1; 6]);
+        for (value, model_type) in [
+            (128, ModelType::I8),
+            (-1, ModelType::U8),
+            (2, ModelType::Bool),
+        ] {
+            let error = of(value, model_type).unwrap_err().to_string();
+            assert!(error.contains(&format!("has {value} in it")), "{error}");
+        }
     }
 
     #[test]

@@ -66,6 +66,12 @@ pub enum CompileError {
     /// A stream was asked for, and no input says along which axis.
     #[error("no input has an open axis for frames: export the model with an open (dynamic) axis")]
     NoFrames,
+    /// The model only computes constants, or nothing.
+    #[error("the model has no {what}, and a plan has at least one; add it to the graph")]
+    NoPort {
+        /// "input" or "output".
+        what: &'static str,
+    },
     /// A node cannot be compiled.
     #[error("node '{node}' ({op}): {refusal}")]
     Node {
@@ -189,12 +195,6 @@ pub enum Refusal {
     Shape {
         /// The shapes.
         found: Vec<Vec<usize>>,
-    },
-    /// An operand's memory order is not the one that the operator reads.
-    #[error("'{value}' would have to be transposed in memory, which is not lowered yet")]
-    Layout {
-        /// Name of the operand.
-        value: String,
     },
     /// A sum may leave int32.
     #[error(

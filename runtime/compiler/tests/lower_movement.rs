@@ -6,7 +6,7 @@
 mod common;
 
 use common::onnx::{Model, Value};
-use common::{compiled, noise, run_float};
+use common::{compiled, noise, run_real};
 use microtome_compiler::{Options, TractModel, compile};
 use tract_onnx::pb::tensor_proto::DataType::Float;
 
@@ -48,7 +48,7 @@ fn assert_runs(model: &[u8], steps: &[&str], tolerance: f32) {
             integers.iter().map(|&it| port.dequantize(it)).collect()
         })
         .collect();
-    let found = run_float(&compiled.plan, &reals);
+    let found = run_real(&compiled.plan, &reals);
     let inputs = manifest.inputs.iter().zip(&reals);
     let inputs: Vec<_> = inputs.map(|(port, it)| (&port.dims[..], &it[..])).collect();
     let (dims, wanted) = tract.run_float(&inputs).unwrap().swap_remove(0);

@@ -5,7 +5,7 @@
 mod common;
 
 use common::onnx::{Model, Value};
-use common::{compiled, noise, run_float};
+use common::{compiled, noise, run_real};
 use microtome_compiler::{Fate, Options, TractModel, compile};
 use tract_onnx::pb::tensor_proto::DataType::{Float, Int8, Uint8};
 
@@ -52,7 +52,7 @@ fn assert_is_tracts(model: &[u8], tolerance: f32) {
                 .collect::<Vec<f32>>()
         };
         let inputs: Vec<_> = manifest.inputs.iter().enumerate().map(real).collect();
-        let found = run_float(&compiled.plan, &inputs);
+        let found = run_real(&compiled.plan, &inputs);
         let ports = manifest.inputs.iter().zip(&inputs);
         let wanted: Vec<(&[usize], &[f32])> = ports
             .map(|(port, input)| (&port.dims[..], &input[..]))

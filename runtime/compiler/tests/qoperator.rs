@@ -6,7 +6,8 @@
 
 mod common;
 
-use common::run_float;
+use common::onnx::Model;
+use common::{noise, run_real};
 use microtome_compiler::{CompileError, Fate, Note, Options, Refusal, Report, TractModel, compile};
 use ndarray::{ArrayD, Axis, Ix1, IxDyn, OwnedRepr};
 use ndarray_npy::NpzReader;
@@ -15,6 +16,7 @@ use prost::Message;
 use std::io::Cursor;
 use std::sync::LazyLock;
 use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::tensor_proto::DataType::Float;
 
 /// A model of the fixture.
 struct Case {
@@ -105,7 +107,7 @@ impl Case {
     fn plan(&self) -> Result<(Vec<Vec<f32>>, Report), CompileError> {
         let compiled = compile(&self.model, &Options::new("test"))?;
         let run = |input: &ArrayD<f32>| {
-            let outputs = run_float(&compiled.plan, &[input.iter().copied().collect()]);
+            let outputs = run_real(&compiled.plan, &[input.iter().copied().collect()]);
             outputs.into_iter().next().unwrap()
         };
         Ok((self.inputs.iter().map(run).collect(), compiled.report))
@@ -172,6 +174,7 @@ const COMPILED: &[&str] = &[
     "global_pool",
     "matmul",
     "max_pool",
+    "mul",
     "net",
     "softmax",
     "views",
@@ -187,6 +190,7 @@ const EXACT: &[&str] = &[
     "global_pool",
     "matmul",
     "max_pool",
+    "mul",
     "views",
 ];
 
@@ -204,7 +208,15 @@ fn plans_are_onnxruntimes_to_one_step() {
         };
         let step = case.output_scale().unwrap_or(1.0 / 256.0);
         let differences = case.differences(&outputs, step);
-        assert!(differences.largest < 1.01, "{}: {differences:?}", case.name);
+        // A product of two multiplies a step of one by the other: onnxruntime itself, given the
+        // rounded weights, differs in 30 values of this one, by up to 3 steps.
+        let is_multiplied = case.family() == "mul" && !report.notes.is_empty();
+        let most = if is_multiplied { 3.01 } else { 1.01 };
+        assert!(differences.largest < most, "{}: {differences:?}", case.name);
+        assert!(
+            !is_multiplied || differences.different <= 30,
+            "{differences:?}"
+        );
         if report.notes.is_empty() {
             let is_exact = differences.different == 0 || !EXACT.contains(&case.family());
             assert!(is_exact, "{}: {differences:?}", case.name);
@@ -241,27 +253,18 @@ fn dynamic_quantization_in_tract_is_onnxruntimes_but_for_the_rounding_of_activat
 }
 
 #[test]
-fn dynamic_quantization_compiles_to_real_products_or_says_what_is_real() {
+fn dynamic_quantization_compiles_to_real_products() {
     for case in cases(".dynamic.") {
-        match case.plan() {
-            Ok((outputs, report)) => {
-                let is_dynamic = |note: &Note| matches!(note, Note::Dynamic { .. });
-                assert!(report.notes.iter().any(is_dynamic), "{}", case.name);
-                let tract = case.tract();
-                let pairs = outputs.iter().flatten().zip(tract.iter().flatten());
-                for (a, b) in pairs {
-                    assert!((a - b).abs() < 0.01, "{}: {a}, tract has {b}", case.name);
-                }
-            }
-            Err(CompileError::Node { op, refusal, .. }) => {
-                assert!(
-                    ["MatMulInteger", "ConvInteger"].contains(&&*op),
-                    "{}: {op}",
-                    case.name
-                );
-                assert_eq!(refusal, Refusal::NotQuantized { value: "x".into() });
-            }
-            Err(other) => panic!("{}: {other}", case.name),
+        let (outputs, report) = case
+            .plan()
+            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let is_dynamic = |note: &Note| matches!(note, Note::Dynamic { .. });
+        assert!(report.notes.iter().all(is_dynamic), "{}", case.name);
+        assert!(!report.notes.is_empty(), "{}", case.name);
+        let tract = case.tract();
+        let pairs = outputs.iter().flatten().zip(tract.iter().flatten());
+        for (a, b) in pairs {
+            assert!((a - b).abs() < 1e-5, "{}: {a}, tract has {b}", case.name);
         }
     }
 }
@@ -279,6 +282,38 @@ fn operators_that_only_onnxruntime_has_are_computed_in_tract() {
         };
         let largest = case.differences(&case.tract(), step).largest;
         assert!(largest <= steps, "{}: {largest} · {step}", case.name);
+    }
+}
+
+#[test]
+fn a_constant_that_is_no_weight_keeps_its_zero_point() {
+    // Less the zero point of 100 these are no int8.
+    let model = Model::new()
+        .input("x", Float, &[1, 4])
+        .quantized("x", "xq", 0.05, 3)
+        .i8s("c_q", &[4], &[-128, 127, 0, 90])
+        .f32s("c_scale", &[], &[0.02])
+        .i8s("c_zero", &[], &[100])
+        .node("DequantizeLinear", &["c_q", "c_scale", "c_zero"], "c", &[])
+        .node("Mul", &["xq", "c"], "y", &[])
+        .quantized("y", "out", 0.2, -5)
+        .output("out", Float)
+        .bytes();
+    let compiled = compile(&model, &Options::new("test")).unwrap();
+    let parsed = compiled.plan.plan();
+    let kinds: Vec<_> = parsed.steps().map(|it| it.op.operator().kind()).collect();
+    assert_eq!(kinds, ["mul"]);
+    assert_eq!(compiled.report.notes, []);
+    for seed in 0..32 {
+        let input: Vec<f32> = noise(seed, 4)
+            .iter()
+            .map(|&it| 0.05 * (f32::from(it) - 3.0))
+            .collect();
+        let found = run_real(&compiled.plan, &[input.clone()]).swap_remove(0);
+        for ((x, c), found) in input.iter().zip([-228.0, 27.0, -100.0, -10.0]).zip(found) {
+            let wanted = (x * 0.02 * c).clamp(-123.0 * 0.2, 132.0 * 0.2);
+            assert!((found - wanted).abs() <= 0.101, "{x} · {c}: {found}");
+        }
     }
 }
 

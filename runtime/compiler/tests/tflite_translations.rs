@@ -11,13 +11,15 @@ use microtome_compiler::{CompileError, Options, Refusal, compile};
 /// An operand: an activation of these axes, or a constant.
 enum Operand {
     X(&'static [i32]),
+    /// Indices that are an activation.
+    XI(&'static [i32]),
     F(&'static [i32]),
     I(&'static [i32]),
     /// One integer without axes.
     Scalar(i32),
     Left,
 }
-use Operand::{F, I, Left, Scalar, X};
+use Operand::{F, I, Left, Scalar, X, XI};
 
 struct Case {
     code: i32,
@@ -49,6 +51,10 @@ fn model(case: &Case, kind: u8) -> Vec<u8> {
         operands.push(match operand {
             X(dims) => {
                 inputs.push(model.float(&name, dims));
+                inputs[inputs.len() - 1]
+            }
+            XI(dims) => {
+                inputs.push(model.tensor(&name, I32, dims, None, None));
                 inputs[inputs.len() - 1]
             }
             F(dims) => {
@@ -221,7 +227,7 @@ fn operators_on_axes() {
             vec![X(X3), I(&[5, 0, 1])],
             &[&[1, 4, 3]],
         ),
-        case(7, (0, &[]), vec![I(&[3]), F(&[5, 4])], &[&[1, 4]]),
+        case(7, (0, &[]), vec![XI(&[1]), F(&[5, 4])], &[&[1, 4]]),
         case(
             126,
             (101, &[(1, Field::Byte(1))]),
@@ -252,6 +258,22 @@ fn operators_on_axes() {
         );
     }
     check(&case(53, (0, &[]), vec![X(X3)], &[X3]), I32);
+}
+
+#[test]
+fn results_of_another_type_and_models_without_inputs_are_refused_by_name() {
+    const X3: &[i32] = &[1, 4, 6];
+    let refused = |case: &Case, kind: u8| compile(&model(case, kind), &Options::new("test"));
+    // ABS of floats is no int32.
+    let wrong = case(101, (0, &[]), vec![X(X3)], &[X3]);
+    let Err(CompileError::Port { port, refusal }) = refused(&wrong, I32) else {
+        panic!("it was compiled");
+    };
+    assert_eq!(port, "y0");
+    assert!(matches!(refusal, Refusal::Type { .. }), "{refusal}");
+    let constant = case(7, (0, &[]), vec![I(&[3]), F(&[5, 4])], &[&[1, 4]]);
+    let error = refused(&constant, file::F32).unwrap_err();
+    assert_eq!(error, CompileError::NoPort { what: "input" });
 }
 
 #[test]

@@ -297,8 +297,21 @@ mod tests {
         assert_eq!(histogram.range(Method::MinMax), range);
         let percentile = histogram.range(Method::Percentile(99.9));
         assert!((9.0..12.0).contains(&percentile.high), "{percentile:?}");
-        // One value in a hundred thousand is not worth a step of 4 for all others.
-        let mean_square = histogram.range(Method::MeanSquare);
-        assert!(mean_square.high < 500.0, "{mean_square:?}");
+        // n values rounded by high / 255 and one clipped by 1000 − high have the least error
+        // where high is 1000 / (1 + n / (12 · 255²)); 1000 / 64 lie between tries.
+        let nearly = |found: Range, many: f64| {
+            let best = 1000.0 / (1.0 + many / (12.0 * STEPS * STEPS));
+            assert!((found.high - best).abs() < 16.0, "{found:?}, not {best}");
+        };
+        nearly(histogram.range(Method::MeanSquare), 1e5);
+        let one = histogram.clone();
+        for _ in 0..49 {
+            histogram.add(&bulk);
+        }
+        nearly(histogram.range(Method::MeanSquare), 5e6);
+        for _ in 0..100 {
+            histogram.merge(&one);
+        }
+        nearly(histogram.range(Method::MeanSquare), 15e6 / 101.0);
     }
 }

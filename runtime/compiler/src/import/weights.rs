@@ -2,8 +2,8 @@
 //!
 //! `q − zero` is in −255..=255. Where a channel's are all int8, they are the new values, with the
 //! same scale: exact, as always for uint8 around 128. The other channels are rounded again, to
-//! 1/127 of their largest magnitude, and the report says so. Constants other than weights are
-//! changed only where that is exact.
+//! 1/127 of their largest magnitude, and the report says so. Constants other than weights, and the
+//! weights of float activations, are changed only where that is exact.
 
 use super::rewrite::node_name;
 use super::tensor;
@@ -26,6 +26,10 @@ pub fn make_symmetric(graph: &mut GraphProto) -> Vec<Note> {
             uses.entry(name).or_default().push((node, operand));
         }
     }
+    let mut makers: HashMap<&str, &NodeProto> = HashMap::new();
+    for node in &graph.node {
+        makers.extend(node.output.iter().map(|name| (name.as_str(), node)));
+    }
     let tensor = |name: Option<&String>| graph.initializer.get(*places.get(name?)?);
     let mut changes = Vec::new();
     for (index, node) in graph.node.iter().enumerate() {
@@ -35,6 +39,10 @@ pub fn make_symmetric(graph: &mut GraphProto) -> Vec<Note> {
             continue;
         };
         let readers = node.output.first().and_then(|output| uses.get(&**output));
+        let readers = readers.filter(|readers| {
+            let mut readers = readers.iter();
+            readers.all(|(reader, _)| is_quantized(reader, &makers))
+        });
         let channels = readers.and_then(|readers| channel_axis(readers, values.dims.len()));
         if let Some(weights) = Weights::read(values, scale, zero, node)
             && let Some(change) = weights.symmetric(channels)
@@ -47,6 +55,22 @@ pub fn make_symmetric(graph: &mut GraphProto) -> Vec<Note> {
         notes.extend(change.apply(graph, index));
     }
     notes
+}
+
+/// Whether integers lie behind operand 0 of `node`: a `DequantizeLinear`, with no other product of
+/// weights in between.
+fn is_quantized(node: &NodeProto, makers: &HashMap<&str, &NodeProto>) -> bool {
+    let behind = |node: &NodeProto| makers.get(node.input.first()?.as_str()).copied();
+    let mut node = node;
+    // A chain that is longer than the graph goes in a circle.
+    for _ in 0..makers.len() {
+        match behind(node) {
+            Some(maker) if maker.op_type == "DequantizeLinear" => return true,
+            Some(maker) if !matches!(&*maker.op_type, "Conv" | "MatMul" | "Gemm") => node = maker,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The axis of the output channels, if all of `readers` have `rank` axes of weights there.
@@ -239,6 +263,8 @@ mod tests {
             node: vec![
                 node("DequantizeLinear", &["q", "s", "z"], "w"),
                 node(reader, &["x", "w"], "y"),
+                node("Relu", &["xd"], "x"),
+                node("DequantizeLinear", &["xq", "xs"], "xd"),
             ],
             initializer: vec![
                 tensor::of_integers("q", ty, &dims, values),
@@ -306,6 +332,19 @@ mod tests {
         let before = graph.clone();
         assert_eq!(make_symmetric(&mut graph), []);
         assert_eq!(graph, before);
+    }
+
+    #[test]
+    fn weights_of_float_activations_are_not_rounded() {
+        for operator in ["Relu", "MatMul", "Sigmoid"] {
+            let mut graph = product(DataType::Uint8, &[200, 0, 73, 255], 100, "MatMul");
+            // Nothing but an operator of a float input lies behind.
+            graph.node.pop();
+            graph.node[2].op_type = operator.into();
+            let before = graph.clone();
+            assert_eq!(make_symmetric(&mut graph), []);
+            assert_eq!(graph, before);
+        }
     }
 
     #[test]

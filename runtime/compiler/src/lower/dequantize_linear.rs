@@ -36,7 +36,8 @@ fn lower_constant(
             });
         }
     };
-    if let Some(&zero) = quantizer.zeros.iter().find(|&&zero| zero != 0) {
+    let is_int32 = matches!(values, QuantizedValues::I32(_));
+    if let Some(&zero) = quantizer.zeros.iter().find(|&&zero| is_int32 && zero != 0) {
         return Err(Refusal::WeightZeroPoint { zero });
     }
     let dims = value.dims.clone();
@@ -55,6 +56,7 @@ fn lower_constant(
         dims,
         values,
         scales: quantizer.scales,
+        zeros: quantizer.zeros,
         axis: axis as usize,
     }));
     Ok(Fate::Folded)

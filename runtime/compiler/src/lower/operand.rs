@@ -52,10 +52,12 @@ pub(super) struct QuantizedConstant {
     pub values: QuantizedValues,
     /// One, or one for each index of `axis`.
     pub scales: Vec<f32>,
+    /// As many; 0 for int32.
+    pub zeros: Vec<i32>,
     pub axis: usize,
 }
 
-/// Integers whose zero point is 0.
+/// Integers as the file has them; those of uint8 are shifted by −128.
 #[derive(Clone, Debug)]
 pub(super) enum QuantizedValues {
     I8(Vec<i8>),
@@ -103,8 +105,11 @@ impl QuantizedConstant {
 
     /// Its quantization as an activation's, if it has one scale.
     fn per_tensor(&self) -> Option<Quantization> {
-        match *self.scales {
-            [scale] if self.is_int8() => Some(Quantization { scale, zero: 0 }),
+        match (&*self.scales, &*self.zeros) {
+            (&[scale], &[zero]) if self.is_int8() => Some(Quantization {
+                scale,
+                zero: zero as i8,
+            }),
             _ => None,
         }
     }
@@ -136,9 +141,10 @@ impl QuantizedConstant {
             let is_same = (scale - exact).abs() <= f64::from(f32::EPSILON) * exact;
             if is_same { exact } else { scale }
         };
+        let zero = |index: usize| f64::from(self.zeros[index / inner % self.zeros.len()]);
         let reals = integers.iter().enumerate();
         reals
-            .map(|(index, &value)| scale(index) * f64::from(value))
+            .map(|(index, &value)| scale(index) * (f64::from(value) - zero(index)))
             .collect()
     }
 }
@@ -319,12 +325,26 @@ impl Lowering<'_> {
         let value = self.source.value(id);
         let weights = match (&self.bindings[id.0], &value.constant) {
             (Some(Binding::Quantized(constant)), _) if constant.is_int8() => {
-                ConstantWeights::Quantized(constant.clone())
+                match constant.zeros.iter().find(|&&zero| zero != 0) {
+                    None => ConstantWeights::Quantized(constant.clone()),
+                    // Float products take any.
+                    Some(_) if !self.is_quantized(node, 0) => {
+                        let reals = constant.reals();
+                        ConstantWeights::Float(reals.iter().map(|&it| it as f32).collect())
+                    }
+                    Some(&zero) => return Err(Refusal::WeightZeroPoint { zero }),
+                }
             }
             (None, Some(Elements::F32(values))) => ConstantWeights::Float(values.clone()),
             _ => return Err(not_constant(value)),
         };
         Ok((value.dims.clone(), weights))
+    }
+
+    /// Whether operand `operand` is an activation with a scale.
+    fn is_quantized(&self, node: &SourceNode, operand: usize) -> bool {
+        let activation = self.activation(node, operand);
+        activation.is_ok_and(|it| self.graph.edge(it.edge).quantization.is_some())
     }
 
     /// For each of `channels` output channels, the scale of the sums of products of `input` with

@@ -12,6 +12,13 @@ use std::collections::HashSet;
 impl Lowering<'_> {
     /// Makes an edge for each input.
     pub(super) fn bind_inputs(&mut self) -> Result<(), CompileError> {
+        let ports = [
+            ("input", &self.source.inputs),
+            ("output", &self.source.outputs),
+        ];
+        if let Some((what, _)) = ports.iter().find(|(_, ids)| ids.is_empty()) {
+            return Err(CompileError::NoPort { what });
+        }
         for &id in &self.source.inputs {
             let value = self.source.value(id);
             let port = self.input_port(id).map_err(|refusal| CompileError::Port {
@@ -131,6 +138,12 @@ impl Lowering<'_> {
             }
         };
         let edge = match activation {
+            Some(activation) if self.graph.edge(activation.edge).kind != kind => {
+                return Err(Refusal::Type {
+                    value: value.name.clone(),
+                    found: value.element.name(),
+                });
+            }
             Some(activation) => activation.edge,
             None => self.graph.add_edge(&value.name, kind, layout.len()),
         };

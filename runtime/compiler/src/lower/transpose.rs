@@ -62,6 +62,7 @@ fn transposed(constant: &QuantizedConstant, perm: &[usize]) -> QuantizedConstant
         dims: perm.iter().map(|&axis| constant.dims[axis]).collect(),
         values,
         scales: constant.scales.clone(),
+        zeros: constant.zeros.clone(),
         axis: axis.unwrap_or(0),
     }
 }

@@ -32,23 +32,6 @@ pub fn run(plan: &PlanBuf, inputs: &[Vec<i8>]) -> Vec<Vec<i8>> {
         .collect()
 }
 
-/// The float outputs of `plan`, in the model's order, for float inputs in the model's order.
-pub fn run_float(plan: &PlanBuf, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let parsed = plan.plan();
-    let manifest = parsed.manifest();
-    let quantized = |(port, input): (&Port<'_>, &Vec<f32>)| {
-        let integers: Vec<i8> = input.iter().map(|&real| port.quantize(real)).collect();
-        to_arena(port, &integers)
-    };
-    let integers: Vec<_> = manifest.inputs.iter().zip(inputs).map(quantized).collect();
-    let outputs = run(plan, &integers);
-    let real = |(port, output): (&Port<'_>, &Vec<i8>)| {
-        let model = from_arena(port, output);
-        model.iter().map(|&value| port.dequantize(value)).collect()
-    };
-    manifest.outputs.iter().zip(&outputs).map(real).collect()
-}
-
 /// The real outputs of `plan` for real inputs, both in the model's order: floats where the plan has
 /// floats, and else by the ports' scales.
 pub fn run_real(plan: &PlanBuf, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
