@@ -148,3 +148,97 @@ fn shift(op: &mut Op, wanted: &Means, found: &Means) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibrate::measure::Judge;
+    use crate::graph::{Kind, Layout, Node, Port};
+    use crate::ops::convolution::{Convolution, Weights};
+    use microtome_kernels::num::{Shape, Window};
+    use microtome_plan::ModelType;
+
+    const PIXELS: usize = 16;
+
+    /// A 1×1 convolution of one channel.
+    fn graph(weights: Weights) -> Graph {
+        let shape = Shape {
+            height: 1,
+            width: PIXELS,
+            channels: 1,
+        };
+        let mut graph = Graph::default();
+        let edges = ["x", "y"].map(|name| graph.add_edge(name, Kind::Real, PIXELS));
+        let port = |edge: EdgeId| Port {
+            name: "port".into(),
+            edge,
+            layout: Layout::row_major(&[1, PIXELS]),
+            model_type: ModelType::F32,
+        };
+        graph.inputs = vec![port(edges[0])];
+        graph.outputs = vec![port(edges[1])];
+        let convolution = Convolution {
+            input: shape,
+            output: shape,
+            window: Window {
+                kernel: [1, 1],
+                stride: [1, 1],
+                dilation: [1, 1],
+                pad: [0, 0],
+            },
+            groups: 1,
+            weights,
+            bias: vec![0.25],
+        };
+        graph.add_node(Node {
+            name: "conv".into(),
+            source_op: "Conv".into(),
+            op: convolution.into(),
+            inputs: vec![edges[0]],
+            outputs: vec![edges[1]],
+        });
+        graph
+    }
+
+    fn mean_of(graph: &Graph, samples: &Arranged) -> f64 {
+        let runnable = Runnable::new(graph).unwrap();
+        let values = runnable.values(samples, &[EdgeId(1)]);
+        let all: Vec<f64> = values.iter().flatten().flatten().map(|&it| it.into()).collect();
+        all.iter().sum::<f64>() / all.len() as f64
+    }
+
+    #[test]
+    fn a_mean_that_rounding_moved_is_moved_back() {
+        let float = graph(Weights::Float(vec![1.0]));
+        // The weight has lost a twentieth.
+        let mut template = graph(Weights::Quantized {
+            values: vec![95],
+            scales: vec![0.01],
+        });
+        let sample = |at: usize| vec![(0..PIXELS).map(|it| ((it + at) % 7) as f64 / 7.0).collect()];
+        let samples = Arranged((0..6).map(sample).collect());
+        let runnable = Runnable::new(&float).unwrap();
+        let groups = Groups::new(&template);
+        let scale = 1.0 / 128.0;
+        let quantizations = vec![Quantization { scale, zero: -128 }; groups.len()];
+        let judge = Judge::new(&float, &runnable, samples.clone());
+        let before = groups.quantized(&template, &quantizations);
+        let score = judge.score(&before).unwrap();
+        let (corrected, better) = correct(
+            &mut template,
+            &groups,
+            &quantizations,
+            &runnable,
+            &judge,
+            &samples,
+            score,
+        )
+        .unwrap();
+        assert_eq!(corrected, [0]);
+        assert!(better.beats(score, 1.0), "{score:?} {better:?}");
+        let after = groups.quantized(&template, &quantizations);
+        let wanted = mean_of(&float, &samples);
+        let error = |graph: &Graph| (mean_of(graph, &samples) - wanted).abs();
+        assert!(error(&before) > 0.015 && error(&after) < 0.004);
+    }
+}
