@@ -85,8 +85,8 @@ pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileE
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
     let values = lowered.values;
-    let report = Report::new(lowered.nodes, source.notes, &kernels, &layout)
-        .with_values(values, &kernels);
+    let report =
+        Report::new(lowered.nodes, source.notes, &kernels, &layout).with_values(values, &kernels);
     tracing::info!(
         model = options.model,
         steps = kernels.nodes.len(),

@@ -119,7 +119,11 @@ fn outline(live: &[usize], scale: &Scale) -> String {
     let points = live.iter().enumerate().map(|(moment, &bytes)| {
         let verb = if moment == 0 { 'M' } else { 'L' };
         let y = px(scale.y(bytes));
-        format!("{verb}{} {y}H{}", px(scale.x(moment)), px(scale.x(moment + 1)))
+        format!(
+            "{verb}{} {y}H{}",
+            px(scale.x(moment)),
+            px(scale.x(moment + 1))
+        )
     });
     points.collect()
 }

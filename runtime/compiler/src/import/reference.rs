@@ -59,10 +59,7 @@ impl TractModel {
         })
     }
 
-    fn load_edited(
-        bytes: &[u8],
-        edit: impl FnOnce(&mut GraphProto),
-    ) -> Result<Self, CompileError> {
+    fn load_edited(bytes: &[u8], edit: impl FnOnce(&mut GraphProto)) -> Result<Self, CompileError> {
         let format = format_of(bytes);
         if format != Format::Onnx {
             return Err(CompileError::TractFormat { format });

@@ -81,12 +81,7 @@ pub fn arena_map(plan: &Plan<'_>) -> Vec<Held> {
                 arena.write(What::Activation, span, moment..=moment, Some(index));
             }
         }
-        arena.write(
-            What::Scratch,
-            step.scratch(),
-            moment..=moment,
-            Some(index),
-        );
+        arena.write(What::Scratch, step.scratch(), moment..=moment, Some(index));
         for span in step.kept() {
             arena.write(What::State, span, 0..=end, Some(index));
         }
@@ -158,7 +153,12 @@ impl Arena {
     /// Gives what was read.
     fn read(&mut self, span: &Range<usize>, moment: usize) -> Vec<usize> {
         let overlaps = |it: &&(Range<usize>, usize)| it.0.start < span.end && span.start < it.0.end;
-        let read: Vec<usize> = self.content.iter().filter(overlaps).map(|it| it.1).collect();
+        let read: Vec<usize> = self
+            .content
+            .iter()
+            .filter(overlaps)
+            .map(|it| it.1)
+            .collect();
         for &held in &read {
             let last = &mut self.held[held].last;
             *last = moment.max(*last);
