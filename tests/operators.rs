@@ -11,8 +11,10 @@ mod trials;
 
 use microtome_compiler::{Options, compile, operators};
 use microtome_plan::{Element, Op, PlanBuf, Step};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::panic::catch_unwind;
 use support::root;
 use trials::{FORMS, OPSETS, RESULTS};
 
@@ -23,11 +25,18 @@ struct Tried {
     float: Option<PlanBuf>,
     /// A plan that has no float, if there is one.
     integer: Option<PlanBuf>,
+    /// Whether the compiler panicked.
+    panicked: bool,
 }
 
 /// What the page says of `op`.
 fn tried(op: &str) -> Tried {
-    let plan = |model: Vec<u8>| compile(&model, &Options::new(op)).ok().map(|it| it.plan);
+    let panicked = Cell::new(false);
+    let plan = |model: Vec<u8>| {
+        let compiled = catch_unwind(|| compile(&model, &Options::new(op)));
+        panicked.set(panicked.get() || compiled.is_err());
+        compiled.ok()?.ok().map(|it| it.plan)
+    };
     let forms = || {
         FORMS
             .iter()
@@ -41,7 +50,11 @@ fn tried(op: &str) -> Tried {
             .chain([trials::int8_in(op, form, opset)])
     });
     let integer = quantized.filter_map(plan).find(|plan| !has_float(plan));
-    Tried { float, integer }
+    Tried {
+        float,
+        integer,
+        panicked: panicked.get(),
+    }
 }
 
 fn has_float(plan: &PlanBuf) -> bool {
@@ -82,7 +95,7 @@ fn onnx_table(names: &[&str], gpu: &mut BTreeSet<&'static str>) -> String {
         "| operator | in float | in int8 | on boards | on the GPU |\n|---|---|---|---|---|\n",
     );
     for &name in names {
-        let Tried { float, integer } = tried(name);
+        let Tried { float, integer, .. } = tried(name);
         let column = |plan: &Option<PlanBuf>| plan.as_ref().map_or_else(|| "—".into(), kinds);
         let plans = || [&float, &integer].into_iter().flatten();
         for plan in plans() {
@@ -197,9 +210,17 @@ fn the_page_of_operators_is_what_the_registries_say() {
 }
 
 #[test]
+fn no_trial_makes_the_compiler_panic() {
+    let known = operators();
+    let names = known.lowered.iter().chain(&known.rewritten);
+    let panicked: Vec<_> = names.filter(|name| tried(name).panicked).collect();
+    assert!(panicked.is_empty(), "{panicked:?}");
+}
+
+#[test]
 fn operators_that_everybody_needs_are_found_by_the_trials() {
     for op in ["Conv", "MatMul", "Add", "MaxPool", "Softmax", "Sigmoid"] {
-        let Tried { float, integer } = tried(op);
+        let Tried { float, integer, .. } = tried(op);
         assert!(float.is_some(), "{op} in float");
         assert!(integer.is_some(), "{op} in int8");
     }
