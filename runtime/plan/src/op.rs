@@ -209,6 +209,11 @@ macro_rules! operators {
                 $($(#[$gate])? stringify!($name),)*
             ];
 
+            /// The names of those that compute in float, which boards leave out.
+            pub const NAMES_FLOAT: &[&str] = &[
+                $($(#[$gate] stringify!($name),)?)*
+            ];
+
             /// Its name among [`Self::NAMES`].
             pub const fn name(&self) -> &'static str {
                 match self {

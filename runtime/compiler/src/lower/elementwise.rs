@@ -28,6 +28,7 @@ pub(super) fn lower_binary(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<F
     let dims = cx.output_dims(node)?.to_vec();
     let (layout, [a, b], views) = broadcast(&dims, [a, b])?;
     let kind = cx.graph.edge(a.edge).kind;
+    same_kind(cx, &a, &b)?;
     match pairwise {
         Pairwise::Function(function) => {
             cx.add_node_of(node, kind, Binary { function, views }, &[&a, &b], layout)
@@ -37,6 +38,23 @@ pub(super) fn lower_binary(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<F
             cx.add_node_of(node, Kind::Truth, compare, &[&a, &b], layout)
         }
     }
+}
+
+/// Refuses operands of which one holds real numbers and the other integers or truth values.
+fn same_kind(cx: &Lowering<'_>, a: &Activation, b: &Activation) -> Result<(), Refusal> {
+    let (kind, found) = (cx.graph.edge(a.edge).kind, cx.graph.edge(b.edge).kind);
+    if kind == found {
+        return Ok(());
+    }
+    Err(Refusal::Type {
+        value: cx.graph.edge(b.edge).name.clone(),
+        found: match found {
+            Kind::Real => "a real number",
+            Kind::Integer => "an integer",
+            Kind::Truth => "a truth value",
+            Kind::Fixed => "a fixed-point number",
+        },
+    })
 }
 
 fn pairwise(node: &SourceNode) -> Result<Pairwise, Refusal> {
@@ -90,6 +108,7 @@ pub(super) fn lower_variadic(cx: &mut Lowering<'_>, node: &SourceNode) -> Result
     for operand in 1..count {
         let next = cx.strided(node, operand)?;
         let (layout, [a, b], views) = broadcast(&dims, [result, next])?;
+        same_kind(cx, &a, &b)?;
         let op = Binary { function, views };
         if operand + 1 == count && !is_mean {
             return cx.add_node_of(node, kind, op, &[&a, &b], layout);
@@ -112,6 +131,7 @@ pub(super) fn lower_not(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fate
     let b = Activation::real(edge, Layout::row_major(&[]));
     let dims = cx.output_dims(node)?.to_vec();
     let (layout, [a, b], views) = broadcast(&dims, [a, b])?;
+    same_kind(cx, &b, &a)?;
     let function = Function::Xor;
     cx.add_node_of(
         node,
@@ -131,6 +151,7 @@ pub(super) fn lower_where(cx: &mut Lowering<'_>, node: &SourceNode) -> Result<Fa
     let dims = cx.output_dims(node)?.to_vec();
     let (layout, [condition, a, b], views) = broadcast(&dims, operands)?;
     let kind = cx.graph.edge(a.edge).kind;
+    same_kind(cx, &a, &b)?;
     cx.add_node_of(node, kind, Select(views), &[&condition, &a, &b], layout)
 }
 
