@@ -47,7 +47,9 @@ fn random_models_have_the_references_bits() {
     for seed in 0..MODELS {
         let model = random::model(seed, Palette::Common);
         let compiled = compile(&model, &Options::new("random"));
-        let plan = compiled.unwrap_or_else(|error| panic!("seed {seed}: {error}")).plan;
+        let plan = compiled
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+            .plan;
         let mut backend = match GpuBackend::new(&gpu, plan.clone()) {
             Ok(backend) => backend,
             Err(GpuError::Unsupported { .. }) => continue,

@@ -160,9 +160,21 @@ fn is_image(source: &SourceModel, input: ValueId) -> bool {
         let users = source.nodes.iter();
         for node in users.filter(|node| node.inputs.contains(&Some(value))) {
             match &*node.op {
-                "Conv" | "ConvTranspose" | "BatchNormalization" | "InstanceNormalization"
-                | "GroupNormalization" | "LRN" | "MaxPool" | "AveragePool" | "LpPool" | "GlobalAveragePool"
-                | "GlobalMaxPool" | "ReduceMean" | "Pad" | "Resize" | "Upsample" => return true,
+                "Conv"
+                | "ConvTranspose"
+                | "BatchNormalization"
+                | "InstanceNormalization"
+                | "GroupNormalization"
+                | "LRN"
+                | "MaxPool"
+                | "AveragePool"
+                | "LpPool"
+                | "GlobalAveragePool"
+                | "GlobalMaxPool"
+                | "ReduceMean"
+                | "Pad"
+                | "Resize"
+                | "Upsample" => return true,
                 "Softmax" => return node.attributes.int("axis", -1) == Ok(1),
                 "QuantizeLinear" | "DequantizeLinear" | "Identity" | "Dropout" | "Relu"
                 | "Clip" | "Add" => {
