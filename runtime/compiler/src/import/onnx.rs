@@ -589,7 +589,7 @@ mod tests {
             graph: Some(graph),
             ..Default::default()
         };
-        read(&proto.encode_to_vec(), |_| true)
+        read(&proto.encode_to_vec(), |_| true, None, &[])
     }
 
     #[test]
