@@ -26,7 +26,7 @@ const TARGETS: [(&str, Target); 4] = [
     ("frames", targets::frames),
 ];
 
-/// Edits of each seed.
+/// Edits of each seed, unless `MICROTOME_FUZZ_EDITS` says how many.
 const EDITS: usize = 200;
 const SEEDS_BYTES_MAX: usize = 20_000;
 
@@ -62,11 +62,13 @@ fn every_seed_is_accepted() {
 
 #[test]
 fn edited_seeds_end_in_a_plan_or_an_error() {
+    let edits = std::env::var("MICROTOME_FUZZ_EDITS").ok();
+    let edits = edits.map_or(EDITS, |edits| edits.parse().expect("a number"));
     let mut random = Random::new(1);
     for (name, target) in TARGETS {
         let mut refused = 0;
         for (_, seed) in seeds(name) {
-            for _ in 0..EDITS {
+            for _ in 0..edits {
                 let mut bytes = seed.clone();
                 for _ in 0..=random.below(3) {
                     let at = random.below(bytes.len());
