@@ -76,7 +76,9 @@ done
 
 say "Miri on the no_std crates"
 if rustup component add miri rust-src --toolchain nightly 2>/dev/null; then
-    cargo +nightly miri test --locked -p microtome-kernels
+    # The integer kernels: floats use inline assembly (libm), which Miri does not run.
+    cargo +nightly miri test --locked -p microtome-kernels \
+        --test contract --test data --test elementwise
 else
     echo "skipped: Miri: there is no nightly toolchain with miri here" >&2
 fi

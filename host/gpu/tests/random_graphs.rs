@@ -3,6 +3,7 @@
 //!
 //! A failure names its seed.
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 
 #[path = "../../../runtime/compiler/tests/common/onnx.rs"]

@@ -47,7 +47,9 @@ fn convolutions(spread: f32) -> Vec<u8> {
     let grown = |values: Vec<f32>, taps: usize| -> Vec<f32> {
         let channel = values.chunks(taps).enumerate();
         let grown = channel.flat_map(|(channel, weights)| {
-            weights.iter().map(move |it| it * spread.powi(channel as i32))
+            weights
+                .iter()
+                .map(move |it| it * spread.powi(channel as i32))
         });
         grown.collect()
     };
@@ -84,7 +86,11 @@ fn a_float_model_becomes_int8_and_stays_near() {
 
 #[test]
 fn the_same_samples_make_the_same_plan() {
-    let plan = || calibrated(&convolutions(1.5), &samples(8, 72)).unwrap().plan;
+    let plan = || {
+        calibrated(&convolutions(1.5), &samples(8, 72))
+            .unwrap()
+            .plan
+    };
     assert_eq!(plan().digest(), plan().digest());
 }
 
@@ -141,7 +147,9 @@ fn a_softmax_has_its_own_quantization_and_labels_are_counted() {
     let class = |sample: &Sample| {
         let sum = |class: usize| -> f64 {
             let pairs = sample[0].iter().enumerate();
-            pairs.map(|(at, it)| it * f64::from(weights[at * 4 + class])).sum()
+            pairs
+                .map(|(at, it)| it * f64::from(weights[at * 4 + class]))
+                .sum()
         };
         let best = (0..4).max_by(|&a, &b| sum(a).total_cmp(&sum(b)));
         vec![best.unwrap() as i64]
@@ -190,20 +198,35 @@ fn bad_samples_are_refused_by_name() {
     assert_eq!(refused(&Samples::default()), CalibrationError::Empty);
     assert!(matches!(
         refused(&samples(3, 71)),
-        CalibrationError::Shape { sample: 0, found: 71, expected: 72, .. }
+        CalibrationError::Shape {
+            sample: 0,
+            found: 71,
+            expected: 72,
+            ..
+        }
     ));
     let mut nan = samples(3, 72);
     nan.inputs[2][0][5] = f64::NAN;
-    assert!(matches!(refused(&nan), CalibrationError::Value { sample: 2, .. }));
+    assert!(matches!(
+        refused(&nan),
+        CalibrationError::Value { sample: 2, .. }
+    ));
     let mut two = samples(3, 72);
     two.inputs[1].push(vec![0.0; 72]);
     assert!(matches!(
         refused(&two),
-        CalibrationError::Inputs { sample: 1, found: 2, expected: 1 }
+        CalibrationError::Inputs {
+            sample: 1,
+            found: 2,
+            expected: 1
+        }
     ));
     let mut huge = samples(3, 72);
     huge.inputs[0][0].fill(3e38);
-    assert!(matches!(refused(&huge), CalibrationError::NotFinite { sample: 0, .. }));
+    assert!(matches!(
+        refused(&huge),
+        CalibrationError::NotFinite { sample: 0, .. }
+    ));
 }
 
 #[test]

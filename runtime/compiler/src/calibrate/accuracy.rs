@@ -76,7 +76,7 @@ fn right(classes: &[Vec<i64>], outputs: &[Vec<f32>], port: &Port) -> Result<f64,
 /// or the last one.
 fn stride(places: usize, len: usize, port: &Port) -> Option<usize> {
     let dims = &port.layout.dims;
-    if places == 0 || len % places != 0 {
+    if places == 0 || !len.is_multiple_of(places) {
         return None;
     }
     let depth = len / places;

@@ -203,7 +203,12 @@ mod tests {
     fn mean_of(graph: &Graph, samples: &Arranged) -> f64 {
         let runnable = Runnable::new(graph).unwrap();
         let values = runnable.values(samples, &[EdgeId(1)]);
-        let all: Vec<f64> = values.iter().flatten().flatten().map(|&it| it.into()).collect();
+        let all: Vec<f64> = values
+            .iter()
+            .flatten()
+            .flatten()
+            .map(|&it| it.into())
+            .collect();
         all.iter().sum::<f64>() / all.len() as f64
     }
 

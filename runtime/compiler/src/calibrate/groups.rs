@@ -82,9 +82,9 @@ impl Groups {
     ) -> Self {
         let count = graph.edges.len();
         let mut is_wanted = vec![false; count];
-        for edge in 0..count {
+        for (edge, &wanted) in wanted.iter().enumerate() {
             let root = sets.root(edge);
-            is_wanted[root] |= wanted[edge];
+            is_wanted[root] |= wanted;
         }
         let mut groups = Self {
             of_edge: vec![None; count],
@@ -93,7 +93,7 @@ impl Groups {
             float_nodes,
         };
         let mut group_of_root = vec![None; count];
-        for edge in 0..count {
+        for (edge, &fixed) in fixed.iter().enumerate() {
             let root = sets.root(edge);
             if !is_wanted[root] || graph.edges[edge].kind != Kind::Real {
                 continue;
@@ -104,7 +104,7 @@ impl Groups {
                 groups.fixed.len() - 1
             });
             groups.of_edge[edge] = Some(group);
-            groups.fixed[group] = groups.fixed[group].or(fixed[edge]);
+            groups.fixed[group] = groups.fixed[group].or(fixed);
             let is_input = graph.inputs.iter().any(|port| port.edge.0 == edge);
             groups.is_input[group] |= is_input;
         }

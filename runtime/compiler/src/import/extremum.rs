@@ -36,8 +36,9 @@ impl Extremum {
         let mut array = input.to_plain_array_view::<T>()?.to_owned();
         for &axis in &self.0.axes {
             let axis = tract_ndarray::Axis(axis);
+            let is_nan = |it: T| it.partial_cmp(&it).is_none();
             let further = |&far: &T, &value: &T| match is_max {
-                _ if far != far || value != value => far + value,
+                _ if is_nan(far) || is_nan(value) => far + value,
                 true if value > far => value,
                 false if value < far => value,
                 _ => far,

@@ -207,10 +207,8 @@ fn inputs(proto: &ModelProto) -> Vec<TractInput> {
         _ => None,
     };
     let describe = |input: &pb::ValueInfoProto| {
-        let tensor = match input.r#type.as_ref().and_then(|ty| ty.value.as_ref()) {
-            Some(pb::type_proto::Value::TensorType(tensor)) => Some(tensor),
-            None => None,
-        };
+        let value = input.r#type.as_ref().and_then(|ty| ty.value.as_ref());
+        let tensor = value.map(|pb::type_proto::Value::TensorType(tensor)| tensor);
         let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
         let data_type = tensor.and_then(|it| DataType::try_from(it.elem_type).ok());
         TractInput {

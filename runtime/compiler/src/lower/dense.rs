@@ -171,7 +171,7 @@ fn dense(
     let out_dims = cx.output_dims(node)?;
     let out_len = out_dims.iter().product::<usize>();
     let rows = input.layout.len() / inputs.max(1);
-    if inputs == 0 || input.layout.len() % inputs != 0 || out_len != rows * outputs {
+    if inputs == 0 || !input.layout.len().is_multiple_of(inputs) || out_len != rows * outputs {
         return Err(misfit());
     }
     // A single row is read as it lies, and its weights are put into that order: a flattened image
