@@ -53,8 +53,8 @@ impl Search<'_> {
     pub fn first_difference(&self, base: Name, other: Name) -> Result<Option<Difference>> {
         match (base, other) {
             (Name::Tract, Name::Tract) => Ok(None),
-            (Name::Tract, executor) => self.from_tract(executor, other),
-            (executor, Name::Tract) => self.from_tract(executor, other),
+            (Name::Tract, executor) => self.off_tract(executor, other),
+            (executor, Name::Tract) => self.off_tract(executor, other),
             _ => self.between([base, other]),
         }
     }
@@ -81,7 +81,7 @@ impl Search<'_> {
 
     /// The first step of `executor` that is off tract's by more than rounding; if none is, the
     /// first that is off at all; if none is seen to be, the last one.
-    fn from_tract(&self, executor: Name, other: Name) -> Result<Option<Difference>> {
+    fn off_tract(&self, executor: Name, other: Name) -> Result<Option<Difference>> {
         let source = self.model.source.as_ref();
         let source = source.context("tract runs model files, not plans: give it one")?;
         let values = &source.report.values;

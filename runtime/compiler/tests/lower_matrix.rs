@@ -184,7 +184,7 @@ fn a_layer_is_normalised_in_float_and_in_integers() {
     let affine = normalized.iter().enumerate();
     let wanted = affine.map(|(at, it)| it * gamma[at % 16] + beta[at % 16]);
     let wanted: Vec<f32> = wanted.collect();
-    assert_near(&run(&float, &[x.clone()]), &wanted, 1e-5);
+    assert_near(&run(&float, std::slice::from_ref(&x)), &wanted, 1e-5);
     assert_near(&run(&integer, &[x]), &wanted, 0.031);
 }
 
@@ -208,9 +208,9 @@ fn channels_are_normalised_over_pixels_in_either_memory() {
         let wanted: Vec<f32> = wanted.collect();
         let dims = [1, 4, 3, 5];
         let planes = finish(norm(float(&[("x", &dims)]), "x"));
-        assert_near(&run(&planes, &[x.clone()]), &wanted, 1e-5);
+        assert_near(&run(&planes, std::slice::from_ref(&x)), &wanted, 1e-5);
         let integer = finish_quantized(norm(quantized(&dims), "xq"), 0.03, 0);
-        assert_near(&run(&integer, &[x.clone()]), &wanted, 0.031);
+        assert_near(&run(&integer, std::slice::from_ref(&x)), &wanted, 0.031);
     }
 }
 

@@ -156,7 +156,7 @@ fn check(op: &str, gates: usize, step: Step) {
             let plan = compiled.plan.plan();
             let kinds: Vec<_> = plan.steps().map(|it| it.op.operator().kind()).collect();
             assert_eq!(kinds, [kind]);
-            let found = run_real(&compiled.plan, &[x.clone()]).swap_remove(0);
+            let found = run_real(&compiled.plan, std::slice::from_ref(&x)).swap_remove(0);
             assert_eq!(found.len(), wanted.len());
             for (index, (a, b)) in found.iter().zip(&wanted).enumerate() {
                 assert!((a - b).abs() <= tolerance, "{op}[{index}]: {a}, wanted {b}");

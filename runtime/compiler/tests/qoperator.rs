@@ -309,7 +309,7 @@ fn a_constant_that_is_no_weight_keeps_its_zero_point() {
             .iter()
             .map(|&it| 0.05 * (f32::from(it) - 3.0))
             .collect();
-        let found = run_real(&compiled.plan, &[input.clone()]).swap_remove(0);
+        let found = run_real(&compiled.plan, std::slice::from_ref(&input)).swap_remove(0);
         for ((x, c), found) in input.iter().zip([-228.0, 27.0, -100.0, -10.0]).zip(found) {
             let wanted = (x * 0.02 * c).clamp(-123.0 * 0.2, 132.0 * 0.2);
             assert!((found - wanted).abs() <= 0.101, "{x} · {c}: {found}");
