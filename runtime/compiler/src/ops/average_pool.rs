@@ -24,6 +24,10 @@ pub struct AveragePool {
 }
 
 impl GraphOp for AveragePool {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     /// The rounding of TFLite's `AVERAGE_POOL_2D` where the quantization stays and each window is
     /// divided by its own count; else mean and change of scale in one rounding, as in its `MEAN`.
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {

@@ -70,6 +70,10 @@ impl Convolution {
 }
 
 impl GraphOp for Convolution {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let Weights::Quantized { values, scales } = &self.weights else {
             return Err(Refusal::WeightsNotQuantized {

@@ -88,6 +88,11 @@ pub trait GraphOp: Debug {
         false
     }
 
+    /// Whether it is of real numbers alone, so that integers and truth values are refused.
+    fn is_of_reals(&self) -> bool {
+        false
+    }
+
     /// The quantization of the result where it is always the same.
     fn fixed_quantization(&self) -> Option<Quantization> {
         None

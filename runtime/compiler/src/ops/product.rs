@@ -22,6 +22,10 @@ pub struct Product {
 }
 
 impl GraphOp for Product {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let inputs = [edges.input(0), edges.input(1)];
         let [rows, depth, columns] = self.matrix;

@@ -27,6 +27,10 @@ pub struct Softmax {
 }
 
 impl GraphOp for Softmax {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let (mantissa, shift, diff_min) = scaling(edges.input(0).scale)?;
         let params = softmax::Softmax {

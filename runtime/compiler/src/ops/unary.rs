@@ -13,6 +13,10 @@ pub struct Unary(
 );
 
 impl GraphOp for Unary {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     /// Entry `x + 128` is the function of what `x` stands for, quantized.
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let (input, output, store) = (edges.input(0), edges.output(), edges.store());
