@@ -21,10 +21,10 @@ use trials::{FORMS, OPSETS, RESULTS};
 /// What became of the trials of one operator.
 #[derive(Default)]
 struct Tried {
-    /// A plan that has no quantized number, if there is one.
-    float: Option<PlanBuf>,
-    /// A plan that has no float, if there is one.
-    integer: Option<PlanBuf>,
+    /// The plans of the float models.
+    float: Vec<PlanBuf>,
+    /// Those plans of the int8 models that boards run.
+    integer: Vec<PlanBuf>,
     /// Whether the compiler panicked.
     panicked: bool,
 }
@@ -42,14 +42,15 @@ fn tried(op: &str) -> Tried {
             .iter()
             .flat_map(|form| OPSETS.map(|opset| (form, opset)))
     };
-    let float = forms().find_map(|(form, opset)| plan(trials::float(op, form, opset)));
+    let float = forms().filter_map(|(form, opset)| plan(trials::float(op, form, opset)));
+    let float: Vec<PlanBuf> = float.collect();
     let quantized = forms().flat_map(|(form, opset)| {
         let results = RESULTS.map(|result| trials::int8(op, form, opset, result));
         results
             .into_iter()
             .chain([trials::int8_in(op, form, opset)])
     });
-    let integer = quantized.filter_map(plan).find(|plan| !has_float(plan));
+    let integer: Vec<PlanBuf> = quantized.filter_map(plan).filter(runs_on_boards).collect();
     Tried {
         float,
         integer,
@@ -57,12 +58,27 @@ fn tried(op: &str) -> Tried {
     }
 }
 
-fn has_float(plan: &PlanBuf) -> bool {
-    plan.plan().steps().any(|step| {
+/// Whether no step computes in float, or is of an operator that boards leave out.
+fn runs_on_boards(plan: &PlanBuf) -> bool {
+    plan.plan().steps().all(|step| {
         let operator = step.op.operator();
         let extents = [operator.inputs(), operator.outputs()].concat();
-        extents.iter().any(|extent| extent.element == Element::F32)
+        let float = extents.iter().any(|extent| extent.element == Element::F32);
+        !float && !Op::NAMES_FLOAT.contains(&step.op.name())
     })
+}
+
+/// The first plan that does more than to change a scale, or else one without steps, or else any.
+fn telling(plans: &[PlanBuf]) -> Option<&PlanBuf> {
+    let works = |plan: &&PlanBuf| {
+        let mut steps = plan.plan().steps();
+        steps.any(|step| !matches!(step.op, Op::Rescale(_)))
+    };
+    let is_empty = |plan: &&PlanBuf| plan.plan().steps().len() == 0;
+    let working = plans.iter().find(works);
+    working
+        .or_else(|| plans.iter().find(is_empty))
+        .or(plans.first())
 }
 
 /// The kinds of a plan's steps.
@@ -92,20 +108,20 @@ const fn mark(is: bool) -> &'static str {
 /// The table of ONNX's operators; adds the names of the steps that have a GPU program to `gpu`.
 fn onnx_table(names: &[&str], gpu: &mut BTreeSet<&'static str>) -> String {
     let mut page = String::from(
-        "| operator | in float | in int8 | on boards | on the GPU |\n|---|---|---|---|---|\n",
+        "| operator | in float | in integers | on boards | on the GPU |\n|---|---|---|---|---|\n",
     );
     for &name in names {
         let Tried { float, integer, .. } = tried(name);
-        let column = |plan: &Option<PlanBuf>| plan.as_ref().map_or_else(|| "—".into(), kinds);
-        let plans = || [&float, &integer].into_iter().flatten();
+        let column = |plans: &[PlanBuf]| telling(plans).map_or_else(|| "—".into(), kinds);
+        let plans = || float.iter().chain(&integer);
         for plan in plans() {
             let plan = plan.plan();
             let has = |step: &Step<'_>| microtome_gpu::has_program(&plan, step);
             gpu.extend(plan.steps().filter(has).map(|step| step.op.name()));
         }
-        let on_gpu: Vec<&str> = [("float", &float), ("int8", &integer)]
+        let on_gpu: Vec<&str> = [("float", &float), ("integers", &integer)]
             .into_iter()
-            .filter(|(_, plan)| plan.as_ref().is_some_and(on_gpu))
+            .filter(|(_, plans)| telling(plans).is_some_and(on_gpu))
             .map(|(precision, _)| precision)
             .collect();
         writeln!(
@@ -113,7 +129,7 @@ fn onnx_table(names: &[&str], gpu: &mut BTreeSet<&'static str>) -> String {
             "| {name} | {} | {} | {} | {} |",
             column(&float),
             column(&integer),
-            mark(integer.is_some()),
+            mark(!integer.is_empty()),
             if on_gpu.is_empty() {
                 "—".to_owned()
             } else {
@@ -165,9 +181,9 @@ Made by `tests/operators.rs` from the registries; run it with `MICROTOME_BLESS=1
 
 Each operator was compiled in tiny models of its own, in float, and in int8 between quantizers. The
 columns name the plan's operators that it became; *no step* is a view, or is fused into the step before
-it. In int8 means without any float on the way; what is not runs in float between a dequantization and
-a quantization. Boards run what is in int8. On the GPU: what runs there in that trial; other forms of
-the operator may not.
+it. In integers means without any operator that boards leave out; what is not runs on hosts, in float
+between a dequantization and a quantization. On the GPU: what runs there in that trial; other forms of
+the operator may not. A dash says that no trial compiled so; `tests/operators/trials.rs` has the trials.
 
 {table}
 On constants and shapes alone, which need no step: {folded}.
@@ -221,7 +237,7 @@ fn no_trial_makes_the_compiler_panic() {
 fn operators_that_everybody_needs_are_found_by_the_trials() {
     for op in ["Conv", "MatMul", "Add", "MaxPool", "Softmax", "Sigmoid"] {
         let Tried { float, integer, .. } = tried(op);
-        assert!(float.is_some(), "{op} in float");
-        assert!(integer.is_some(), "{op} in int8");
+        assert!(!float.is_empty(), "{op} in float");
+        assert!(!integer.is_empty(), "{op} in int8");
     }
 }

@@ -64,6 +64,10 @@ pub const FORMS: &[Form] = &[
     form(&[Real(IMAGE), Real(IMAGE)], &[("axis", Int(1))]),
     form(&[Real(IMAGE)], &[KERNEL]),
     form(&[Real(IMAGE), Weights(&[4, 4, 3, 3])], &[KERNEL]),
+    form(
+        &[Real(IMAGE), Weights(&[4, 1, 3, 3])],
+        &[KERNEL, ("group", Int(4))],
+    ),
     form(&[Real(IMAGE), Weights(&[4, 1, 1])], &[]),
     form(&[Real(&[1, 8]), Weights(&[8, 8])], &[]),
     form(

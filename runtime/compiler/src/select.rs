@@ -2,7 +2,7 @@
 //! float one where they are not.
 
 use crate::error::{CompileError, Refusal};
-use crate::graph::{Constant, Edge, EdgeId, Graph, Node, Port};
+use crate::graph::{Constant, Edge, EdgeId, Graph, Kind, Node, Port};
 use crate::ops::{Edges, Kernel};
 use microtome_kernels::operator::Extent;
 use microtome_plan::Op;
@@ -67,6 +67,7 @@ pub fn select(graph: &Graph) -> Result<KernelGraph, CompileError> {
 
 fn kernel(graph: &Graph, node: &Node) -> Result<KernelNode, Refusal> {
     let edges = Edges { graph, node };
+    require_reals(graph, node)?;
     let mut real = node.inputs.iter().chain(&node.outputs);
     let is_float = real.any(|&edge| graph.edge(edge).is_float());
     let Kernel {
@@ -88,6 +89,22 @@ fn kernel(graph: &Graph, node: &Node) -> Result<KernelNode, Refusal> {
     };
     fits(graph, &selected)?;
     Ok(selected)
+}
+
+/// Refuses integers and truth values where the operator is of real numbers.
+fn require_reals(graph: &Graph, node: &Node) -> Result<(), Refusal> {
+    let mut edges = node.inputs.iter().chain(&node.outputs);
+    let other = edges.find(|&&edge| graph.edge(edge).kind != Kind::Real);
+    match other {
+        Some(&edge) if node.op.get().is_of_reals() => Err(Refusal::Type {
+            value: graph.edge(edge).name.clone(),
+            found: match graph.edge(edge).kind {
+                Kind::Truth => "a truth value",
+                _ => "an integer",
+            },
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the kernel's operands and results are those that the edges hold. A view may end

@@ -41,10 +41,14 @@ impl AveragePool {
 }
 
 impl GraphOp for AveragePool {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     /// The rounding of TFLite's `AVERAGE_POOL_2D` where the quantization stays and each window is
     /// divided by its own count; else mean and change of scale in one rounding, as in its `MEAN`.
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let (input, output) = (edges.input(0), edges.output());
+        let (input, output) = (edges.input(0)?, edges.output()?);
         let is_padded = self.window.pad != [0, 0];
         let by_factor = self.is_mean || (self.counts_padding && is_padded);
         let divide = if input == output && !by_factor {
@@ -62,7 +66,7 @@ impl GraphOp for AveragePool {
             output: self.output,
             window: self.window,
             divide,
-            store: edges.store(),
+            store: edges.store()?,
         };
         Ok(Kernel::new(params, edges))
     }

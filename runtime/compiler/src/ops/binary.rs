@@ -124,13 +124,13 @@ impl Binary {
 
     fn on_int8(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let broadcast = self.broadcast();
-        let inputs = [edges.input(0), edges.input(1)];
+        let inputs = [edges.input(0)?, edges.input(1)?];
         let (zeros, scales) = (
             inputs.map(|input| input.zero),
             inputs.map(|input| f64::from(input.scale)),
         );
-        let output = f64::from(edges.output().scale);
-        let store = edges.store();
+        let output = f64::from(edges.output()?.scale);
+        let store = edges.store()?;
         match self.function {
             Function::Add | Function::Sub => self.sum(edges),
             Function::Mul => {
@@ -177,19 +177,19 @@ impl Binary {
     /// TFLite's int8 `ADD` and `SUB`: operands are scaled to twice the larger scale, with 20 more
     /// bits.
     fn sum(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let inputs = [edges.input(0), edges.input(1)];
+        let inputs = [edges.input(0)?, edges.input(1)?];
         let scales = inputs.map(|input| f64::from(input.scale));
         let twice_max = 2.0 * scales[0].max(scales[1]);
         let shift = f64::from(1 << LEFT_SHIFT);
         let operand = |scale: f64| multiplier(scale / twice_max, SPAN * shift);
-        let sum = twice_max / (shift * f64::from(edges.output().scale));
+        let sum = twice_max / (shift * f64::from(edges.output()?.scale));
         let params = Add {
             subtract: self.function == Function::Sub,
             broadcast: self.broadcast(),
             zeros: inputs.map(|input| input.zero),
             factors: [operand(scales[0])?, operand(scales[1])?],
             factor: multiplier(sum, SPAN * shift)?,
-            store: edges.store(),
+            store: edges.store()?,
         };
         Ok(Kernel::new(params, edges))
     }

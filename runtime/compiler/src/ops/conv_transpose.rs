@@ -43,7 +43,7 @@ impl GraphOp for ConvTranspose {
                 value: edges.output_edge().name.clone(),
             });
         };
-        let (input, output) = (edges.input(0), f64::from(edges.output().scale));
+        let (input, output) = (edges.input(0)?, f64::from(edges.output()?.scale));
         let mut tensors = Tensors::default();
         for (channel, weights) in values.chunks_exact(self.taps()).enumerate() {
             let scale = f64::from(input.scale) * f64::from(scales[channel]);
@@ -64,7 +64,7 @@ impl GraphOp for ConvTranspose {
             window: self.window,
             groups: self.groups,
             input_zero: input.zero,
-            store: edges.store(),
+            store: edges.store()?,
         };
         Ok(Kernel::new(params, edges).with(tensors.constants(values)))
     }

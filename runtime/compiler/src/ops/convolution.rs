@@ -71,14 +71,18 @@ impl Convolution {
 }
 
 impl GraphOp for Convolution {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let Weights::Quantized { values, scales } = &self.weights else {
             return Err(Refusal::WeightsNotQuantized {
                 value: edges.output_edge().name.clone(),
             });
         };
-        let tensors = self.tensors(values, scales, edges.input(0), edges.output())?;
-        let (input_zero, store) = (edges.input(0).zero, edges.store());
+        let tensors = self.tensors(values, scales, edges.input(0)?, edges.output()?)?;
+        let (input_zero, store) = (edges.input(0)?.zero, edges.store()?);
         if self.is_depthwise() {
             let params = Depthwise {
                 input: self.input,

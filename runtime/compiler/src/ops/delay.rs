@@ -19,7 +19,7 @@ pub struct Delay {
 
 impl GraphOp for Delay {
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let fill = edges.input(0).quantize(self.fill);
+        let fill = edges.input(0)?.quantize(self.fill);
         self.kernel(edges, fill)
     }
 

@@ -21,8 +21,12 @@ pub struct MaxPool {
 }
 
 impl GraphOp for MaxPool {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let store = edges.store();
+        let store = edges.store()?;
         let params = max_pool::MaxPool {
             input: self.input,
             output: self.output,

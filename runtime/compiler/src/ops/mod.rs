@@ -118,6 +118,11 @@ pub trait GraphOp: Debug {
         false
     }
 
+    /// Whether it is of real numbers alone, so that integers and truth values are refused.
+    fn is_of_reals(&self) -> bool {
+        false
+    }
+
     /// The quantization of the result where it is always the same.
     fn fixed_quantization(&self) -> Option<Quantization> {
         None
@@ -245,13 +250,19 @@ impl<'a> Edges<'a> {
         self.graph.edge(self.node.outputs[0])
     }
 
-    /// The quantization of operand `operand`, which is quantized.
-    pub fn input(&self, operand: usize) -> Quantization {
+    /// The quantization of operand `operand`.
+    ///
+    /// # Errors
+    /// When it is not of real numbers; so do the next two.
+    pub fn input(&self, operand: usize) -> Result<Quantization, Refusal> {
         quantization(self.input_edge(operand))
     }
 
-    /// The quantization of the first result, which is quantized.
-    pub fn output(&self) -> Quantization {
+    /// The quantization of the first result.
+    ///
+    /// # Errors
+    /// As [`Self::input`].
+    pub fn output(&self) -> Result<Quantization, Refusal> {
         quantization(self.output_edge())
     }
 
@@ -267,18 +278,25 @@ impl<'a> Edges<'a> {
     }
 
     /// How scaled sums become the output: its zero point and the bounds of its edge.
-    pub fn store(&self) -> Output {
-        let quantization = self.output();
+    ///
+    /// # Errors
+    /// As [`Self::input`].
+    pub fn store(&self) -> Result<Output, Refusal> {
+        let quantization = self.output()?;
         let (min, max) = self.output_edge().bounds.quantize(quantization);
-        Output {
+        Ok(Output {
             zero: quantization.zero,
             min,
             max,
-        }
+        })
     }
 }
 
-fn quantization(edge: &Edge) -> Quantization {
-    edge.quantization
-        .expect("selection asks for integer kernels where every edge is quantized")
+/// The quantization of an edge of real numbers. Selection asks for integer kernels where all of
+/// those have one; an edge without is of another kind.
+fn quantization(edge: &Edge) -> Result<Quantization, Refusal> {
+    edge.quantization.ok_or_else(|| Refusal::Type {
+        value: edge.name.clone(),
+        found: "integers or truth values",
+    })
 }

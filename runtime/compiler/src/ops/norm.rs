@@ -144,7 +144,7 @@ impl Norm {
 
 impl GraphOp for Norm {
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let (input, output) = (edges.input(0), f64::from(edges.output().scale));
+        let (input, output) = (edges.input(0)?, f64::from(edges.output()?.scale));
         let [view, affine_view] = self.views();
         let count = self.count() as f64;
         let squares = count / f64::from(input.scale);
@@ -168,7 +168,7 @@ impl GraphOp for Norm {
             epsilon: epsilon.round() as u64,
             affine: has_affine.then_some(affine_view),
             factor,
-            store: edges.store(),
+            store: edges.store()?,
         };
         let constants = affine.map_or(Vec::new(), |(gamma, beta, _)| {
             vec![

@@ -22,8 +22,12 @@ pub struct Product {
 }
 
 impl GraphOp for Product {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let inputs = [edges.input(0), edges.input(1)];
+        let inputs = [edges.input(0)?, edges.input(1)?];
         let [rows, depth, columns] = self.matrix;
         let [i, j, k] = self.batch;
         let ([a_i, a_j, a_k], [a_row, a_depth]) = self.a;
@@ -40,8 +44,8 @@ impl GraphOp for Product {
             a: view([a_i, a_j, a_k, a_row, a_depth, 0]),
             b: view([b_i, b_j, b_k, 0, b_depth, b_column]),
             zeros: inputs.map(|input| input.zero),
-            factor: multiplier(scale / f64::from(edges.output().scale), bound as f64)?,
-            store: edges.store(),
+            factor: multiplier(scale / f64::from(edges.output()?.scale), bound as f64)?,
+            store: edges.store()?,
         };
         Ok(Kernel::new(params, edges))
     }

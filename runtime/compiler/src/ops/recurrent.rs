@@ -243,7 +243,7 @@ fn without(mut kernel: Kernel, edges: &Edges<'_>, drops: impl Fn(Kind) -> bool) 
 
 impl GraphOp for Recurrent {
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let mut constants = self.rows(&self.weights, 0, edges.input(0))?;
+        let mut constants = self.rows(&self.weights, 0, edges.input(0)?)?;
         constants.extend(self.rows(&self.hidden_weights, 1, HIDDEN)?);
         let shape = self.shape();
         let kernel = match self.cell {

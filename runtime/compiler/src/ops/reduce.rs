@@ -66,13 +66,13 @@ impl Reduce {
 impl GraphOp for Reduce {
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
         let sum = |divisor: usize| -> Result<Fold, Refusal> {
-            let (input, output) = (edges.input(0), edges.output());
+            let (input, output) = (edges.input(0)?, edges.output()?);
             let factor = f64::from(input.scale) / f64::from(output.scale);
             let span = SPAN * (self.count() / divisor) as f64;
             Ok(Fold::Sum {
                 zero: input.zero,
                 factor: divided(multiplier(factor, span)?, divisor),
-                store: edges.store(),
+                store: edges.store()?,
             })
         };
         let fold = match self.kind {

@@ -17,9 +17,13 @@ const SPAN: f64 = 255.0;
 pub struct Requantize;
 
 impl GraphOp for Requantize {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     /// A clamp where the quantization stays, else a rescale that clamps.
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let (input, output, store) = (edges.input(0), edges.output(), edges.store());
+        let (input, output, store) = (edges.input(0)?, edges.output()?, edges.store()?);
         let len = edges.len();
         if input == output {
             let clamp = Clamp {

@@ -28,8 +28,12 @@ pub struct Softmax {
 }
 
 impl GraphOp for Softmax {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let (mantissa, shift, diff_min) = scaling(edges.input(0).scale)?;
+        let (mantissa, shift, diff_min) = scaling(edges.input(0)?.scale)?;
         let params = softmax::Softmax {
             rows: self.rows,
             depth: self.depth,
@@ -69,15 +73,15 @@ impl GraphOp for Softmax {
 
 /// The logarithm of `softmax`.
 fn logarithm(softmax: softmax::Softmax, edges: &Edges<'_>) -> Result<LogSoftmax, Refusal> {
-    let argument = f64::from(edges.input(0).scale) * ONE;
+    let argument = f64::from(edges.input(0)?.scale) * ONE;
     // A logarithm is at most the span of the inputs and the logarithm of the longest row's length.
     let largest = 255.0 * argument + 9.0 * ONE;
-    let factor = 1.0 / (ONE * f64::from(edges.output().scale));
+    let factor = 1.0 / (ONE * f64::from(edges.output()?.scale));
     Ok(LogSoftmax {
         softmax,
         argument: multiplier(argument, 255.0)?,
         factor: multiplier(factor, largest)?,
-        store: edges.store(),
+        store: edges.store()?,
     })
 }
 

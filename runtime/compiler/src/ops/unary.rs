@@ -14,9 +14,13 @@ pub struct Unary(
 );
 
 impl GraphOp for Unary {
+    fn is_of_reals(&self) -> bool {
+        true
+    }
+
     /// Entry `x + 128` is the function of what `x` stands for, quantized.
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
-        let (input, output, store) = (edges.input(0), edges.output(), edges.store());
+        let (input, output, store) = (edges.input(0)?, edges.output()?, edges.store()?);
         let mut reals: Vec<f32> = (i8::MIN..=i8::MAX)
             .map(|value| input.scale * (f32::from(value) - f32::from(input.zero)))
             .collect();
