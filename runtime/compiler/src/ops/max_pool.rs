@@ -22,7 +22,8 @@ pub struct MaxPool {
 
 impl GraphOp for MaxPool {
     fn is_of_reals(&self) -> bool {
-        true
+        // Places are integers.
+        self.indices == Indices::None
     }
 
     fn integer(&self, edges: &Edges<'_>) -> Result<Kernel, Refusal> {
