@@ -5,6 +5,8 @@ use microtome_kernels::num::{Multiplier, Output, Shape, Window};
 use microtome_kernels::reference::add::Add;
 use microtome_kernels::reference::clamp::Clamp;
 use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
+use microtome_kernels::reference::recurrent::rnn::{Activation, Rnn};
+use microtome_kernels::reference::recurrent::{Direction, Recurrent, Start};
 use microtome_kernels::view::Broadcast;
 use microtome_plan::{
     ArenaAt, Cascade, ConstAt, Element, Fault, Labels, Manifest, ModelType, Op, OperandAt, Plan,
@@ -430,4 +432,46 @@ fn state_overlaps_nothing_that_a_step_reads_or_writes() {
     }
     parts.steps[1].state.clear();
     assert_eq!(parts.error(), fault(Fault::Arena));
+}
+
+/// A cell has two results, state and scratch.
+#[test]
+fn all_that_a_step_writes_lies_apart() {
+    let shape = Recurrent {
+        time: 1,
+        features: 4,
+        hidden: 1,
+        direction: Direction::Forward,
+        start: Start::Kept,
+        sequence: true,
+    };
+    let activation = Activation::Tanh;
+    let mut parts = Parts::new();
+    parts.manifest.arena_bytes = 28;
+    parts.constants.resize(80, 0);
+    // Input 0..4, one byte each of sequence, last vector and state, and 12 of scratch.
+    let mut cell = step("cell", Rnn { shape, activation }, &[in_arena(0)], 4);
+    cell.outputs.push(ArenaAt(8)).unwrap();
+    cell.state.push(ArenaAt(12)).unwrap();
+    cell.scratch = ArenaAt(16);
+    cell.constants = heapless::Vec::from_iter([ConstAt(64); 8]);
+    parts.steps[1] = cell.clone();
+    assert_eq!(parts.error(), None);
+    type Edit = fn(&mut Step<'static>);
+    let table: [(Edit, Fault); 8] = [
+        (|s| s.outputs[1].0 = 0, Fault::Overlap),
+        (|s| s.outputs[1].0 = 4, Fault::Overlap),
+        (|s| s.state[0].0 = 8, Fault::Overlap),
+        (|s| s.scratch.0 = 0, Fault::Overlap),
+        (|s| s.scratch.0 = 8, Fault::Overlap),
+        (|s| s.scratch.0 = 12, Fault::Overlap),
+        (|s| s.scratch.0 = 20, Fault::Arena),
+        (|s| s.outputs.truncate(1), Fault::Arena),
+    ];
+    for (index, (edit, fault)) in table.into_iter().enumerate() {
+        parts.steps[1] = cell.clone();
+        edit(&mut parts.steps[1]);
+        let error = PlanError::Step { index: 1, fault };
+        assert_eq!(parts.error(), Some(error), "edit {index}");
+    }
 }
