@@ -47,7 +47,8 @@ pub enum CompileError {
     },
     /// An input has an axis that is empty or, other than the batch, not fixed.
     #[error(
-        "axis {axis} of input '{input}' is not fixed or empty: export the model with a fixed size"
+        "axis {axis} of input '{input}' is open or empty: export the model with a fixed size, or \
+         compile a stream with --pulse"
     )]
     DynamicInput {
         /// Name of the input.
@@ -165,7 +166,10 @@ pub enum Refusal {
         value: String,
     },
     /// A tensor has a type that the operator does not take.
-    #[error("'{value}' has type {found}, which is not lowered here; quantize to int8 or uint8")]
+    #[error(
+        "'{value}' has type {found}, which is not taken here; export it as float, or quantize the \
+         model (QDQ, int8 or uint8)"
+    )]
     Type {
         /// Name of the tensor.
         value: String,

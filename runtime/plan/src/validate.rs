@@ -97,10 +97,10 @@ fn validate_operands(step: &Step<'_>, plan: &Plan<'_>) -> Result<(), Fault> {
 
 /// All that a step writes lies apart, and apart from all that it reads, but for a result in place.
 fn validate_apart(step: &Step<'_>) -> Result<(), Fault> {
-    let reads_span = step.reads().first().cloned();
-    let replaces =
-        step.op.operator().in_place() && step.is_in_place() && reads_span == Some(step.output());
     let reads = step.reads();
+    // As long as the operand, too: a shorter or longer result overlaps it.
+    let is_whole = reads.first() == Some(&step.output());
+    let replaces = step.op.operator().in_place() && step.is_in_place() && is_whole;
     let mut written: heapless::Vec<Range<usize>, WRITTEN_MAX> = heapless::Vec::new();
     let spans: [Spans; 2] = [step.writes(), step.kept()];
     for span in spans.into_iter().flatten().chain([step.scratch()]) {
