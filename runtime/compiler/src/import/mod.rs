@@ -8,6 +8,7 @@
 mod analysis;
 mod by_value;
 mod extremum;
+mod facts;
 mod faults;
 mod formats;
 pub mod onnx;
