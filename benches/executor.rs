@@ -4,6 +4,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use microtome_exec::Executor;
 use microtome_kernels::cases::Rng;
 use microtome_kernels::num::{Output, Shape, Window};
+use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::average_pool::{AveragePool, Divide};
 use microtome_kernels::reference::conv2d::Conv2d;
 use microtome_kernels::reference::depthwise::Depthwise;
@@ -94,6 +95,7 @@ fn steps() -> Vec<Step<'static>> {
         window: window([3, 3], 1),
         input_zero: -128,
         store: STORE,
+        scratch: 0,
     };
     let pointwise = Conv2d {
         input: FEATURES,
@@ -102,6 +104,8 @@ fn steps() -> Vec<Step<'static>> {
         groups: 1,
         input_zero: -128,
         store: STORE,
+        packing: Packing::ROWS,
+        scratch: 0,
     };
     let pool = AveragePool {
         input: FEATURES,

@@ -5,6 +5,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use microtome_kernels::cases::Rng;
 use microtome_kernels::dispatch;
 use microtome_kernels::num::{Output, Shape, Window};
+use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
 use microtome_kernels::reference::depthwise::Depthwise;
 use microtome_kernels::set::Convolution;
@@ -34,6 +35,8 @@ fn kernels(criterion: &mut Criterion) {
             groups: 1,
             input_zero: -128,
             store: STORE,
+            packing: Packing::ROWS,
+            scratch: 0,
         };
         let lens = [params.weights_len(), input.len(), params.output.len()];
         Bench::new(name, params.macs(), lens, channels).run(criterion, set.conv2d, &params);
@@ -49,6 +52,7 @@ fn kernels(criterion: &mut Criterion) {
             window: same(3),
             input_zero: -128,
             store: STORE,
+            scratch: 0,
         };
         let lens = [params.weights_len(), input.len(), input.len()];
         let bench = Bench::new(name, params.macs(), lens, input.channels);
@@ -111,7 +115,10 @@ impl Bench {
         let mut group = criterion.benchmark_group("kernels");
         group.throughput(Throughput::Elements(self.macs as u64));
         group.bench_function(self.name, |bencher| {
-            bencher.iter(|| kernel(params, &constants, black_box(&self.input), &mut self.output));
+            bencher.iter(|| {
+                let input = black_box(&self.input);
+                kernel(params, &constants, input, &mut [], &mut self.output);
+            });
         });
         group.finish();
     }

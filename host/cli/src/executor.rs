@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use microtome_backend::{Backend, CpuBackend};
 use microtome_board::Board;
 use microtome_gpu::{Gpu, GpuBackend, GpuOptions};
+use microtome_plan::Target;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
@@ -37,6 +38,17 @@ impl FromStr for Name {
             board => microtome_board::find(board)
                 .map(Self::Board)
                 .map_err(|error| format!("neither cpu, gpu, tract nor a board: {error}")),
+        }
+    }
+}
+
+impl Name {
+    /// What a model that it is to run is packed for. Executors of this machine pack by themselves
+    /// what they load.
+    pub fn target(self) -> Target {
+        match self {
+            Self::Board(board) => Target::named(&board.arch).unwrap_or(Target::Generic),
+            Self::Cpu | Self::Gpu | Self::Tract => Target::Generic,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::calibration;
 use crate::manifest::{Manifest, model_name};
 use anyhow::{Context, Result, bail};
 use microtome_compiler::{Options, Report, Samples, compile};
-use microtome_plan::PlanBuf;
+use microtome_plan::{PlanBuf, Target};
 use std::path::Path;
 
 /// No model or plan file is longer.
@@ -27,16 +27,28 @@ pub struct Source {
 }
 
 /// What a user may ask of a compilation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct How {
+    /// What the plan is packed for.
+    pub target: Target,
     /// Frames of a run, for a plan of a stream.
     pub pulse: Option<usize>,
 }
 
+impl How {
+    /// A whole run, packed for `target`.
+    pub const fn packed_for(target: Target) -> Self {
+        Self {
+            target,
+            pulse: None,
+        }
+    }
+}
+
 impl Model {
-    /// Loads the `.mtp` plan or compiles the model at `path`.
+    /// Loads the `.mtp` plan or compiles the model at `path`, for no target in particular.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::load_as(path, &How::default())
+        Self::load_as(path, &How::packed_for(Target::Generic))
     }
 
     /// The same, with a model compiled as `how` says.
@@ -80,6 +92,7 @@ impl Model {
         let mut options = Options::new(name);
         options.task = manifest.task();
         options.cascade = manifest.cascade();
+        options.target = how.target;
         options.pulse = how.pulse;
         options.calibration = calibration;
         let compiled = compile(&bytes, &options)?;

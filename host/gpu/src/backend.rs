@@ -5,7 +5,7 @@ use crate::device::Gpu;
 use crate::error::GpuError;
 use crate::ops::{self, Dispatch, Lowered, PARAMS_STRIDE, WORD_BYTES};
 use microtome_backend::{Backend, BackendError, Inputs, Outputs, check_inputs};
-use microtome_plan::PlanBuf;
+use microtome_plan::{PlanBuf, Target, repack};
 use wgpu::BufferUsages;
 
 /// Most samples that run in one submission; larger batches are cut.
@@ -49,6 +49,8 @@ impl GpuBackend {
     /// # Errors
     /// When the adapter cannot hold the plan, or refuses a program, or is lost.
     pub fn new(gpu: &Gpu, plan: PlanBuf) -> Result<Self, GpuError> {
+        // The programs pack rows of weights themselves.
+        let plan = repack(&plan, Target::Gpu).map_err(GpuError::Repack)?;
         let fits = |bytes| gpu.check_fits("constants", bytes as u64);
         let lowered = ops::lower(&plan.plan(), fits)?;
         let sample_bytes = (lowered.sample_words * WORD_BYTES) as u64;

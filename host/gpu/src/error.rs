@@ -1,11 +1,15 @@
 //! Why a plan cannot be run on a GPU.
 
 use crate::ops::Unsupported;
+use microtome_plan::PlanError;
 use std::time::Duration;
 
 /// Why there is no GPU executor, or no answer from it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
+    /// The plan cannot be packed for a GPU.
+    #[error("the plan cannot be packed for a GPU: {0}")]
+    Repack(PlanError),
     /// No adapter at all.
     #[error(
         "no GPU adapter was found: install the driver of the GPU (on Linux its Vulkan driver), \

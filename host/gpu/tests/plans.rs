@@ -7,6 +7,7 @@ use microtome_backend::{Backend, BackendError, CpuBackend, Inputs};
 use microtome_gpu::{Gpu, GpuBackend, GpuError, GpuOptions};
 use microtome_kernels::cases::Rng;
 use microtome_kernels::num::{Output, Shape, Window};
+use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::{
     add::Add,
     clamp::Clamp,
@@ -75,6 +76,8 @@ fn network() -> PlanBuf {
         groups: 1,
         input_zero: -5,
         store: ALL,
+        packing: Packing::ROWS,
+        scratch: 0,
     };
     let input = plan.span(9 * 9 * 3);
     let stem = layer(square(9, 3), square(9, 8), window(3, 1));

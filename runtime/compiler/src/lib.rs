@@ -12,6 +12,7 @@
 //! 5. `calibrate`: where samples are given, a float graph becomes int8 by them.
 //! 6. `precision`: every node becomes integer or float as a whole.
 //! 7. `select`: the kernel of each node, with the proof that no sum overflows.
+//!    Weights are packed for the target, as `microtome_plan::target` says.
 //! 8. `planner`: lifetimes and arena offsets.
 //! 9. `emit`: constants, steps and manifest become one validated plan.
 //!
@@ -110,6 +111,7 @@ pub fn compile(bytes: &[u8], options: &Options<'_>) -> Result<Compiled, CompileE
     }
     let graph = precision::settle(lowered.graph, &mut lowered.nodes)?;
     let mut kernels = select::select(&graph)?;
+    kernels.pack(options.target);
     let layout = planner::plan(&mut kernels);
     let plan = emit::emit(&kernels, &layout, options)?;
     let mut report = Report::new(lowered.nodes, source.notes, &kernels, &layout)

@@ -5,7 +5,8 @@ use crate::error::{CompileError, Refusal};
 use crate::graph::{Constant, Edge, EdgeId, Graph, Kind, Node, Port};
 use crate::ops::{Edges, Kernel};
 use microtome_kernels::operator::Extent;
-use microtome_plan::Op;
+use microtome_plan::{Op, Target, repack};
+use std::borrow::Cow;
 
 /// A model in the kernels' terms.
 #[derive(Clone, Debug)]
@@ -18,6 +19,18 @@ pub struct KernelGraph {
     pub inputs: Vec<Port>,
     /// Outputs in the model's order.
     pub outputs: Vec<Port>,
+}
+
+impl KernelGraph {
+    /// Packs every node for `target`.
+    pub fn pack(&mut self, target: Target) {
+        for node in &mut self.nodes {
+            let constants = std::mem::take(&mut node.constants);
+            let constants = constants.into_iter().map(Cow::Owned).collect();
+            let packed = repack::pack(target, &mut node.op, constants);
+            node.constants = packed.into_iter().map(Cow::into_owned).collect();
+        }
+    }
 }
 
 /// One kernel call.

@@ -4,7 +4,8 @@
 //!
 //! 1. [`num`]: requantization and the shapes that every kernel speaks of; [`fixed`]: the
 //!    fixed-point exponential and reciprocal of softmax; [`operator`]: what every operator says of
-//!    itself, and [`rules`], what several check; [`view`]: strided operands.
+//!    itself, and [`rules`], what several check; [`view`]: strided operands; [`packing`]: how
+//!    weights lie.
 //! 2. [`mod@reference`]: one file an operator, with its parameters, its shape rule and the slow scalar
 //!    code that defines its result. This is the executable form of `docs/numerics.md`.
 //!    [`data`] has the operators that only move elements.
@@ -31,10 +32,12 @@ pub mod float;
 pub mod generic;
 pub mod num;
 pub mod operator;
+pub mod packing;
 pub mod reference;
 pub mod rules;
 pub mod set;
 pub mod view;
 
 pub use operator::{Args, Constants, Element, Extent, Extents, Fault, Operator};
+pub use packing::Packing;
 pub use set::KernelSet;

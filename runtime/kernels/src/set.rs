@@ -37,8 +37,9 @@ pub type Binary<P> = fn(&P, &[i8], &[i8], &mut [i8]);
 /// The products of a matrix's rows, which lie one after another, with a vector; no sum overflows.
 pub type MatVec = fn(&[i8], &[i8], &mut [i32]);
 
-/// A kernel that reads one operand and the constants of a convolution.
-pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [i8]);
+/// A convolution: constants, operand, scratch (at a multiple of 4 bytes, as much as the parameters
+/// state, its content of no matter), output. With too little scratch it is slower, never wrong.
+pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [u8], &mut [i8]);
 
 /// A kernel that multiplies two matrices: operands, scratch, output.
 #[cfg(feature = "float")]
@@ -86,7 +87,7 @@ pub struct KernelSet {
     /// See [`crate::reference::recurrent::mat_vec`].
     pub mat_vec: MatVec,
     /// See [`crate::reference::conv_transpose`].
-    pub conv_transpose: Convolution<ConvTranspose>,
+    pub conv_transpose: fn(&ConvTranspose, &ConvConstants<'_>, &[i8], &mut [i8]),
     /// See [`crate::float::conv2d`]; the slice before the output is scratch.
     #[cfg(feature = "float")]
     pub conv2d_f32: fn(&ConvF32, &ConvReads<'_>, &mut [f32], &mut [f32]),

@@ -5,6 +5,7 @@
 //! vectors). Where a layer is large, the test has some of its channels or elements.
 
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
+use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::add::Add;
 use microtome_kernels::reference::average_pool::{AveragePool, Divide};
 use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
@@ -105,12 +106,14 @@ fn dense() {
         groups: 1,
         input_zero: 0,
         store: STORE,
+        packing: Packing::ROWS,
+        scratch: 0,
     };
     let input = [3, 7, -7, -48, -65, -40, -8, -45];
     check(
         [-128, -128, -112, -128, -128, -119, -128, -90],
         |set, out| {
-            (set.conv2d)(&params, &constants, &input, out);
+            (set.conv2d)(&params, &constants, &input, &mut [], out);
         },
     );
 }
@@ -130,6 +133,7 @@ fn depthwise() {
         window: window(3, 1, 1),
         input_zero: -128,
         store: STORE,
+        scratch: 0,
     };
     #[rustfmt::skip]
     let input = [
@@ -151,7 +155,7 @@ fn depthwise() {
         -128, -128, -124, -122, -124,
     ];
     check(expected, |set, out| {
-        (set.depthwise)(&params, &constants, &input, out);
+        (set.depthwise)(&params, &constants, &input, &mut [], out);
     });
 }
 

@@ -23,7 +23,7 @@ pub type Digest = [u8; 32];
 pub const SECTION_ALIGN: usize = 16;
 
 const MAGIC: [u8; 4] = *b"MTPL";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// Length of the header in bytes.
 pub const HEADER_LEN: usize = 64;
 const DIGEST_AT: usize = 32;

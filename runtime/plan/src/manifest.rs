@@ -1,7 +1,7 @@
 //! What a plan is for: the model, its inputs and outputs, the task, and when to ask for help.
 
 use crate::op::ArenaAt;
-use core::fmt;
+use crate::target::Target;
 use heapless::Vec;
 use microtome_kernels::Element;
 use serde::{Deserialize, Serialize};
@@ -34,22 +34,6 @@ pub struct Manifest<'a> {
     /// When a heavier model is asked, if there is one.
     #[serde(borrow)]
     pub cascade: Option<Cascade<'a>>,
-}
-
-/// What a plan was packed for. Every executor runs every target's plan with the same bits; it is
-/// fastest on its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Target {
-    /// No instruction set in particular.
-    Generic,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Generic => "generic",
-        })
-    }
 }
 
 /// An input or output: of one type in the arena, and of another, perhaps, to the model's user.

@@ -2,6 +2,7 @@
 
 use microtome_kernels::data::delay::Delay;
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
+use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::add::Add;
 use microtome_kernels::reference::clamp::Clamp;
 use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
@@ -118,6 +119,8 @@ fn dense() -> Conv2d {
             min: -128,
             max: 127,
         },
+        packing: Packing::ROWS,
+        scratch: 0,
     }
 }
 
@@ -202,7 +205,7 @@ fn another_version_is_named() {
     bytes[4] = 9;
     let error = PlanError::Version {
         found: 9,
-        supported: 2,
+        supported: 3,
     };
     assert_eq!(PlanBuf::new(&bytes).unwrap_err(), error);
 }

@@ -39,6 +39,18 @@ enum Target {
     Generic,
 }
 
+impl From<Target> for microtome_plan::Target {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::CortexM4 => Self::CortexM4,
+            Target::CortexM55 => Self::CortexM55,
+            Target::Cpu => Self::Cpu,
+            Target::Gpu => Self::Gpu,
+            Target::Generic => Self::Generic,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Json {
     model: String,
@@ -56,6 +68,7 @@ struct Json {
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
     let how = How {
+        target: args.target.into(),
         pulse: args.pulse.map(|frames| frames as usize),
     };
     let model = match &args.calibrate {
@@ -70,14 +83,6 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         .with_context(|| format!("cannot write the plan {}", args.output.display()))?;
     let plan = model.plan.plan();
     let target = plan.manifest().target.to_string();
-    if args.target != Target::Generic {
-        let asked = args
-            .target
-            .to_possible_value()
-            .map(|v| v.get_name().to_owned());
-        let asked = asked.unwrap_or_default();
-        eprintln!("note: no packing for {asked} yet; the plan is {target} and runs there as it is");
-    }
     if json {
         return report::json(&to_json(args, &model, source, target));
     }

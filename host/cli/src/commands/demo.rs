@@ -4,6 +4,7 @@
 //! files; the board's image is built or given as for every other command.
 
 use crate::board_run::{self, Connected};
+use crate::executor::Name;
 use crate::manifest::Manifest;
 use crate::model::{How, Model};
 use crate::report::{self, grouped};
@@ -15,6 +16,7 @@ use microtome_daemon::{
     Executors, GpuPolicy, Instrument, Journal, Offload, Plans, Record, Services, Summary, stop,
 };
 use microtome_link::message::Acquisition;
+use microtome_plan::Target;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,8 +98,9 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     };
     let narrator = Narrator { quiet: json };
     let board = args.board.map_or_else(process, Ok)?;
-    let model = compile(&ON_BOARD, &folder, &narrator)?;
-    compile(&ON_HOST, &folder, &narrator)?;
+    let target = Name::Board(board).target();
+    let model = compile(&ON_BOARD, target, &folder, &narrator)?;
+    compile(&ON_HOST, Target::Generic, &folder, &narrator)?;
     let executors = Executors::choose(GpuPolicy::Auto);
     let adapter = executors.name();
     narrator.leg("offload", &format!("{} on {adapter}", ON_HOST.name));
@@ -166,13 +169,13 @@ fn serve(
 }
 
 /// Compiles a shipped model and writes its plan into `folder`.
-fn compile(shipped: &Shipped, folder: &Path, narrator: &Narrator) -> Result<Model> {
+fn compile(shipped: &Shipped, target: Target, folder: &Path, narrator: &Narrator) -> Result<Model> {
     let manifest = Manifest::parse(shipped.manifest, shipped.name)?;
     let model = Model::compile(
         shipped.onnx.to_vec(),
         shipped.name,
         &manifest,
-        &How::default(),
+        &How::packed_for(target),
     )?;
     let path = folder.join(shipped.name).with_extension("mtp");
     std::fs::create_dir_all(folder)?;

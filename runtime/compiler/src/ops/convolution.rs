@@ -11,6 +11,7 @@ use microtome_kernels::float::conv2d::ConvF32;
 use microtome_kernels::float::depthwise::DepthwiseF32;
 use microtome_kernels::float::source::Source;
 use microtome_kernels::num::{Shape, Window};
+use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::{conv2d::Conv2d, depthwise::Depthwise};
 
 /// Parameters and constants of a convolution.
@@ -90,6 +91,7 @@ impl GraphOp for Convolution {
                 window: self.window,
                 input_zero,
                 store,
+                scratch: 0,
             };
             let weights = channels_innermost(values, self.taps());
             return Ok(Kernel::new(params, edges).with(tensors.constants(&weights)));
@@ -101,6 +103,8 @@ impl GraphOp for Convolution {
             groups: self.groups,
             input_zero,
             store,
+            packing: Packing::ROWS,
+            scratch: 0,
         };
         Ok(Kernel::new(params, edges).with(tensors.constants(values)))
     }

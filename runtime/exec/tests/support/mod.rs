@@ -4,6 +4,7 @@
 use microtome_kernels::cases::Rng;
 use microtome_kernels::data::delay::Delay;
 use microtome_kernels::num::{Multiplier, Output, Shape, Window};
+use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::{
     add::Add,
     average_pool::{AveragePool, Divide},
@@ -163,6 +164,8 @@ fn convolutions(constants: &mut Constants, steps: &mut Vec<Step<'static>>) {
         groups: 1,
         input_zero: 3,
         store: STORE,
+        packing: Packing::ROWS,
+        scratch: 0,
     };
     let depthwise = Depthwise {
         input: FEATURES,
@@ -170,6 +173,7 @@ fn convolutions(constants: &mut Constants, steps: &mut Vec<Step<'static>>) {
         window: window(3, 1, 1),
         input_zero: -7,
         store: STORE,
+        scratch: 0,
     };
     let conv_at = constants.conv(conv.weights_len(), 8);
     let depthwise_at = constants.conv(depthwise.weights_len(), 8);
@@ -242,6 +246,8 @@ fn head(constants: &mut Constants, steps: &mut Vec<Step<'static>>) {
         groups: 1,
         input_zero: -7,
         store: STORE,
+        packing: Packing::ROWS,
+        scratch: 0,
     };
     let softmax = Softmax {
         rows: 1,

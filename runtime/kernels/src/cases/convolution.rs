@@ -3,6 +3,7 @@
 use super::pool::{Sliding, sliding};
 use super::{Case, Operand, Rng};
 use crate::num::{Shape, Window};
+use crate::packing::Packing;
 use crate::reference::conv_transpose::ConvTranspose;
 use crate::reference::conv2d::Conv2d;
 use crate::reference::depthwise::Depthwise;
@@ -30,11 +31,45 @@ impl Case for Conv2d {
             groups,
             input_zero: rng.int8(),
             store: rng.output(),
+            packing: if groups == 1 {
+                packing(rng)
+            } else {
+                Packing::ROWS
+            },
+            scratch: scratch(rng),
         }
     }
 
     fn fill(&self, rng: &mut Rng, operand: Operand, bytes: &mut [u8]) {
         fill(rng, operand, bytes);
+        if operand == Operand::Constant(0) {
+            let taps = self.taps();
+            for padding in taps..self.packing.pitch(taps) {
+                for channel in 0..self.output.channels {
+                    bytes[self.packing.index(taps, channel, padding)] = 0;
+                }
+            }
+        }
+    }
+}
+
+/// The packings that targets have, and any.
+fn packing(rng: &mut Rng) -> Packing {
+    match rng.size(0..=5) {
+        0 | 1 => Packing::ROWS,
+        2 => Packing::new(1, 4),
+        3 => Packing::new(4, 4),
+        4 => Packing::new(16, 4),
+        _ => Packing::new(rng.size(1..=20) as u8, rng.size(1..=9) as u8),
+    }
+}
+
+/// None, too little, or enough.
+fn scratch(rng: &mut Rng) -> usize {
+    match rng.size(0..=2) {
+        0 => 0,
+        1 => 4 * rng.size(1..=100),
+        _ => 4096,
     }
 }
 
@@ -59,6 +94,7 @@ impl Case for Depthwise {
             window,
             input_zero: rng.int8(),
             store: rng.output(),
+            scratch: scratch(rng),
         }
     }
 

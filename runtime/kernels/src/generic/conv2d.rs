@@ -2,7 +2,11 @@
 //! so that each input is loaded once for all of them.
 
 use crate::num::Inside;
-use crate::reference::conv2d::{Conv2d, ConvConstants};
+use crate::packing::Packing;
+use crate::reference::{
+    self,
+    conv2d::{Conv2d, ConvConstants},
+};
 use core::array;
 use core::ops::Range;
 
@@ -10,7 +14,16 @@ use core::ops::Range;
 const BLOCK: usize = 4;
 
 /// As [`crate::reference::conv2d::conv2d`].
-pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
+pub fn conv2d(
+    params: &Conv2d,
+    constants: &ConvConstants<'_>,
+    input: &[i8],
+    scratch: &mut [u8],
+    output: &mut [i8],
+) {
+    if params.packing != Packing::ROWS {
+        return reference::conv2d::conv2d(params, constants, input, scratch, output);
+    }
     if is_pointwise(params) {
         return pointwise(params, constants, input, output);
     }

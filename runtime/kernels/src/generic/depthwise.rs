@@ -11,6 +11,7 @@ pub fn depthwise(
     params: &Depthwise,
     constants: &ConvConstants<'_>,
     input: &[i8],
+    _scratch: &mut [u8],
     output: &mut [i8],
 ) {
     let (width, channels) = (params.output.width, params.output.channels);

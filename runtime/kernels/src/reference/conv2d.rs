@@ -2,8 +2,9 @@
 
 use crate::num::{Multiplier, Output, Shape, Window};
 use crate::operator::{
-    Args, Constants, Element, Extent, Extents, Fault, Operator, extents, one, require,
+    Args, Constants, Element, Extent, Extents, Fault, LEN_MAX, Operator, extents, one, require,
 };
+use crate::packing::Packing;
 use crate::rules;
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
@@ -23,12 +24,17 @@ pub struct Conv2d {
     pub input_zero: i8,
     /// How sums become outputs.
     pub store: Output,
+    /// How the weights lie; [`Packing::ROWS`] where there are groups.
+    pub packing: Packing,
+    /// Bytes of scratch that the kernel of the plan's target wants.
+    pub scratch: usize,
 }
 
 /// Constants of a convolution, one entry an output channel but for the weights.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvConstants<'a> {
-    /// `[output channel][kernel row][kernel column][input channel of the group]`.
+    /// `[output channel][kernel row][kernel column][input channel of the group]`, as the packing
+    /// of the parameters lays them out.
     pub weights: &'a [i8],
     /// Bias with the input's zero point folded in: `bias − input_zero · Σ weights`.
     pub bias: &'a [i32],
@@ -94,9 +100,9 @@ impl Conv2d {
         self.window.kernel[0] * self.window.kernel[1] * self.group_channels()
     }
 
-    /// Weights in all.
+    /// Weights in all, those that pad included.
     pub const fn weights_len(&self) -> usize {
-        self.output.channels * self.taps()
+        self.packing.len(self.output.channels, self.taps())
     }
 
     /// Multiply–accumulates, padding counted; saturates.
@@ -119,6 +125,9 @@ impl Operator for Conv2d {
         require(grouped, Fault::Shape)?;
         let [rows, columns] = self.window.kernel;
         rules::taps(&[rows, columns, self.group_channels()], outputs)?;
+        let packed = self.groups == 1 || self.packing == Packing::ROWS;
+        require(packed && self.scratch <= LEN_MAX, Fault::Size)?;
+        self.packing.check(outputs, self.taps())?;
         rules::store(&self.store)
     }
 
@@ -135,7 +144,15 @@ impl Operator for Conv2d {
     }
 
     fn check_constants(&self, constants: &Constants<'_>) -> Result<(), Fault> {
-        ConvConstants::of(constants).check()
+        let constants = ConvConstants::of(constants);
+        let (channels, taps) = (self.output.channels, self.taps());
+        let padded = self.packing.is_padded(constants.weights, channels, taps);
+        require(padded, Fault::Number)?;
+        constants.check()
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        self.scratch
     }
 
     fn macs(&self) -> usize {
@@ -148,12 +165,19 @@ impl Operator for Conv2d {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let (input, constants) = (args.input(0), ConvConstants::of(&args.constants));
-        (set.conv2d)(self, &constants, input, args.output(0));
+        let scratch = core::mem::take(&mut args.scratch);
+        (set.conv2d)(self, &constants, input, scratch, args.output(0));
     }
 }
 
 /// Writes the convolution of `input` to `output`, both HWC.
-pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
+pub fn conv2d(
+    params: &Conv2d,
+    constants: &ConvConstants<'_>,
+    input: &[i8],
+    _scratch: &mut [u8],
+    output: &mut [i8],
+) {
     let Shape {
         width, channels, ..
     } = params.output;
@@ -188,7 +212,7 @@ fn dot(params: &Conv2d, weights: &[i8], input: &[i8], at: [usize; 2], channel: u
             (Some(y), Some(x)) => input[(y * width + x) * channels + first + tap % depth],
             _ => params.input_zero,
         };
-        let weight = weights[channel * params.taps() + tap];
+        let weight = weights[params.packing.index(params.taps(), channel, tap)];
         sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
     }
     sum

@@ -2,7 +2,7 @@
 
 use super::conv2d::ConvConstants;
 use crate::num::{Output, Shape, Window};
-use crate::operator::{Args, Constants, Element, Extents, Fault, Operator, one, require};
+use crate::operator::{Args, Constants, Element, Extents, Fault, LEN_MAX, Operator, one, require};
 use crate::rules;
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct Depthwise {
     pub input_zero: i8,
     /// How sums become outputs.
     pub store: Output,
+    /// Bytes of scratch that the kernel of the plan's target wants.
+    pub scratch: usize,
 }
 
 impl Depthwise {
@@ -50,6 +52,7 @@ impl Operator for Depthwise {
         let (inputs, outputs) = (self.input.channels, self.output.channels);
         require(outputs.is_multiple_of(inputs), Fault::Shape)?;
         rules::taps(&self.window.kernel, outputs)?;
+        require(self.scratch <= LEN_MAX, Fault::Size)?;
         rules::store(&self.store)
     }
 
@@ -69,6 +72,10 @@ impl Operator for Depthwise {
         ConvConstants::of(constants).check()
     }
 
+    fn scratch_bytes(&self) -> usize {
+        self.scratch
+    }
+
     fn macs(&self) -> usize {
         Self::macs(self)
     }
@@ -79,7 +86,8 @@ impl Operator for Depthwise {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let (input, constants) = (args.input(0), ConvConstants::of(&args.constants));
-        (set.depthwise)(self, &constants, input, args.output(0));
+        let scratch = core::mem::take(&mut args.scratch);
+        (set.depthwise)(self, &constants, input, scratch, args.output(0));
     }
 }
 
@@ -89,6 +97,7 @@ pub fn depthwise(
     params: &Depthwise,
     constants: &ConvConstants<'_>,
     input: &[i8],
+    _scratch: &mut [u8],
     output: &mut [i8],
 ) {
     let Shape {

@@ -9,6 +9,7 @@ use super::block::{self, Frame};
 use super::dot::{self, PIXELS, TAPS};
 use super::finish;
 use crate::generic;
+use crate::packing::Packing;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
 
 /// Words of scratch.
@@ -18,7 +19,13 @@ const WORDS: usize = SCRATCH_BYTES / size_of::<u32>();
 const TAPS_MAX: usize = WORDS / (2 * PIXELS) * TAPS;
 
 /// As [`crate::reference::conv2d::conv2d`].
-pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
+pub fn conv2d(
+    params: &Conv2d,
+    constants: &ConvConstants<'_>,
+    input: &[i8],
+    scratch: &mut [u8],
+    output: &mut [i8],
+) {
     let (taps, channels) = (params.taps(), params.output.channels);
     let patches = Patches::new(params, input);
     let fits = if patches.direct && output.len() / channels < PIXELS {
@@ -26,8 +33,8 @@ pub fn conv2d(params: &Conv2d, constants: &ConvConstants<'_>, input: &[i8], outp
     } else {
         taps <= TAPS_MAX
     };
-    if params.groups != 1 || taps < TAPS || !fits {
-        return generic::conv2d::conv2d(params, constants, input, output);
+    if params.packing != Packing::ROWS || params.groups != 1 || taps < TAPS || !fits {
+        return generic::conv2d::conv2d(params, constants, input, scratch, output);
     }
     let layer = Layer {
         params,

@@ -23,10 +23,11 @@ pub fn depthwise(
     params: &Depthwise,
     constants: &ConvConstants<'_>,
     input: &[i8],
+    scratch: &mut [u8],
     output: &mut [i8],
 ) {
     let Some(band) = Band::of(params) else {
-        return generic::depthwise::depthwise(params, constants, input, output);
+        return generic::depthwise::depthwise(params, constants, input, scratch, output);
     };
     let mut scratch = [0; SCRATCH_BYTES];
     let (rows, channels) = (params.output.height, params.output.channels);

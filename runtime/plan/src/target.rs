@@ -1,0 +1,82 @@
+//! What a plan is packed for, and the one place that chooses how.
+
+use crate::op::Op;
+use core::fmt;
+use microtome_kernels::Packing;
+use microtome_kernels::reference::conv2d::Conv2d;
+use serde::{Deserialize, Serialize};
+
+/// What a plan was packed for. Every executor runs every target's plan with the same bits; it is
+/// fastest on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// No instruction set in particular.
+    Generic,
+    /// Armv7E-M: Cortex-M4 and M7.
+    CortexM4,
+    /// Armv8.1-M with Helium.
+    CortexM55,
+    /// The SIMD units of hosts and SBCs: x86-64, AArch64.
+    Cpu,
+    /// A GPU.
+    Gpu,
+}
+
+impl Target {
+    /// Every target.
+    pub const ALL: [Self; 5] = [
+        Self::Generic,
+        Self::CortexM4,
+        Self::CortexM55,
+        Self::Cpu,
+        Self::Gpu,
+    ];
+
+    /// The target of that name, or of a core of that name that runs its instructions.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "generic" => Some(Self::Generic),
+            "cortex-m4" | "cortex-m7" => Some(Self::CortexM4),
+            "cortex-m55" => Some(Self::CortexM55),
+            "cpu" => Some(Self::Cpu),
+            "gpu" => Some(Self::Gpu),
+            _ => None,
+        }
+    }
+
+    /// Gives `op` the packing and the scratch that the target's kernels are fastest with.
+    pub fn choose(self, op: &mut Op) {
+        match op {
+            Op::Conv2d(conv) => {
+                conv.packing = self.packing(conv);
+                conv.scratch = 0;
+            }
+            Op::Depthwise(depthwise) => depthwise.scratch = 0,
+            _ => {}
+        }
+    }
+
+    fn packing(self, conv: &Conv2d) -> Packing {
+        let pixels = conv.output.height * conv.output.width;
+        match self {
+            _ if conv.groups > 1 => Packing::ROWS,
+            Self::Generic | Self::Gpu | Self::CortexM55 => Packing::ROWS,
+            // One pixel reads every weight once: four channels are fetched at a time.
+            Self::CortexM4 if pixels == 1 => Packing::new(4, 4),
+            Self::CortexM4 => Packing::new(1, 4),
+            Self::Cpu => Packing::new(16, 4),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Generic => "generic",
+            Self::CortexM4 => "cortex-m4",
+            Self::CortexM55 => "cortex-m55",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        })
+    }
+}
