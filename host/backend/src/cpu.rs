@@ -2,7 +2,6 @@
 
 use crate::{Backend, BackendError, Inputs, Outputs, check_inputs};
 use microtome_exec::Executor;
-use microtome_kernels::{dispatch, generic};
 use microtome_plan::{Manifest, PlanBuf, Target, repack};
 
 /// Runs a plan on this machine's processor, one sample after another on the calling thread.
@@ -19,11 +18,7 @@ impl CpuBackend {
     /// An executor of `plan`, with an arena of its own. The plan is packed for this machine's
     /// kernels, unless it is so already.
     pub fn new(plan: PlanBuf) -> Self {
-        let target = if dispatch::best().name == generic::SET.name {
-            Target::Generic
-        } else {
-            Target::Cpu
-        };
+        let target = Target::of_this_machine();
         let packed = plan.plan().manifest().target == target;
         // A plan that is at the limit of what a plan may hold runs as it is.
         let plan = match repack(&plan, target) {

@@ -9,7 +9,8 @@ use microtome_gpu::{Gpu, GpuBackend, GpuError};
 use microtome_kernels::cases;
 use microtome_kernels::reference;
 use microtome_kernels::reference::add::Add;
-use microtome_kernels::reference::conv2d::ConvConstants;
+use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
+use microtome_kernels::reference::depthwise::Depthwise;
 use microtome_kernels::set::KernelSet;
 use microtome_plan::{ArenaAt, Op};
 use std::sync::LazyLock;
@@ -20,8 +21,20 @@ static GPU: LazyLock<Option<Gpu>> = LazyLock::new(support::gpu);
 /// Kernels that each run a plan of one step on the adapter.
 const SET: KernelSet = KernelSet {
     name: "gpu",
-    conv2d: |&params, constants, input, output| convolve(params, constants, input, output),
-    depthwise: |&params, constants, input, output| convolve(params, constants, input, output),
+    conv2d: |&params, constants, input, _, output| {
+        let params = Conv2d {
+            scratch: 0,
+            ..params
+        };
+        convolve(params, constants, input, output);
+    },
+    depthwise: |&params, constants, input, _, output| {
+        let params = Depthwise {
+            scratch: 0,
+            ..params
+        };
+        convolve(params, constants, input, output);
+    },
     add,
     add_in_place,
     average_pool: |&params, input, output| unary(params, input, output),

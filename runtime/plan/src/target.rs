@@ -2,8 +2,8 @@
 
 use crate::op::Op;
 use core::fmt;
-use microtome_kernels::Packing;
 use microtome_kernels::reference::conv2d::Conv2d;
+use microtome_kernels::{Packing, dispatch};
 use serde::{Deserialize, Serialize};
 
 /// What a plan was packed for. Every executor runs every target's plan with the same bits; it is
@@ -41,6 +41,16 @@ impl Target {
             "cpu" => Some(Self::Cpu),
             "gpu" => Some(Self::Gpu),
             _ => None,
+        }
+    }
+
+    /// The target of the kernels that this machine runs.
+    pub fn of_this_machine() -> Self {
+        match dispatch::best().name {
+            "armv7em" => Self::CortexM4,
+            "armv81m" => Self::CortexM55,
+            "generic" => Self::Generic,
+            _ => Self::Cpu,
         }
     }
 
