@@ -5,8 +5,8 @@ use crate::commands::run::hex;
 use crate::model::Model;
 use microtome_board::Board as BoardInfo;
 use microtome_compiler::{Held, NodeReport, arena_lower_bound, arena_map};
-use microtome_kernels::dispatch;
-use microtome_plan::{Element, ModelType, Plan, Port as PlanPort, Step};
+use microtome_kernels::{Packing, dispatch};
+use microtome_plan::{Element, ModelType, Op as PlanOp, Plan, Port as PlanPort, Step, Target};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -57,8 +57,9 @@ pub struct Op {
     pub elements: String,
     /// Whether it computes in integers alone.
     pub integer: bool,
-    /// The kernel set that it runs with on this computer's processor.
-    pub kernels: &'static str,
+    /// The kernel set that the plan is packed for, and lanes × taps of the weights where they are
+    /// not in rows.
+    pub kernels: String,
     pub output_shape: [usize; 3],
     pub output_scale: f32,
     pub macs: usize,
@@ -118,7 +119,10 @@ impl Inspection {
     pub fn new(model: &Model) -> Self {
         let plan = model.plan.plan();
         let manifest = plan.manifest();
-        let ops: Vec<Op> = plan.steps().map(|step| op(&step)).collect();
+        let ops: Vec<Op> = plan
+            .steps()
+            .map(|step| op(&step, manifest.target))
+            .collect();
         let held = arena_map(&plan);
         let report = model.source.as_ref().map(|source| &source.report);
         let nodes = report.iter().flat_map(|report| &report.nodes);
@@ -167,7 +171,7 @@ fn port(port: &PlanPort<'_>) -> Port {
     }
 }
 
-fn op(step: &Step<'_>) -> Op {
+fn op(step: &Step<'_>, target: Target) -> Op {
     let operator = step.op.operator();
     let shape = operator.output_shape();
     let reads: Vec<Element> = operator.inputs().iter().map(|it| it.element).collect();
@@ -182,7 +186,7 @@ fn op(step: &Step<'_>) -> Op {
             format!("{from}→{to}")
         },
         integer: !reads.iter().chain(&writes).any(|&it| it == Element::F32),
-        kernels: dispatch::best().name,
+        kernels: kernels(step, target),
         output_shape: [shape.height, shape.width, shape.channels],
         output_scale: step.scale,
         macs: operator.macs(),
@@ -192,6 +196,16 @@ fn op(step: &Step<'_>) -> Op {
         reads: step.reads().into_iter().map(pair).collect(),
         writes: step.writes().into_iter().map(pair).collect(),
         state: step.kept().into_iter().map(pair).collect(),
+    }
+}
+
+fn kernels(step: &Step<'_>, target: Target) -> String {
+    let set = target.kernels();
+    match &step.op {
+        PlanOp::Conv2d(conv) if conv.packing != Packing::ROWS => {
+            format!("{set} {}×{}", conv.packing.lanes, conv.packing.taps)
+        }
+        _ => set.to_owned(),
     }
 }
 

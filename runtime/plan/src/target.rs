@@ -54,6 +54,17 @@ impl Target {
         }
     }
 
+    /// The kernels that run a plan of this target: their set's name, on this machine where any
+    /// processor runs it.
+    pub fn kernels(self) -> &'static str {
+        match self {
+            Self::CortexM4 => "armv7em",
+            Self::CortexM55 => "armv81m",
+            Self::Gpu => "wgsl",
+            Self::Generic | Self::Cpu => dispatch::best().name,
+        }
+    }
+
     /// Gives `op` the packing and the scratch that the target's kernels are fastest with.
     pub fn choose(self, op: &mut Op) {
         match op {

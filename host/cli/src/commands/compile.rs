@@ -30,8 +30,9 @@ pub struct Args {
     calibrate: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Target {
+/// What a plan can be packed for.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Target {
     CortexM4,
     CortexM55,
     Cpu,

@@ -1,23 +1,34 @@
 //! `microtome inspect`: what a plan consists of and what a run costs in memory and work.
 
+use crate::commands::compile::Target;
 use crate::inspection::{Board, Inspection, Op, percent};
-use crate::model::Model;
+use crate::model::{How, Model};
 use crate::page;
 use crate::report::{self, grouped};
 use anyhow::{Context, Result};
+use microtome_plan::repack;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Args {
     /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
+    /// What it is packed for, unless the file is a plan that says so
+    #[arg(long)]
+    target: Option<Target>,
     /// Where to write the same as a page with pictures (.html), which needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
-    let model = Model::load(&args.model)?;
+    let mut model = match args.target {
+        Some(target) => Model::load_as(&args.model, &How::packed_for(target.into()))?,
+        None => Model::load(&args.model)?,
+    };
+    if let (Some(target), None) = (args.target, &model.source) {
+        model.plan = repack(&model.plan, target.into())?;
+    }
     let inspection = Inspection::new(&model);
     if let Some(path) = &args.html {
         std::fs::write(path, page::render(&inspection))
@@ -94,7 +105,7 @@ fn print_ops(ops: &[Op]) {
             op.op.to_owned(),
             op.name.clone(),
             op.elements.clone(),
-            op.kernels.to_owned(),
+            op.kernels.clone(),
             shape(op),
             op.output_scale.to_string(),
             grouped(op.macs),
