@@ -177,6 +177,38 @@ fn a_compiled_plan_runs_as_its_model_does() {
     assert!(inspected["ops"].as_array().is_some_and(|ops| ops.len() > 3));
 }
 
+#[test]
+fn plans_of_every_target_give_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = root().join("models/cells/cells.onnx");
+    let input = root().join("models/cells/golden.npz");
+    let expected = outputs(&model, &input, "cpu", folder.path());
+    for target in ["generic", "cortex-m4", "cortex-m55", "cpu", "gpu"] {
+        let plan = folder.path().join(target).with_extension("mtp");
+        let args = [
+            "compile",
+            &text(&model),
+            "-o",
+            &text(&plan),
+            "--target",
+            target,
+            "--json",
+        ];
+        assert_eq!(microtome(&args).json()["target"], target);
+        assert_eq!(
+            outputs(&plan, &input, "cpu", folder.path()),
+            expected,
+            "{target}"
+        );
+        // A plan that is packed already is inspected for another target by packing it anew.
+        let args = ["inspect", &text(&plan), "--target", "cortex-m4", "--json"];
+        let inspected = microtome(&args).json();
+        let packed = inspected["ops"].as_array().unwrap().iter();
+        let packed = packed.filter(|op| op["kernels"] == "armv7em 1×4").count();
+        assert!(packed > 0, "{target}: {inspected}");
+    }
+}
+
 /// What `run` says of `model`, and the float32 array that it writes.
 fn floats(model: &Path, input: &Path, backend: &str) -> (serde_json::Value, Vec<f32>) {
     let folder = tempfile::tempdir().unwrap();
