@@ -82,8 +82,8 @@ impl Target {
         match self {
             _ if conv.groups > 1 => Packing::ROWS,
             Self::Generic | Self::Gpu | Self::CortexM55 => Packing::ROWS,
-            // One pixel reads every weight once: four channels are fetched at a time.
-            Self::CortexM4 if pixels == 1 => Packing::new(4, 4),
+            // Few pixels read every weight once each: four channels are fetched at a time.
+            Self::CortexM4 if pixels < 4 => Packing::new(4, 4),
             Self::CortexM4 => Packing::new(1, 4),
             Self::Cpu => Packing::new(16, 4),
         }

@@ -1,22 +1,22 @@
-//! Convolution: four output pixels at a time, whose inputs are widened once for all channels.
+//! Convolution: four output pixels at a time, whose inputs are widened once for all channels, or
+//! one pixel, four channels at a time.
 //!
 //! What one output pixel reads is a patch: kernel rows, each a run of neighbouring bytes of the
-//! input, with the input's zero point where it lies outside. Groups, patches of fewer than four
-//! taps and patches too large for the scratch are left to [`generic`].
+//! input, with the input's zero point where it lies outside. Groups, other packings than
+//! [`PIXELWISE`] and [`CHANNELWISE`], and patches too large for the scratch are left to [`generic`].
 
-use super::SCRATCH_BYTES;
-use super::block::{self, Frame};
+use super::block::{self, Channels, Pixels};
 use super::dot::{self, PIXELS, TAPS};
-use super::finish;
+use super::finish::{self, Channel};
+use super::scratch::Stack;
 use crate::generic;
 use crate::packing::Packing;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
 
-/// Words of scratch.
-const WORDS: usize = SCRATCH_BYTES / size_of::<u32>();
-
-/// Most taps of a patch that is collected from several runs.
-const TAPS_MAX: usize = WORDS / (2 * PIXELS) * TAPS;
+/// Rows of whole words, for outputs of four pixels or more.
+const PIXELWISE: Packing = Packing::new(1, 4);
+/// The words of four channels side by side, for fewer pixels.
+const CHANNELWISE: Packing = Packing::new(4, 4);
 
 /// As [`crate::reference::conv2d::conv2d`].
 pub fn conv2d(
@@ -27,93 +27,126 @@ pub fn conv2d(
     output: &mut [i8],
 ) {
     let (taps, channels) = (params.taps(), params.output.channels);
-    let patches = Patches::new(params, input);
-    let fits = if patches.direct && output.len() / channels < PIXELS {
-        dot::words(taps, 1) <= WORDS
-    } else {
-        taps <= TAPS_MAX
-    };
-    if params.packing != Packing::ROWS || params.groups != 1 || taps < TAPS || !fits {
-        return generic::conv2d::conv2d(params, constants, input, scratch, output);
-    }
+    assert!(output.len() == params.output.len() && params.groups > 0);
+    let arguments = [
+        constants.bias.len(),
+        constants.mantissas.len(),
+        constants.shifts.len(),
+    ];
+    assert!(arguments == [channels; 3] && constants.weights.len() == params.weights_len());
+    let mut stack = Stack::new();
+    let room = stack.or(scratch);
     let layer = Layer {
         params,
         constants,
-        taps,
+        patches: Patches::new(params, input),
+        pitch: taps.next_multiple_of(TAPS),
     };
-    let (mut wide, mut collected) = ([0; WORDS], [0; PIXELS * TAPS_MAX]);
-    let mut blocks = output.chunks_exact_mut(PIXELS * channels);
-    let mut pixel = 0;
-    for outputs in &mut blocks {
-        patches.widen(pixel, PIXELS, &mut collected, &mut wide);
-        layer.convolve(&wide, PIXELS, outputs);
-        pixel += PIXELS;
-    }
-    for outputs in blocks.into_remainder().chunks_exact_mut(channels) {
-        patches.widen(pixel, 1, &mut collected, &mut wide);
-        layer.convolve(&wide, 1, outputs);
-        pixel += 1;
+    let many = output.len() >= PIXELS * channels;
+    let in_words = params.packing == PIXELWISE
+        || params.packing == Packing::ROWS && params.groups == 1 && taps.is_multiple_of(TAPS);
+    let done = if in_words && many {
+        layer.by_pixels(room, output)
+    } else if params.packing == CHANNELWISE {
+        layer.by_channels(room, output)
+    } else {
+        false
+    };
+    if done {
+        finish::clamp(params.store, output);
+    } else {
+        generic::conv2d::conv2d(params, constants, input, &mut [], output);
     }
 }
 
-/// The constants of all output channels.
+/// A convolution, and what its pixels read.
 struct Layer<'a> {
     params: &'a Conv2d,
     constants: &'a ConvConstants<'a>,
-    taps: usize,
+    patches: Patches<'a>,
+    /// Taps of a channel in whole words.
+    pitch: usize,
 }
 
 impl Layer<'_> {
-    /// Writes all channels of one pixel, or of [`PIXELS`].
-    fn convolve(&self, wide: &[u32], pixels: usize, outputs: &mut [i8]) {
-        let Self {
-            params,
-            constants,
-            taps,
-            ..
-        } = *self;
-        let channels = params.output.channels;
-        let ours = if pixels == 1 {
-            channels / 4 * 4
-        } else {
-            channels
+    /// Computes four pixels at a time; the last four may overlap those before. `false` if the
+    /// scratch is too small or a channel's factor is beyond [`Channel`].
+    fn by_pixels(&self, room: &mut [u32], output: &mut [i8]) -> bool {
+        let channels = self.params.output.channels;
+        let Some((wide, rest)) = room.split_at_mut_checked(dot::words(self.pitch, PIXELS)) else {
+            return false;
         };
-        assert!(wide.len() >= dot::words(taps, pixels) && outputs.len() == pixels * channels);
-        assert!(taps >= TAPS && constants.weights.len() == channels * taps);
-        let arguments = [
-            constants.bias.len(),
-            constants.mantissas.len(),
-            constants.shifts.len(),
-        ];
-        assert!(arguments == [channels; 3]);
-        let frame = Frame {
-            wide: wide.as_ptr(),
-            steps: taps / TAPS,
-            bias: constants.bias.as_ptr(),
-            mantissas: constants.mantissas.as_ptr(),
-            shifts: constants.shifts.as_ptr(),
-            channels: ours,
-            zero: i32::from(params.store.zero),
-            outputs: outputs.as_mut_ptr(),
-            back: (TAPS - taps % TAPS) % TAPS,
-            taps,
+        let Some((table, rest)) = rest.split_at_mut_checked(channels * Channel::WORDS) else {
+            return false;
         };
-        let weights = constants.weights.as_ptr();
-        // SAFETY: the lengths are as the assertions say; `ours` is not 0 where it is passed on.
-        unsafe {
-            if pixels == PIXELS {
-                block::four_pixels(&frame, weights);
-            } else if ours > 0 {
-                block::one_pixel(&frame, weights);
+        let collected = bytemuck::cast_slice_mut(rest);
+        if !self.patches.direct && collected.len() < PIXELS * self.pitch {
+            return false;
+        }
+        let table = bytemuck::cast_slice_mut::<u32, Channel>(table);
+        for (channel, entry) in table.iter_mut().enumerate() {
+            let factor = self.constants.multiplier(channel);
+            let bias = self.constants.bias[channel];
+            match Channel::new(bias, factor, self.params.store) {
+                Some(channel) => *entry = channel,
+                None => return false,
             }
         }
-        finish::clamp(params.store, outputs);
-        // Only one pixel has channels left.
-        let left = if pixels == 1 { ours } else { outputs.len() };
-        for (channel, out) in outputs.iter_mut().enumerate().skip(left) {
-            let sum = dot::one_pixel(&constants.weights[channel * taps..][..taps], wide);
-            *out = constants.output(channel, sum, params.store);
+        let pixels = output.len() / channels;
+        for first in (0..pixels).step_by(PIXELS) {
+            let first = first.min(pixels - PIXELS);
+            self.patches.widen(first, PIXELS, collected, wide);
+            let outputs = &mut output[first * channels..][..PIXELS * channels];
+            let frame = Pixels {
+                wide: wide.as_ptr(),
+                groups: self.pitch / TAPS,
+                table: table.as_ptr(),
+                outputs: outputs.as_mut_ptr(),
+                channels,
+            };
+            // SAFETY: `conv2d` has checked that the weights are as long as the parameters say,
+            // here are the inputs and the outputs of four pixels, and an entry a channel.
+            unsafe { block::four_pixels(&frame, self.constants.weights.as_ptr()) };
         }
+        true
+    }
+
+    /// Computes one pixel at a time; `false` if the scratch is too small.
+    fn by_channels(&self, room: &mut [u32], output: &mut [i8]) -> bool {
+        let channels = self.params.output.channels;
+        let Some((wide, rest)) = room.split_at_mut_checked(dot::words(self.pitch, 1)) else {
+            return false;
+        };
+        let collected = bytemuck::cast_slice_mut(rest);
+        if !self.patches.direct && collected.len() < self.pitch {
+            return false;
+        }
+        let whole = channels / 4 * 4;
+        for (pixel, outputs) in output.chunks_exact_mut(channels).enumerate() {
+            self.patches.widen(pixel, 1, collected, wide);
+            if whole > 0 {
+                let frame = Channels {
+                    wide: wide.as_ptr(),
+                    groups: self.pitch / TAPS,
+                    bias: self.constants.bias.as_ptr(),
+                    mantissas: self.constants.mantissas.as_ptr(),
+                    shifts: self.constants.shifts.as_ptr(),
+                    channels: whole,
+                    zero: i32::from(self.params.store.zero),
+                    outputs: outputs.as_mut_ptr(),
+                };
+                // SAFETY: `conv2d` has checked that weights and constants are as long as the
+                // parameters say; here are the inputs and outputs of a pixel.
+                unsafe { block::four_channels(&frame, self.constants.weights.as_ptr()) };
+            }
+            for (channel, out) in outputs.iter_mut().enumerate().skip(whole) {
+                let packed = &self.constants.weights[whole * self.pitch..];
+                let words = packed[(channel - whole) * TAPS..].chunks(4 * TAPS);
+                let sum = dot::one_pixel(words.take(self.pitch / TAPS), wide);
+                *out = self.constants.output(channel, sum, self.params.store);
+            }
+        }
+        true
     }
 }
 
@@ -165,10 +198,10 @@ impl<'a> Patches<'a> {
         }
         let (width, pitch) = (self.params.output.width, taps.next_multiple_of(TAPS));
         let [mut y, mut x] = [first / width, first % width];
+        // The taps that pad a patch have weights of zero: what lies there does not matter.
         let collected = &mut collected[..pixels * pitch];
         for patch in collected.chunks_exact_mut(pitch) {
             self.collect([y, x], patch);
-            dot::split_last(patch, taps);
             x += 1;
             if x == width {
                 (y, x) = (y + 1, 0);

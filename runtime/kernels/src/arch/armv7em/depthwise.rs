@@ -5,9 +5,9 @@
 //! Other windows, channel multipliers and channels that are no multiple of four are left to
 //! [`generic`].
 
-use super::SCRATCH_BYTES;
 use super::finish::{self, Folded};
 use super::plane;
+use super::scratch::Stack;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
 use crate::reference::depthwise::Depthwise;
@@ -26,19 +26,20 @@ pub fn depthwise(
     scratch: &mut [u8],
     output: &mut [i8],
 ) {
-    let Some(band) = Band::of(params) else {
-        return generic::depthwise::depthwise(params, constants, input, scratch, output);
+    let mut stack = Stack::new();
+    let planes: &mut [i8] = bytemuck::cast_slice_mut(stack.or(scratch));
+    let Some(band) = Band::of(params, planes.len()) else {
+        return generic::depthwise::depthwise(params, constants, input, &mut [], output);
     };
-    let mut scratch = [0; SCRATCH_BYTES];
     let (rows, channels) = (params.output.height, params.output.channels);
     let row_len = params.output.width * channels;
     for channel in (0..channels).step_by(PLANES) {
         for first in (0..rows).step_by(band.rows) {
             let rows = band.rows.min(rows - first);
-            band.fill(params, input, [first, rows], channel, &mut scratch);
+            band.fill(params, input, [first, rows], channel, planes);
             let outputs = &mut output[first * row_len..][..rows * row_len];
             for lane in 0..PLANES {
-                let plane = &scratch[lane * band.plane_len()..][..band.plane_len()];
+                let plane = &planes[lane * band.plane_len()..][..band.plane_len()];
                 let outputs = &mut outputs[channel + lane..];
                 let layer = Layer {
                     params,
@@ -137,8 +138,8 @@ struct Band {
 }
 
 impl Band {
-    /// As many rows as the scratch has room for; `None` for what is not computed here.
-    fn of(params: &Depthwise) -> Option<Self> {
+    /// As many rows as `bytes` of scratch have room for; `None` for what is not computed here.
+    fn of(params: &Depthwise, bytes: usize) -> Option<Self> {
         let Depthwise { output, window, .. } = params;
         let [stride, step] = window.stride;
         let is_ours = window.kernel == [TAPS; 2]
@@ -153,7 +154,7 @@ impl Band {
             (output.width - 1) * step
         };
         let pitch = (last + 4).next_multiple_of(4);
-        let plane_rows = SCRATCH_BYTES / PLANES / pitch;
+        let plane_rows = bytes / PLANES / pitch;
         if !is_ours || plane_rows < TAPS {
             return None;
         }
@@ -177,7 +178,7 @@ impl Band {
         input: &[i8],
         [first, rows]: [usize; 2],
         channel: usize,
-        planes: &mut [i8; SCRATCH_BYTES],
+        planes: &mut [i8],
     ) {
         let Depthwise {
             input: shape,
@@ -218,7 +219,23 @@ fn split(input: &[i8], channels: usize, columns: usize, planes: &mut [i8], plane
     assert!((columns - 1) * channels + PLANES <= input.len());
     assert!((PLANES - 1) * plane_len + columns <= planes.len());
     let (mut from, mut to) = (input.as_ptr(), planes.as_mut_ptr());
-    for _ in 0..columns {
+    for _ in 0..columns / PLANES {
+        // SAFETY: each of four pixels has four bytes, and a place in each plane.
+        unsafe {
+            let word = |pixel: usize| from.wrapping_add(pixel * channels).cast::<u32>();
+            let words = [0, 1, 2, 3].map(|pixel| word(pixel).read_unaligned());
+            for (plane, word) in transpose(words).into_iter().enumerate() {
+                to.wrapping_add(plane * plane_len)
+                    .cast::<u32>()
+                    .write_unaligned(word);
+            }
+        }
+        (from, to) = (
+            from.wrapping_add(PLANES * channels),
+            to.wrapping_add(PLANES),
+        );
+    }
+    for _ in 0..columns % PLANES {
         // SAFETY: pixel `n` has four bytes at `n·channels`, and a place at `n` of each plane.
         unsafe {
             let word = from.cast::<u32>().read_unaligned();
@@ -229,4 +246,20 @@ fn split(input: &[i8], channels: usize, columns: usize, planes: &mut [i8], plane
         }
         (from, to) = (from.wrapping_add(channels), to.wrapping_add(1));
     }
+}
+
+/// Byte `i` of word `j` becomes byte `j` of word `i`.
+#[inline(always)]
+fn transpose([a, b, c, d]: [u32; PLANES]) -> [u32; PLANES] {
+    const EVEN: u32 = 0x00ff_00ff;
+    let pair = |x: u32, y: u32| (x & EVEN | (y & EVEN) << 8, x >> 8 & EVEN | y & !EVEN);
+    let ((ab_even, ab_odd), (cd_even, cd_odd)) = (pair(a, b), pair(c, d));
+    let low = |x: u32, y: u32| x & 0xffff | y << 16;
+    let high = |x: u32, y: u32| x >> 16 | y & 0xffff_0000;
+    [
+        low(ab_even, cd_even),
+        low(ab_odd, cd_odd),
+        high(ab_even, cd_even),
+        high(ab_odd, cd_odd),
+    ]
 }

@@ -30,6 +30,11 @@ pub fn copy(from: &[i8], to: &mut [i8]) {
         }
         return;
     }
+    if (from.as_ptr().addr() | to.as_ptr().addr() | len).is_multiple_of(TAPS) {
+        // SAFETY: copies `len` bytes in whole words, which are aligned on both sides.
+        unsafe { copy_words(from.as_ptr(), to.as_mut_ptr(), len) };
+        return;
+    }
     // SAFETY: copies `len` bytes, a word at a time; the last word, which ends where they do, may
     // overlap the one before it.
     unsafe {
@@ -51,15 +56,40 @@ pub fn copy(from: &[i8], to: &mut [i8]) {
     }
 }
 
-/// Makes whole words of `taps` taps in a patch that has room for them: where the last word would
-/// not be full it becomes that of the last four taps, those that the word before has set to zero.
+/// Copies `len` bytes, a multiple of 4 and not 0, from word to word.
+///
+/// # Safety
+/// Both addresses are multiples of 4, with `len` bytes that can be read and written.
 #[inline(always)]
-pub fn split_last(patch: &mut [i8], taps: usize) {
-    let back = patch.len() - taps;
-    if back > 0 {
-        let last = &mut patch[taps + back - TAPS..];
-        last.copy_within(..TAPS - back, back);
-        last[..back].fill(0);
+unsafe fn copy_words(from: *const i8, to: *mut i8, len: usize) {
+    // SAFETY: as the caller promises; four words at a time, then one.
+    unsafe {
+        asm!(
+            "subs {len}, #16",
+            "blt 3f",
+            "2:",
+            "ldm {from}!, {{r3, r4, r5, r8}}",
+            "stm {to}!, {{r3, r4, r5, r8}}",
+            "subs {len}, #16",
+            "bge 2b",
+            "3:",
+            "adds {len}, #16",
+            "beq 5f",
+            "4:",
+            "ldr r3, [{from}], #4",
+            "str r3, [{to}], #4",
+            "subs {len}, #4",
+            "bgt 4b",
+            "5:",
+            len = inout(reg) len => _,
+            from = inout(reg) from => _,
+            to = inout(reg) to => _,
+            out("r3") _,
+            out("r4") _,
+            out("r5") _,
+            out("r8") _,
+            options(nostack),
+        );
     }
 }
 
@@ -113,13 +143,16 @@ unsafe extern "C" fn widen_four(taps: *const i8, pitch: usize, wide: *mut u32) {
     )
 }
 
-/// The dot product of `weights` with the one pixel of `wide`.
-pub fn one_pixel(weights: &[i8], wide: &[u32]) -> i32 {
-    let (words, rest) = weights.as_chunks::<TAPS>();
-    let last = weights.last_chunk().filter(|_| !rest.is_empty());
+/// The dot product of words of weights with the one pixel of `wide`; what is beyond the first four
+/// weights of a word is not looked at.
+pub fn one_pixel<'a>(words: impl Iterator<Item = &'a [i8]>, wide: &[u32]) -> i32 {
     let mut sum = 0;
-    for (weights, wide) in words.iter().chain(last).zip(wide.as_chunks::<2>().0) {
-        let word = u32::from_le_bytes(weights.map(|weight| weight as u8));
+    for (weights, wide) in words.zip(wide.as_chunks::<2>().0) {
+        let mut bytes = [0; TAPS];
+        for (byte, &weight) in bytes.iter_mut().zip(weights) {
+            *byte = weight as u8;
+        }
+        let word = u32::from_le_bytes(bytes);
         sum = smlad(sxtb16(word), wide[0], sum);
         sum = smlad(sxtb16_ror8(word), wide[1], sum);
     }

@@ -34,3 +34,25 @@ pub fn smlad(a: u32, b: u32, sum: i32) -> i32 {
     }
     total
 }
+
+/// The high word of `sum·factor`, plus `offset`.
+#[inline(always)]
+pub fn smmla(sum: i32, factor: i32, offset: i32) -> i32 {
+    let high;
+    // SAFETY: reads and writes the named registers, nothing else.
+    unsafe {
+        asm!("smmla {}, {}, {}, {}", out(reg) high, in(reg) sum, in(reg) factor, in(reg) offset, options(pure, nomem, nostack, preserves_flags));
+    }
+    high
+}
+
+/// `value` clamped to int8.
+#[inline(always)]
+pub fn ssat8(value: i32) -> i32 {
+    let clamped;
+    // SAFETY: reads and writes the named registers and the sticky Q flag, which nothing reads.
+    unsafe {
+        asm!("ssat {}, #8, {}", out(reg) clamped, in(reg) value, options(pure, nomem, nostack, preserves_flags));
+    }
+    clamped
+}

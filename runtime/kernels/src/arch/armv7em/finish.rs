@@ -2,8 +2,8 @@
 //!
 //! `(sum·m + 2^(s−1)) >> s` with `s > 32` needs only the high word of the product: `2^(s−1)` has
 //! no bit in the low one. `SMMLA` adds it as it multiplies, and `SSAT` clamps to int8. With a
-//! smaller `s` the low word is shifted too. A depthwise channel adds the zero point with the half
-//! ([`Folded`]); clamps that are narrower come last ([`clamp`]).
+//! smaller `s` the low word is shifted too. The zero point is added with the
+//! half ([`Folded`]); clamps that are narrower come last ([`clamp`]).
 
 use crate::num::{Multiplier, Output};
 
@@ -34,9 +34,41 @@ impl Folded {
     }
 }
 
+/// An output channel as `block::four_pixels` reads it.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Channel {
+    bias: i32,
+    mantissa: i32,
+    /// Bits that the high word is shifted right by, if they are more than 0, and the offset is
+    /// that of [`Folded`]. Otherwise what they are more than -32, in all of the product, and the
+    /// offset is the zero point.
+    shift: i32,
+    offset: i32,
+}
+
+impl Channel {
+    /// Words of an entry.
+    pub const WORDS: usize = size_of::<Self>() / size_of::<u32>();
+
+    /// `None` for a channel that scales down by more than 2^23.
+    pub fn new(bias: i32, factor: Multiplier, store: Output) -> Option<Self> {
+        let (shift, offset) = match Folded::new(factor, store) {
+            Some(folded) => (folded.shift as i32, folded.offset),
+            None => (-1 - i32::from(factor.shift), i32::from(store.zero)),
+        };
+        (shift <= 22).then_some(Self {
+            bias,
+            mantissa: factor.mantissa,
+            shift,
+            offset,
+        })
+    }
+}
+
 /// Clamps outputs that were clamped to int8 so far.
 pub fn clamp(store: Output, outputs: &mut [i8]) {
-    if [store.min, store.max] != [i8::MIN, i8::MAX] {
+    if store.min != i8::MIN || store.max != i8::MAX {
         for out in outputs {
             *out = (*out).max(store.min).min(store.max);
         }

@@ -2,8 +2,8 @@
 //!
 //! Int8 becomes int16 by `SXTB16`, which takes bytes 0 and 2 of a word, or 1 and 3: both sides of
 //! a dot product are split the same way, so that nothing is ever put in order. Needed of the core:
-//! word loads at any address. Scratch is on the stack: [`SCRATCH_BYTES`], and half as much for the
-//! patches of a convolution.
+//! word loads at any address. Scratch is on the stack up to [`scratch::STACK_BYTES`], and beyond that in
+//! the arena.
 //!
 //! In reading order: [`conv2d`] collects what output pixels read, `dot` widens it, `block` has the
 //! inner loops; [`depthwise`] cuts channels into planes, `plane` has the inner loop; `finish` says
@@ -12,6 +12,7 @@
 use crate::generic;
 use crate::set::KernelSet;
 
+pub mod add;
 mod block;
 pub mod conv2d;
 pub mod depthwise;
@@ -20,10 +21,7 @@ mod dsp;
 mod finish;
 pub mod mat_vec;
 mod plane;
-
-/// Stack that one kernel uses for scratch, besides its frame: widened inputs of a convolution,
-/// channel planes of a depthwise one.
-pub const SCRATCH_BYTES: usize = 4608;
+pub mod scratch;
 
 /// The kernel set of Armv7E-M.
 pub const SET: KernelSet = KernelSet {
@@ -31,5 +29,7 @@ pub const SET: KernelSet = KernelSet {
     conv2d: conv2d::conv2d,
     depthwise: depthwise::depthwise,
     mat_vec: mat_vec::mat_vec,
+    add: add::add,
+    add_in_place: add::add_in_place,
     ..generic::SET
 };
