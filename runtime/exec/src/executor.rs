@@ -137,7 +137,11 @@ impl<'p, 'a> Executor<'p, 'a> {
 
     /// Runs the next step; `None` when all have run.
     pub fn step(&mut self) -> Option<StepDone<'p>> {
-        self.step_profiled(&mut ())
+        let step = self.steps.next()?;
+        let index = self.next;
+        self.next += 1;
+        self.run_step(index, &step, &mut ());
+        Some(StepDone { index, step })
     }
 
     /// Makes the first step the next one.
@@ -146,20 +150,17 @@ impl<'p, 'a> Executor<'p, 'a> {
         self.next = 0;
     }
 
-    /// Runs every step, from the first.
+    /// Runs every step, from the first; the next step is the first one again.
     pub fn run(&mut self, profiler: &mut impl Profiler) {
         self.rewind();
-        while self.step_profiled(profiler).is_some() {}
-        self.rewind();
+        for (index, step) in self.plan.steps().enumerate() {
+            self.run_step(index, &step, profiler);
+        }
     }
 
-    fn step_profiled(&mut self, profiler: &mut impl Profiler) -> Option<StepDone<'p>> {
-        let step = self.steps.next()?;
-        let index = self.next;
-        self.next += 1;
-        profiler.begin(index, &step);
-        run(&step, self.plan, self.kernels, self.arena);
-        profiler.end(index, &step);
-        Some(StepDone { index, step })
+    fn run_step(&mut self, index: usize, step: &Step<'p>, profiler: &mut impl Profiler) {
+        profiler.begin(index, step);
+        run(step, self.plan, self.kernels, self.arena);
+        profiler.end(index, step);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::op::Op;
 use core::fmt;
+use microtome_kernels::arch::scratch;
 use microtome_kernels::reference::conv2d::Conv2d;
 use microtome_kernels::{Packing, dispatch};
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,10 @@ impl Target {
         match op {
             Op::Conv2d(conv) => {
                 conv.packing = self.packing(conv);
-                conv.scratch = 0;
+                conv.scratch = match self {
+                    Self::CortexM4 => scratch::armv7em_conv2d(conv),
+                    _ => 0,
+                };
             }
             Op::Depthwise(depthwise) => depthwise.scratch = 0,
             _ => {}

@@ -10,3 +10,4 @@
 
 #[cfg(kernels_isa = "armv7em")]
 pub mod armv7em;
+pub mod scratch;

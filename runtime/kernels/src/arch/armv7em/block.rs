@@ -59,6 +59,18 @@ macro_rules! wide_product {
     };
 }
 
+/// The high word plus the half in r4, shifted right by r3; the zero point in r6 is added.
+#[rustfmt::skip]
+macro_rules! far_product {
+    ($sum:literal) => {
+        concat!(
+            "smmla ", $sum, ", ", $sum, ", r2, r4\n",
+            "asr ", $sum, ", ", $sum, ", r3\n",
+            "add ", $sum, ", ", $sum, ", r6\n",
+        )
+    };
+}
+
 /// Writes every channel of four pixels.
 ///
 /// r0 goes through the weights, r1 through the inputs, r6 counts groups, r7 channels; r8 to r11
@@ -132,10 +144,13 @@ pub unsafe extern "C" fn four_pixels(frame: &Pixels, weights: *const i8) {
         "bne 1b",
         "add sp, #20",
         "pop {{r4-r11, pc}}",
-        // The shift is 32 or less in all: r12 to the right, or lr to the left in the high word.
+        // The zero point is apart. The shift is 32 or less in all: r12 to the right, or lr to the
+        // left in the high word.
         "7:",
         "mov r6, r4",
         "movs r5, #1",
+        "cmp r3, #-32",
+        "blt 8f",
         "add r12, r3, #32",
         "rsb lr, r3, #0",
         "sub r4, r12, #1",
@@ -144,6 +159,16 @@ pub unsafe extern "C" fn four_pixels(frame: &Pixels, weights: *const i8) {
         wide_product!("r9"),
         wide_product!("r10"),
         wide_product!("r11"),
+        "b 6b",
+        // The shift is that of the high word, and too large for the zero point to go with the half.
+        "8:",
+        "adds r3, #64",
+        "subs r1, r3, #1",
+        "lsl r4, r5, r1",
+        far_product!("r8"),
+        far_product!("r9"),
+        far_product!("r10"),
+        far_product!("r11"),
         "b 6b",
     )
 }

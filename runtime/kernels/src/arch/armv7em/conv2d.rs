@@ -69,8 +69,8 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Computes four pixels at a time; the last four may overlap those before. `false` if the
-    /// scratch is too small or a channel's factor is beyond [`Channel`].
+    /// Computes four pixels at a time; the last four may overlap those before, if they are not one. `false` if the
+    /// scratch is too small.
     fn by_pixels(&self, room: &mut [u32], output: &mut [i8]) -> bool {
         let channels = self.params.output.channels;
         let Some((wide, rest)) = room.split_at_mut_checked(dot::words(self.pitch, PIXELS)) else {
@@ -87,13 +87,11 @@ impl Layer<'_> {
         for (channel, entry) in table.iter_mut().enumerate() {
             let factor = self.constants.multiplier(channel);
             let bias = self.constants.bias[channel];
-            match Channel::new(bias, factor, self.params.store) {
-                Some(channel) => *entry = channel,
-                None => return false,
-            }
+            *entry = Channel::new(bias, factor, self.params.store);
         }
         let pixels = output.len() / channels;
-        for first in (0..pixels).step_by(PIXELS) {
+        let single = pixels % PIXELS == 1;
+        for first in (0..pixels - usize::from(single)).step_by(PIXELS) {
             let first = first.min(pixels - PIXELS);
             self.patches.widen(first, PIXELS, collected, wide);
             let outputs = &mut output[first * channels..][..PIXELS * channels];
@@ -107,6 +105,15 @@ impl Layer<'_> {
             // SAFETY: `conv2d` has checked that the weights are as long as the parameters say,
             // here are the inputs and the outputs of four pixels, and an entry a channel.
             unsafe { block::four_pixels(&frame, self.constants.weights.as_ptr()) };
+        }
+        if single {
+            self.patches.widen(pixels - 1, 1, collected, wide);
+            let outputs = &mut output[(pixels - 1) * channels..];
+            let rows = self.constants.weights.chunks_exact(self.pitch);
+            for (channel, (row, out)) in rows.zip(outputs).enumerate() {
+                let sum = dot::one_pixel(row.chunks_exact(TAPS), wide);
+                *out = self.constants.output(channel, sum, self.params.store);
+            }
         }
         true
     }

@@ -33,6 +33,10 @@ pub fn depthwise(
     };
     let (rows, channels) = (params.output.height, params.output.channels);
     let row_len = params.output.width * channels;
+    if rows == band.rows {
+        // What pads the only band stays as it is from channel to channel.
+        planes[..PLANES * band.plane_len()].fill(params.input_zero);
+    }
     for channel in (0..channels).step_by(PLANES) {
         for first in (0..rows).step_by(band.rows) {
             let rows = band.rows.min(rows - first);
@@ -100,7 +104,7 @@ impl Layer<'_> {
             singles,
             outer: [0, 1, 2].map(|row| halves(self.weight(row, 0), self.weight(row, 2))),
             middle: halves(self.weight(0, 1), self.weight(1, 1)),
-            last: halves(folded.shift as i32, self.weight(2, 1)),
+            last: halves(folded.shift, self.weight(2, 1)),
             pitch,
             channels: output.channels,
             plane: plane.as_ptr(),
@@ -193,7 +197,7 @@ impl Band {
         let plane_rows = (rows - 1) * window.stride[0] + TAPS;
         let inside = |row: usize| (window.pad[0]..window.pad[0] + shape.height).contains(&row);
         let whole = columns == needed && inside(top) && inside(top + plane_rows - 1);
-        if !whole {
+        if !whole && rows != output.height {
             planes[..PLANES * self.plane_len()].fill(params.input_zero);
         }
         for row in (0..plane_rows).filter(|row| inside(top + row)) {

@@ -13,7 +13,7 @@ pub struct Folded {
     /// Half of the last place, and the zero point, in the place that the shift leaves them.
     pub offset: i32,
     /// Bits that the high word is shifted right by.
-    pub shift: u32,
+    pub shift: i32,
 }
 
 impl Folded {
@@ -29,7 +29,7 @@ impl Folded {
         }
         (1..=22).contains(&shift).then(|| Self {
             offset: (1 << (shift - 1)) + (zero << shift),
-            shift: shift as u32,
+            shift,
         })
     }
 }
@@ -40,9 +40,9 @@ impl Folded {
 pub struct Channel {
     bias: i32,
     mantissa: i32,
-    /// Bits that the high word is shifted right by, if they are more than 0, and the offset is
-    /// that of [`Folded`]. Otherwise what they are more than -32, in all of the product, and the
-    /// offset is the zero point.
+    /// Bits that the high word is shifted right by. From 1 to 22 the offset is that of [`Folded`],
+    /// otherwise the zero point: -31 to 0 are shifts in all of the product, less 32; what is below
+    /// -32 is a shift of the high word by 23 and more, less 64.
     shift: i32,
     offset: i32,
 }
@@ -51,18 +51,20 @@ impl Channel {
     /// Words of an entry.
     pub const WORDS: usize = size_of::<Self>() / size_of::<u32>();
 
-    /// `None` for a channel that scales down by more than 2^23.
-    pub fn new(bias: i32, factor: Multiplier, store: Output) -> Option<Self> {
+    /// A channel of that bias.
+    pub fn new(bias: i32, factor: Multiplier, store: Output) -> Self {
+        let shift = -1 - i32::from(factor.shift);
         let (shift, offset) = match Folded::new(factor, store) {
-            Some(folded) => (folded.shift as i32, folded.offset),
-            None => (-1 - i32::from(factor.shift), i32::from(store.zero)),
+            Some(folded) => (folded.shift, folded.offset),
+            None if shift > 22 => (shift - 64, store.zero.into()),
+            None => (shift, store.zero.into()),
         };
-        (shift <= 22).then_some(Self {
+        Self {
             bias,
             mantissa: factor.mantissa,
             shift,
             offset,
-        })
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Int8 becomes int16 by `SXTB16`, which takes bytes 0 and 2 of a word, or 1 and 3: both sides of
 //! a dot product are split the same way, so that nothing is ever put in order. Needed of the core:
-//! word loads at any address. Scratch is on the stack up to [`scratch::STACK_BYTES`], and beyond that in
+//! word loads at any address. Scratch is on the stack up to [`super::scratch::STACK_BYTES`], and beyond that in
 //! the arena.
 //!
 //! In reading order: [`conv2d`] collects what output pixels read, `dot` widens it, `block` has the
@@ -21,7 +21,7 @@ mod dsp;
 mod finish;
 pub mod mat_vec;
 mod plane;
-pub mod scratch;
+mod scratch;
 
 /// The kernel set of Armv7E-M.
 pub const SET: KernelSet = KernelSet {

@@ -1,10 +1,8 @@
 //! Scratch on the stack, for what is small, and from the arena, for what is not.
 
+use crate::arch::scratch::STACK_BYTES;
 use core::arch::asm;
 use core::mem::MaybeUninit;
-
-/// Bytes of stack that one kernel uses for scratch, besides its frame.
-pub const STACK_BYTES: usize = 2048;
 
 const STACK_WORDS: usize = STACK_BYTES / size_of::<u32>();
 

@@ -1,0 +1,24 @@
+//! How much scratch kernels for microcontrollers want, which a compiler on any machine asks.
+
+use crate::reference::conv2d::Conv2d;
+
+/// Bytes of stack that one kernel uses for scratch, besides its frame; what needs more has all of it
+/// from the arena.
+pub const STACK_BYTES: usize = 2048;
+
+/// Bytes of the arena that `armv7em::conv2d` wants: four pixels' taps, as bytes and widened to
+/// int16, and 16 bytes an output channel; 0 where the stack has room for them.
+pub const fn armv7em_conv2d(conv: &Conv2d) -> usize {
+    let pitch = conv.taps().next_multiple_of(4);
+    let few = conv.output.height * conv.output.width < 4;
+    let bytes = if few {
+        3 * pitch
+    } else {
+        3 * 4 * pitch + 16 * conv.output.channels
+    };
+    if conv.groups > 1 || bytes <= STACK_BYTES {
+        0
+    } else {
+        bytes
+    }
+}
