@@ -153,8 +153,11 @@ impl<'p, 'a> Executor<'p, 'a> {
     /// Runs every step, from the first; the next step is the first one again.
     pub fn run(&mut self, profiler: &mut impl Profiler) {
         self.rewind();
-        for (index, step) in self.plan.steps().enumerate() {
+        let (mut steps, mut step) = (self.plan.steps(), Step::empty());
+        let mut index = 0;
+        while steps.read(&mut step).is_some() {
             self.run_step(index, &step, profiler);
+            index += 1;
         }
     }
 

@@ -134,6 +134,58 @@ pub struct Step<'a> {
     pub constants: Vec<ConstAt, OPERANDS_MAX>,
 }
 
+impl<'a> Step<'a> {
+    /// A step that reads and writes nothing, to be read into.
+    pub const fn empty() -> Self {
+        Self {
+            name: "",
+            scale: 1.0,
+            op: Op::Clamp(Clamp {
+                len: 0,
+                min: i8::MIN,
+                max: i8::MAX,
+            }),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            state: Vec::new(),
+            scratch: ArenaAt(0),
+            constants: Vec::new(),
+        }
+    }
+
+    /// Becomes the step that `bytes` begin with, as its derived encoding has it, and leaves what
+    /// follows. A step is large: nothing of it is moved twice. `None` if there is no valid one.
+    pub(crate) fn read(&mut self, bytes: &mut &'a [u8]) -> Option<()> {
+        self.name = value(bytes)?;
+        self.scale = value(bytes)?;
+        self.op = value(bytes)?;
+        list(&mut self.inputs, bytes)?;
+        list(&mut self.outputs, bytes)?;
+        list(&mut self.state, bytes)?;
+        self.scratch = value(bytes)?;
+        list(&mut self.constants, bytes)
+    }
+}
+
+/// Takes a value off the beginning of `bytes`.
+fn value<'a, T: Deserialize<'a>>(bytes: &mut &'a [u8]) -> Option<T> {
+    let (value, rest) = postcard::take_from_bytes(bytes).ok()?;
+    *bytes = rest;
+    Some(value)
+}
+
+/// Takes a list off the beginning of `bytes`.
+fn list<'a, T: Deserialize<'a>, const N: usize>(
+    list: &mut Vec<T, N>,
+    bytes: &mut &'a [u8],
+) -> Option<()> {
+    list.clear();
+    for _ in 0..value::<usize>(bytes)? {
+        list.push(value(bytes)?).ok()?;
+    }
+    Some(())
+}
+
 impl Step<'_> {
     /// Each operand, and what it is.
     pub fn operands(&self) -> impl Iterator<Item = (OperandAt, Extent)> {

@@ -104,14 +104,21 @@ pub struct Steps<'a> {
     left: usize,
 }
 
+impl<'a> Steps<'a> {
+    /// As [`Iterator::next`], into a place that is there already.
+    pub fn read(&mut self, step: &mut Step<'a>) -> Option<()> {
+        self.left = self.left.checked_sub(1)?;
+        // Validation read every step; only memory that changed since then ends a run early.
+        step.read(&mut self.rest)
+    }
+}
+
 impl<'a> Iterator for Steps<'a> {
     type Item = Step<'a>;
 
     fn next(&mut self) -> Option<Step<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        // Validation decoded every step; only memory that changed since then ends a run early.
-        let (step, rest) = postcard::take_from_bytes(self.rest).ok()?;
-        self.rest = rest;
+        let mut step = Step::empty();
+        self.read(&mut step)?;
         Some(step)
     }
 

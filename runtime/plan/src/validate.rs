@@ -18,11 +18,10 @@ const WRITTEN_MAX: usize = OUTPUTS_MAX + STATE_MAX + 1;
 pub(crate) fn validate(plan: &Plan<'_>) -> Result<(), PlanError> {
     validate_manifest(plan.manifest()).map_err(|fault| PlanError::Manifest { fault })?;
     let mut rest = plan.steps_encoded();
+    let mut step = Step::empty();
     for index in 0..plan.manifest().steps {
         let at = |fault| PlanError::Step { index, fault };
-        let (step, tail): (Step<'_>, _) =
-            postcard::take_from_bytes(rest).map_err(|_| at(Fault::Encoding))?;
-        rest = tail;
+        step.read(&mut rest).ok_or(at(Fault::Encoding))?;
         validate_step(&step, plan).map_err(at)?;
     }
     if rest.is_empty() {

@@ -56,3 +56,25 @@ pub fn ssat8(value: i32) -> i32 {
     }
     clamped
 }
+
+/// Both int16 of `sums` plus bytes 0 and 2 of `word`.
+#[inline(always)]
+pub fn sxtab16(sums: u32, word: u32) -> u32 {
+    let total;
+    // SAFETY: reads and writes the named registers, nothing else.
+    unsafe {
+        asm!("sxtab16 {}, {}, {}", out(reg) total, in(reg) sums, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+    }
+    total
+}
+
+/// Both int16 of `sums` plus bytes 1 and 3 of `word`.
+#[inline(always)]
+pub fn sxtab16_ror8(sums: u32, word: u32) -> u32 {
+    let total;
+    // SAFETY: reads and writes the named registers, nothing else.
+    unsafe {
+        asm!("sxtab16 {}, {}, {}, ror #8", out(reg) total, in(reg) sums, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+    }
+    total
+}

@@ -13,6 +13,7 @@ use crate::generic;
 use crate::set::KernelSet;
 
 pub mod add;
+pub mod average_pool;
 mod block;
 pub mod conv2d;
 pub mod depthwise;
@@ -30,6 +31,7 @@ pub const SET: KernelSet = KernelSet {
     depthwise: depthwise::depthwise,
     mat_vec: mat_vec::mat_vec,
     add: add::add,
+    average_pool: average_pool::average_pool,
     add_in_place: add::add_in_place,
     ..generic::SET
 };
