@@ -9,7 +9,9 @@ use crate::set::KernelSet;
 
 #[cfg(kernels_isa = "armv7em")]
 use crate::arch::armv7em as fastest;
-#[cfg(not(kernels_isa = "armv7em"))]
+#[cfg(kernels_isa = "armv81m")]
+use crate::arch::armv81m as fastest;
+#[cfg(not(any(kernels_isa = "armv7em", kernels_isa = "armv81m")))]
 use crate::generic as fastest;
 
 /// The fastest kernel set of this machine.

@@ -10,4 +10,6 @@
 
 #[cfg(kernels_isa = "armv7em")]
 pub mod armv7em;
+#[cfg(kernels_isa = "armv81m")]
+pub mod armv81m;
 pub mod scratch;

@@ -1,0 +1,214 @@
+//! Convolution: the dot products of what a pixel reads with four output channels at a time.
+//!
+//! Where a pixel reads one run of the input it is read in place, else its patch is collected in the
+//! scratch: kernel rows, with the input's zero point where they lie outside. Groups, packings other
+//! than rows and fewer than four channels are left to [`generic`].
+
+use super::{LANES, Store, requantize};
+use crate::arch::scratch::STACK_BYTES;
+use crate::generic;
+use crate::packing::Packing;
+use crate::reference::conv2d::{Conv2d, ConvConstants};
+use core::arch::naked_asm;
+
+/// As [`crate::reference::conv2d::conv2d`].
+pub fn conv2d(
+    params: &Conv2d,
+    constants: &ConvConstants<'_>,
+    input: &[i8],
+    scratch: &mut [u8],
+    output: &mut [i8],
+) {
+    let (taps, channels) = (params.taps(), params.output.channels);
+    let mut stack = [0; STACK_BYTES];
+    let room: &mut [i8] = if scratch.len() > STACK_BYTES {
+        bytemuck::cast_slice_mut(scratch)
+    } else {
+        &mut stack
+    };
+    let window = &params.window;
+    let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
+    let is_ours = params.groups == 1
+        && params.packing == Packing::ROWS
+        && channels >= LANES
+        && (in_place || taps <= room.len());
+    let Some(store) = Store::new(params.store, constants.shifts).filter(|_| is_ours) else {
+        return generic::conv2d::conv2d(params, constants, input, &mut [], output);
+    };
+    let arguments = [
+        constants.bias.len(),
+        constants.mantissas.len(),
+        constants.shifts.len(),
+    ];
+    assert!(arguments == [channels; 3] && constants.weights.len() == channels * taps);
+    let (width, depth) = (params.output.width, params.input.channels);
+    for (pixel, outputs) in output.chunks_exact_mut(channels).enumerate() {
+        let [y, x] = [pixel / width, pixel % width];
+        let patch = if in_place {
+            let at = y * window.stride[0] * params.input.width + x * window.stride[1];
+            &input[at * depth..][..taps]
+        } else {
+            collect(params, input, [y, x], &mut room[..taps]);
+            &room[..taps]
+        };
+        // The last four channels may be some of those before.
+        for first in [0, channels % LANES] {
+            let blocks = if first == 0 { channels / LANES } else { 1 };
+            let first = if first == 0 { 0 } else { channels - LANES };
+            let frame = Frame {
+                weights: constants.weights[first * taps..].as_ptr(),
+                taps,
+                bias: constants.bias[first..].as_ptr(),
+                mantissas: constants.mantissas[first..].as_ptr(),
+                shifts: constants.shifts[first..].as_ptr(),
+                outputs: outputs[first..].as_mut_ptr(),
+                blocks,
+                store,
+            };
+            // SAFETY: from the first channel on there are four times `blocks` of them, with their
+            // weights and constants, as the assertion says.
+            unsafe { pixel_channels(&frame, patch.as_ptr()) };
+            if channels.is_multiple_of(LANES) {
+                break;
+            }
+        }
+    }
+}
+
+/// Copies what the output pixel at `at` reads, in the weights' order.
+fn collect(params: &Conv2d, input: &[i8], at: [usize; 2], patch: &mut [i8]) {
+    let Conv2d {
+        input: shape,
+        window,
+        ..
+    } = params;
+    let depth = shape.channels;
+    let rows = window.inside(0, at[0], shape.height);
+    let columns = window.inside(1, at[1], shape.width);
+    let [kernel_rows, kernel_columns] = window.kernel;
+    if rows.len() < kernel_rows || columns.len() < kernel_columns {
+        patch.fill(params.input_zero);
+    }
+    for row in 0..rows.len() {
+        let y = rows.origin + row * window.dilation[0];
+        let to = ((rows.start + row) * kernel_columns + columns.start) * depth;
+        let from = (y * shape.width + columns.origin) * depth;
+        if window.dilation[1] == 1 {
+            let run = columns.len() * depth;
+            copy(&input[from..][..run], &mut patch[to..][..run]);
+            continue;
+        }
+        for column in 0..columns.len() {
+            let from = from + column * window.dilation[1] * depth;
+            copy(
+                &input[from..][..depth],
+                &mut patch[to + column * depth..][..depth],
+            );
+        }
+    }
+}
+
+/// Copies `from` to `to`, 16 bytes at a time.
+fn copy(from: &[i8], to: &mut [i8]) {
+    assert!(from.len() == to.len());
+    if from.is_empty() {
+        return;
+    }
+    // SAFETY: the last vector is masked, so that as many bytes are read and written as there are.
+    unsafe {
+        core::arch::asm!(
+            "dlstp.8 lr, {len}",
+            "2:",
+            "vldrb.u8 q0, [{from}], #16",
+            "vstrb.8 q0, [{to}], #16",
+            "letp lr, 2b",
+            len = in(reg) from.len(),
+            from = inout(reg) from.as_ptr() => _,
+            to = inout(reg) to.as_mut_ptr() => _,
+            out("lr") _,
+            out("q0") _,
+            options(nostack),
+        );
+    }
+}
+
+/// What [`pixel_channels`] reads.
+#[repr(C)]
+struct Frame {
+    /// Rows of the channels.
+    weights: *const i8,
+    /// Taps of a channel, not 0.
+    taps: usize,
+    /// Of each channel.
+    bias: *const i32,
+    /// Of each channel.
+    mantissas: *const i32,
+    /// Of each channel.
+    shifts: *const i8,
+    /// Where the first channel goes.
+    outputs: *mut i8,
+    /// Blocks of four channels, not 0.
+    blocks: usize,
+    /// How sums become outputs.
+    store: Store,
+}
+
+/// Writes four times `blocks` channels of one pixel.
+///
+/// r0, r2, r4 and r6 have the sums; r1 goes through the inputs, r3, r5, r9 and r8 through the
+/// weights; r10 to r12 point to mantissas, shifts and biases.
+///
+/// # Safety
+/// The frame is true, and `inputs` has `taps` bytes.
+#[unsafe(naked)]
+unsafe extern "C" fn pixel_channels(frame: &Frame, inputs: *const i8) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r11, lr}}",
+        "vpush {{d8-d11}}",
+        // On the stack: weights, taps, inputs, outputs, blocks.
+        "sub sp, #24",
+        "ldrd r2, r3, [r0]",
+        "strd r2, r3, [sp]",
+        "ldrd r12, r10, [r0, #8]",
+        "ldrd r11, r2, [r0, #16]",
+        "strd r1, r2, [sp, #8]",
+        "ldrd r2, r7, [r0, #24]",
+        "str r2, [sp, #16]",
+        "ldrd r2, r3, [r0, #32]",
+        "vdup.32 q4, r2",
+        "vdup.32 q5, r3",
+        "1:",
+        "ldrd r3, lr, [sp]",
+        "ldr r1, [sp, #8]",
+        "add r5, r3, lr",
+        "add r9, r5, lr",
+        "add r8, r9, lr",
+        "add r0, r8, lr",
+        "str r0, [sp]",
+        "ldm r12!, {{r0, r2, r4, r6}}",
+        "dlstp.8 lr, lr",
+        "2:",
+        "vldrb.u8 q0, [r1], #16",
+        "vldrb.u8 q1, [r3], #16",
+        "vmladava.s8 r0, q0, q1",
+        "vldrb.u8 q2, [r5], #16",
+        "vmladava.s8 r2, q0, q2",
+        "vldrb.u8 q1, [r9], #16",
+        "vmladava.s8 r4, q0, q1",
+        "vldrb.u8 q2, [r8], #16",
+        "vmladava.s8 r6, q0, q2",
+        "letp lr, 2b",
+        "vmov d0, r0, r2",
+        "vmov d1, r4, r6",
+        requantize!("r10", "r11"),
+        "ldrd r0, r1, [sp, #12]",
+        "vstrb.32 q0, [r0], #4",
+        "subs r1, #1",
+        "strd r0, r1, [sp, #12]",
+        "bne 1b",
+        "add sp, #24",
+        "vpop {{d8-d11}}",
+        "pop {{r4-r11, pc}}",
+    )
+}
