@@ -73,10 +73,16 @@ impl Target {
                 conv.packing = self.packing(conv);
                 conv.scratch = match self {
                     Self::CortexM4 => scratch::armv7em_conv2d(conv),
+                    Self::CortexM55 => scratch::armv81m_conv2d(conv),
                     _ => 0,
                 };
             }
-            Op::Depthwise(depthwise) => depthwise.scratch = 0,
+            Op::Depthwise(depthwise) => {
+                depthwise.scratch = match self {
+                    Self::CortexM55 => scratch::armv81m_depthwise(depthwise),
+                    _ => 0,
+                };
+            }
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 //! scratch: kernel rows, with the input's zero point where they lie outside. Groups, packings other
 //! than rows and fewer than four channels are left to [`generic`].
 
+use super::patch::collect;
 use super::{LANES, Store, requantize};
 use crate::arch::scratch::STACK_BYTES;
 use crate::generic;
@@ -26,7 +27,7 @@ pub fn conv2d(
     } else {
         &mut stack
     };
-    let window = &params.window;
+    let (shape, window) = (params.input, &params.window);
     let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
     let is_ours = params.groups == 1
         && params.packing == Packing::ROWS
@@ -48,7 +49,14 @@ pub fn conv2d(
             let at = y * window.stride[0] * params.input.width + x * window.stride[1];
             &input[at * depth..][..taps]
         } else {
-            collect(params, input, [y, x], &mut room[..taps]);
+            collect(
+                shape,
+                window,
+                params.input_zero,
+                input,
+                [y, x],
+                &mut room[..taps],
+            );
             &room[..taps]
         };
         // The last four channels may be some of those before.
@@ -72,63 +80,6 @@ pub fn conv2d(
                 break;
             }
         }
-    }
-}
-
-/// Copies what the output pixel at `at` reads, in the weights' order.
-fn collect(params: &Conv2d, input: &[i8], at: [usize; 2], patch: &mut [i8]) {
-    let Conv2d {
-        input: shape,
-        window,
-        ..
-    } = params;
-    let depth = shape.channels;
-    let rows = window.inside(0, at[0], shape.height);
-    let columns = window.inside(1, at[1], shape.width);
-    let [kernel_rows, kernel_columns] = window.kernel;
-    if rows.len() < kernel_rows || columns.len() < kernel_columns {
-        patch.fill(params.input_zero);
-    }
-    for row in 0..rows.len() {
-        let y = rows.origin + row * window.dilation[0];
-        let to = ((rows.start + row) * kernel_columns + columns.start) * depth;
-        let from = (y * shape.width + columns.origin) * depth;
-        if window.dilation[1] == 1 {
-            let run = columns.len() * depth;
-            copy(&input[from..][..run], &mut patch[to..][..run]);
-            continue;
-        }
-        for column in 0..columns.len() {
-            let from = from + column * window.dilation[1] * depth;
-            copy(
-                &input[from..][..depth],
-                &mut patch[to + column * depth..][..depth],
-            );
-        }
-    }
-}
-
-/// Copies `from` to `to`, 16 bytes at a time.
-fn copy(from: &[i8], to: &mut [i8]) {
-    assert!(from.len() == to.len());
-    if from.is_empty() {
-        return;
-    }
-    // SAFETY: the last vector is masked, so that as many bytes are read and written as there are.
-    unsafe {
-        core::arch::asm!(
-            "dlstp.8 lr, {len}",
-            "2:",
-            "vldrb.u8 q0, [{from}], #16",
-            "vstrb.8 q0, [{to}], #16",
-            "letp lr, 2b",
-            len = in(reg) from.len(),
-            from = inout(reg) from.as_ptr() => _,
-            to = inout(reg) to.as_mut_ptr() => _,
-            out("lr") _,
-            out("q0") _,
-            options(nostack),
-        );
     }
 }
 

@@ -1,12 +1,20 @@
-//! Depthwise convolution: four channels of a pixel at a time, tap by tap.
+//! Depthwise convolution: eight channels of a pixel at a time, tap by tap.
 //!
-//! Channel multipliers and channels that are no multiple of four are left to [`generic`].
+//! Even and odd channels have sums of their own, as products of int16 are widened. A pixel of which
+//! some taps lie outside of the input is computed from a patch in the scratch. Channel multipliers,
+//! channels that are no multiple of eight and patches too large for the scratch are left to
+//! [`generic`].
 
-use super::{LANES, Store, requantize};
+use super::Store;
+use super::patch::collect;
+use crate::arch::scratch::STACK_BYTES;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
 use crate::reference::depthwise::Depthwise;
 use core::arch::naked_asm;
+
+/// Channels that are computed together.
+const LANES: usize = 8;
 
 /// As [`crate::reference::depthwise::depthwise`].
 pub fn depthwise(
@@ -17,9 +25,17 @@ pub fn depthwise(
     output: &mut [i8],
 ) {
     let channels = params.output.channels;
-    let is_ours = params.multiplier() == 1 && channels.is_multiple_of(LANES);
+    let mut stack = [0; STACK_BYTES];
+    let room: &mut [i8] = if scratch.len() > STACK_BYTES {
+        bytemuck::cast_slice_mut(scratch)
+    } else {
+        &mut stack
+    };
+    let patch_len = params.weights_len();
+    let is_ours =
+        params.multiplier() == 1 && channels.is_multiple_of(LANES) && patch_len <= room.len();
     let Some(store) = Store::new(params.store, constants.shifts).filter(|_| is_ours) else {
-        return generic::depthwise::depthwise(params, constants, input, scratch, output);
+        return generic::depthwise::depthwise(params, constants, input, &mut [], output);
     };
     let Depthwise {
         input: shape,
@@ -39,14 +55,20 @@ pub fn depthwise(
         let rows = window.inside(0, y, shape.height);
         let columns = window.inside(1, x, shape.width);
         let whole = rows.len() == kernel_rows && columns.len() == kernel_columns;
-        if !whole || rows.is_empty() {
-            edge(params, constants, input, pixel, outputs);
-            continue;
-        }
-        let first = rows.origin * shape.width + columns.origin;
+        let (inputs, column_step, row_step) = if whole {
+            let first = rows.origin * shape.width + columns.origin;
+            let row = window.dilation[0] * shape.width;
+            let skip = row.wrapping_sub(kernel_columns * window.dilation[1]);
+            let steps = [window.dilation[1], skip].map(|pixels| pixels.wrapping_mul(channels));
+            (&input[first * channels..], steps[0], steps[1])
+        } else {
+            let patch = &mut room[..patch_len];
+            collect(*shape, window, params.input_zero, input, [y, x], patch);
+            (&*patch, channels, 0)
+        };
         let frame = Frame {
             weights: constants.weights.as_ptr(),
-            inputs: input[first * channels..].as_ptr(),
+            inputs: inputs.as_ptr(),
             bias: constants.bias.as_ptr(),
             mantissas: constants.mantissas.as_ptr(),
             shifts: constants.shifts.as_ptr(),
@@ -56,54 +78,12 @@ pub fn depthwise(
             channels,
             columns: kernel_columns,
             rows: kernel_rows,
-            column_step: window.dilation[1] * channels,
-            row_step: (window.dilation[0] * shape.width - kernel_columns * window.dilation[1])
-                .wrapping_mul(channels),
+            column_step,
+            row_step,
         };
-        // SAFETY: every tap lies inside of the input; the assertions say that weights and
+        // SAFETY: every tap lies inside of the input or the patch; the assertions say that weights and
         // constants are there for each channel.
         unsafe { pixel_channels(&frame) };
-    }
-}
-
-/// One pixel of which some taps lie outside.
-fn edge(
-    params: &Depthwise,
-    constants: &ConvConstants<'_>,
-    input: &[i8],
-    pixel: usize,
-    outputs: &mut [i8],
-) {
-    let Depthwise {
-        input: shape,
-        window,
-        ..
-    } = params;
-    let channels = params.output.channels;
-    let [y, x] = [pixel / params.output.width, pixel % params.output.width];
-    for (block, outputs) in outputs.chunks_exact_mut(LANES).enumerate() {
-        let first = block * LANES;
-        let mut sums = [0_i32; LANES];
-        for row in 0..window.kernel[0] {
-            let from = window.tap(0, y, row, shape.height);
-            for column in 0..window.kernel[1] {
-                let tap = row * window.kernel[1] + column;
-                let weights = &constants.weights[tap * channels + first..][..LANES];
-                let values = match (from, window.tap(1, x, column, shape.width)) {
-                    (Some(y), Some(x)) => {
-                        let at = (y * shape.width + x) * channels + first;
-                        [0, 1, 2, 3].map(|lane| input[at + lane])
-                    }
-                    _ => [params.input_zero; LANES],
-                };
-                for ((sum, &weight), value) in sums.iter_mut().zip(weights).zip(values) {
-                    *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
-                }
-            }
-        }
-        for (lane, (out, sum)) in outputs.iter_mut().zip(sums).enumerate() {
-            *out = constants.output(first + lane, sum, params.store);
-        }
     }
 }
 
@@ -122,7 +102,7 @@ struct Frame {
     shifts: *const i8,
     /// Where the first channel goes.
     outputs: *mut i8,
-    /// Blocks of four channels, not 0.
+    /// Blocks of eight channels, not 0.
     blocks: usize,
     /// How sums become outputs.
     store: Store,
@@ -150,7 +130,7 @@ unsafe extern "C" fn pixel_channels(frame: &Frame) {
     naked_asm!(
         ".cpu cortex-m55",
         "push {{r4-r11, lr}}",
-        "vpush {{d8-d11}}",
+        "vpush {{d8-d15}}",
         // On the stack: inputs, weights, outputs, blocks.
         "sub sp, #16",
         "ldrd r2, r1, [r0]",
@@ -160,40 +140,62 @@ unsafe extern "C" fn pixel_channels(frame: &Frame) {
         "ldrd r3, r7, [r0, #24]",
         "strd r2, r3, [sp, #8]",
         "ldrd r2, r3, [r0, #32]",
-        "vdup.32 q4, r2",
-        "vdup.32 q5, r3",
+        "vdup.16 q6, r2",
+        "vdup.16 q7, r3",
         "ldr r4, [r0, #40]",
         "ldrd r3, r5, [r0, #52]",
+        "mov r8, #1",
+        // Sums of even channels in q0, of odd ones in q1.
         "1:",
         "ldrd r1, r2, [sp]",
         "ldr r6, [r0, #48]",
         "ldr r12, [r0, #44]",
-        "vldrw.u32 q0, [r9], #16",
+        "vld20.32 {{q0, q1}}, [r9]",
+        "vld21.32 {{q0, q1}}, [r9]!",
         "2:",
         "dls lr, r12",
         "3:",
-        "vldrb.s32 q1, [r1]",
-        "vldrb.s32 q2, [r2]",
+        "vldrb.s16 q2, [r1]",
+        "vldrb.s16 q3, [r2]",
         "add r1, r3",
         "add r2, r4",
-        "vmul.i32 q1, q1, q2",
-        "vadd.i32 q0, q0, q1",
+        "vmullb.s16 q4, q2, q3",
+        "vmullt.s16 q5, q2, q3",
+        "vadd.i32 q0, q0, q4",
+        "vadd.i32 q1, q1, q5",
         "le lr, 3b",
         "add r1, r5",
         "subs r6, #1",
         "bne 2b",
-        requantize!("r10", "r11"),
+        "vld20.32 {{q2, q3}}, [r10]",
+        "vld21.32 {{q2, q3}}, [r10]!",
+        "mov r1, r11",
+        "add r11, #8",
+        "vldrb.s16 q4, [r1]",
+        "vmulh.s32 q0, q0, q2",
+        "vmulh.s32 q1, q1, q3",
+        "vadd.i16 q4, q4, r8",
+        "vmovlb.s16 q2, q4",
+        "vmovlt.s16 q3, q4",
+        "vrshl.s32 q0, q0, q2",
+        "vrshl.s32 q1, q1, q3",
+        "vadd.i32 q0, q0, r7",
+        "vadd.i32 q1, q1, r7",
+        "vqmovnb.s32 q0, q0",
+        "vqmovnt.s32 q0, q1",
+        "vmax.s16 q0, q0, q6",
+        "vmin.s16 q0, q0, q7",
         "ldrd r1, r2, [sp]",
-        "adds r1, #4",
-        "adds r2, #4",
+        "adds r1, #8",
+        "adds r2, #8",
         "strd r1, r2, [sp]",
         "ldrd r1, r2, [sp, #8]",
-        "vstrb.32 q0, [r1], #4",
+        "vstrb.16 q0, [r1], #8",
         "subs r2, #1",
         "strd r1, r2, [sp, #8]",
         "bne 1b",
         "add sp, #16",
-        "vpop {{d8-d11}}",
+        "vpop {{d8-d15}}",
         "pop {{r4-r11, pc}}",
     )
 }
