@@ -10,3 +10,5 @@
 
 #[cfg(kernels_isa = "armv7em")]
 pub mod armv7em;
+#[cfg(target_arch = "aarch64")]
+pub mod aarch64;
