@@ -7,10 +7,10 @@
 
 use crate::set::KernelSet;
 
-#[cfg(kernels_isa = "armv7em")]
-use crate::arch::armv7em as fastest;
 #[cfg(target_arch = "aarch64")]
 use crate::arch::aarch64;
+#[cfg(kernels_isa = "armv7em")]
+use crate::arch::armv7em as fastest;
 #[cfg(not(any(kernels_isa = "armv7em", target_arch = "aarch64")))]
 use crate::generic as fastest;
 
@@ -35,18 +35,9 @@ pub fn best() -> &'static KernelSet {
 /// The fastest kernel set of this machine.
 #[cfg(target_arch = "aarch64")]
 pub fn best() -> &'static KernelSet {
-    aarch64_sets().last().unwrap_or(&&aarch64::NEON)
-}
-
-/// The kernel sets that this core has the instructions of, from slow to fast.
-#[cfg(target_arch = "aarch64")]
-pub fn aarch64_sets() -> &'static [&'static KernelSet] {
-    const SETS: [&KernelSet; 3] = [&aarch64::NEON, &aarch64::DOTPROD, &aarch64::I8MM];
-    let has_dotprod = aarch64_has!("dotprod");
-    let count = match (has_dotprod, has_dotprod && aarch64_has!("i8mm")) {
-        (_, true) => 3,
-        (true, _) => 2,
-        _ => 1,
-    };
-    &SETS[..count]
+    match [aarch64_has!("dotprod"), aarch64_has!("i8mm")] {
+        [true, true] => &aarch64::I8MM,
+        [true, false] => &aarch64::DOTPROD,
+        _ => &aarch64::NEON,
+    }
 }

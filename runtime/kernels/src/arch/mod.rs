@@ -8,7 +8,7 @@
     reason = "instructions that Rust has no name for, and loops without bounds checks"
 )]
 
-#[cfg(kernels_isa = "armv7em")]
-pub mod armv7em;
 #[cfg(target_arch = "aarch64")]
 pub mod aarch64;
+#[cfg(kernels_isa = "armv7em")]
+pub mod armv7em;

@@ -65,7 +65,10 @@ fn tiles(params: &Conv2d, output: &mut [i8], mut each: impl FnMut([usize; TILE],
     let channels = params.output.channels;
     let last = output.len() / channels - 1;
     for (tile, outputs) in output.chunks_mut(TILE * channels).enumerate() {
-        each(array::from_fn(|index| last.min(tile * TILE + index)), outputs);
+        each(
+            array::from_fn(|index| last.min(tile * TILE + index)),
+            outputs,
+        );
     }
 }
 

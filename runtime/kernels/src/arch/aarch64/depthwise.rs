@@ -23,7 +23,13 @@ pub fn depthwise(
         let count = LANES.min(channels - first);
         let finish = Finish::new(constants, first, params.store);
         for (pixel, outputs) in output.chunks_exact_mut(channels).enumerate() {
-            let sums = sums(params, constants.weights, input, pixel, first..first + count);
+            let sums = sums(
+                params,
+                constants.weights,
+                input,
+                pixel,
+                first..first + count,
+            );
             finish.write(sums, &mut outputs[first..first + count]);
         }
     }

@@ -67,7 +67,10 @@ impl Finish {
     /// [`crate::num::Multiplier::apply`].
     #[inline(always)]
     fn scale(&self, index: usize, sums: int32x4_t, shifts: int32x4_t) -> int32x4_t {
-        let (bias, mantissas) = (&self.bias[index * 4..][..4], &self.mantissas[index * 4..][..4]);
+        let (bias, mantissas) = (
+            &self.bias[index * 4..][..4],
+            &self.mantissas[index * 4..][..4],
+        );
         // SAFETY: AArch64 has NEON; both loads are of slices of four elements.
         unsafe {
             let sums = vaddq_s32(sums, vld1q_s32(bias.as_ptr()));
