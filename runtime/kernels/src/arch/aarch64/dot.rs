@@ -6,6 +6,7 @@
 use super::finish::{LANES, Sums};
 use core::arch::aarch64::*;
 use core::arch::asm;
+use core::array;
 
 /// Taps of a group.
 pub const TAPS: usize = 4;
@@ -180,26 +181,46 @@ fn by_blocks(weights: &[i8], patches: [&[i8]; TILE]) -> [Sums; TILE] {
         let zero = vdupq_n_s32(0);
         // Of each pair of patches and pair of channels: the four sums, patch by patch.
         let mut sums = [[zero; LANES / 2]; TILE / 2];
-        for group in (0..groups).step_by(2) {
-            let next = (group + 1 < groups).then_some(group + 1);
-            let after = |patch| next.map_or(vdupq_n_s8(0), |next| spread(patch, next));
-            let [a, b, c, d] = patches.map(|patch| {
-                let taps = [spread(patch, group), after(patch)];
-                vreinterpretq_s64_s8(join_low(taps[0], taps[1]))
-            });
-            let pairs = [vzip1q_s64(a, b), vzip1q_s64(c, d)].map(|pair| vreinterpretq_s8_s64(pair));
-            for quad in 0..LANES / 4 {
-                let first = load(weights, group, quad);
-                let second = next.map_or(vdupq_n_s8(0), |next| load(weights, next, quad));
-                let channels = [join_low(first, second), join_high(first, second)];
-                for (sums, &pair) in sums.iter_mut().zip(&pairs) {
-                    smmla(&mut sums[quad * 2], pair, channels[0]);
-                    smmla(&mut sums[quad * 2 + 1], pair, channels[1]);
-                }
+        for group in (1..groups).step_by(2) {
+            two_groups(&mut sums, weights, patches, group - 1, Some(group));
+        }
+        if groups % 2 == 1 {
+            two_groups(&mut sums, weights, patches, groups - 1, None);
+        }
+        let [first, second] = sums.map(by_patch);
+        [first[0], first[1], second[0], second[1]]
+    }
+}
+
+/// Adds the products of group `group` and of the next one, if that is given.
+///
+/// # Safety
+/// The core has `SMMLA`; weights and patches have the groups.
+#[inline(always)]
+unsafe fn two_groups(
+    sums: &mut [[int32x4_t; LANES / 2]; TILE / 2],
+    weights: &[i8],
+    patches: [&[i8]; TILE],
+    group: usize,
+    next: Option<usize>,
+) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let after = |patch| next.map_or(vdupq_n_s8(0), |next| spread(patch, next));
+        let [a, b, c, d] = patches.map(|patch| {
+            let taps = [spread(patch, group), after(patch)];
+            vreinterpretq_s64_s8(join_low(taps[0], taps[1]))
+        });
+        let pairs = [vzip1q_s64(a, b), vzip1q_s64(c, d)].map(|pair| vreinterpretq_s8_s64(pair));
+        for quad in 0..LANES / 4 {
+            let first = load(weights, group, quad);
+            let second = next.map_or(vdupq_n_s8(0), |next| load(weights, next, quad));
+            let channels = [join_low(first, second), join_high(first, second)];
+            for (sums, &pair) in sums.iter_mut().zip(&pairs) {
+                smmla(&mut sums[quad * 2], pair, channels[0]);
+                smmla(&mut sums[quad * 2 + 1], pair, channels[1]);
             }
         }
-        let [first, second] = sums.map(|sums| by_patch(sums));
-        [first[0], first[1], second[0], second[1]]
     }
 }
 
@@ -222,12 +243,12 @@ fn join_high(a: int8x16_t, b: int8x16_t) -> int8x16_t {
 fn by_patch(sums: [int32x4_t; LANES / 2]) -> [Sums; 2] {
     // SAFETY: AArch64 has NEON.
     unsafe {
-        let mut patches = [[vdupq_n_s32(0); LANES / 4]; 2];
-        for quad in 0..LANES / 4 {
-            let [a, b] = [quad * 2, quad * 2 + 1].map(|pair| vreinterpretq_s64_s32(sums[pair]));
-            patches[0][quad] = vreinterpretq_s32_s64(vzip1q_s64(a, b));
-            patches[1][quad] = vreinterpretq_s32_s64(vzip2q_s64(a, b));
-        }
-        patches
+        let pair = |pair: usize| vreinterpretq_s64_s32(sums[pair]);
+        let first = |quad| vzip1q_s64(pair(quad * 2), pair(quad * 2 + 1));
+        let second = |quad| vzip2q_s64(pair(quad * 2), pair(quad * 2 + 1));
+        [
+            array::from_fn(|quad| vreinterpretq_s32_s64(first(quad))),
+            array::from_fn(|quad| vreinterpretq_s32_s64(second(quad))),
+        ]
     }
 }
