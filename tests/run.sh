@@ -10,6 +10,7 @@ say() { printf '\n== %s\n' "$*" >&2; }
 install_packages() {
     local missing=()
     command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
+    command -v qemu-aarch64 >/dev/null || missing+=(qemu-user)
     compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || missing+=(mesa-vulkan-drivers)
     # tokio-serial finds USB adapters through libudev only where it is there; nothing needs it.
     [ ${#missing[@]} -eq 0 ] && return
@@ -28,6 +29,8 @@ say "packages, targets, components"
 install_packages
 rustup component add rustfmt clippy
 rustup target add thumbv7em-none-eabihf thumbv8m.main-none-eabihf
+cores=(thumbv6m-none-eabi thumbv8m.main-none-eabi riscv32imac-unknown-none-elf)
+rustup target add "${cores[@]}" aarch64-unknown-linux-musl
 
 # The conformance suite takes its cases from the package `onnx`, in an environment of its own.
 make_venv() {
@@ -71,6 +74,37 @@ for board in "${boards[@]}"; do
         on_board "$board" run --release --locked --example contract --target-dir "$firmware"
     else
         echo "skipped: the contract on $board: qemu-system-arm does not emulate it here" >&2
+    fi
+done
+
+say "the contract of the portable kernels on cores without a board"
+on_core() { (cd tests/cores && cargo "$1" --release --locked --target-dir "$firmware" "${@:2}"); }
+(cd tests/cores && cargo fmt --check)
+for core in "${cores[@]}"; do
+    case $core in
+        riscv32*) bin=contract-riscv emulator=qemu-riscv32 ;;
+        thumbv6m*) bin=contract emulator=mps2-an385 ;;
+        *) bin=contract emulator=mps2-an505 ;;
+    esac
+    on_core clippy --bin "$bin" --target "$core" -- -D warnings
+    if command -v "$emulator" >/dev/null || grep -q "^$emulator " <<<"$machines"; then
+        on_core run --bin "$bin" --target "$core"
+    else
+        echo "skipped: the contract on $core: there is no $emulator here" >&2
+    fi
+done
+
+say "the contract on AArch64: NEON alone, with dotprod, with i8mm"
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
+aarch64=aarch64-unknown-linux-musl
+cargo clippy --release --locked -p microtome-kernels --all-targets --target "$aarch64" -- -D warnings
+for cpu in cortex-a53 neoverse-n1 max; do
+    if command -v qemu-aarch64 >/dev/null; then
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER="qemu-aarch64 -cpu $cpu" \
+            cargo test --release --locked -p microtome-kernels --test contract \
+            --target "$aarch64" dispatched
+    else
+        echo "skipped: the contract on AArch64 $cpu: there is no qemu-aarch64 here" >&2
     fi
 done
 

@@ -7,14 +7,43 @@
 
 use crate::set::KernelSet;
 
+#[cfg(target_arch = "aarch64")]
+use crate::arch::aarch64;
 #[cfg(kernels_isa = "armv7em")]
 use crate::arch::armv7em as fastest;
 #[cfg(kernels_isa = "armv81m")]
 use crate::arch::armv81m as fastest;
-#[cfg(not(any(kernels_isa = "armv7em", kernels_isa = "armv81m")))]
+#[cfg(not(any(
+    kernels_isa = "armv7em",
+    kernels_isa = "armv81m",
+    target_arch = "aarch64"
+)))]
 use crate::generic as fastest;
 
+/// Whether the core has a feature: as the operating system tells, or without one the build.
+#[cfg(target_arch = "aarch64")]
+macro_rules! aarch64_has {
+    ($feature:tt) => {{
+        #[cfg(feature = "std")]
+        let has = std::arch::is_aarch64_feature_detected!($feature);
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(target_feature = $feature);
+        has
+    }};
+}
+
 /// The fastest kernel set of this machine.
+#[cfg(not(target_arch = "aarch64"))]
 pub fn best() -> &'static KernelSet {
     &fastest::SET
+}
+
+/// The fastest kernel set of this machine.
+#[cfg(target_arch = "aarch64")]
+pub fn best() -> &'static KernelSet {
+    match [aarch64_has!("dotprod"), aarch64_has!("i8mm")] {
+        [true, true] => &aarch64::I8MM,
+        [true, false] => &aarch64::DOTPROD,
+        _ => &aarch64::NEON,
+    }
 }

@@ -21,6 +21,9 @@
 #![no_std]
 #![deny(missing_docs)]
 
+#[cfg(feature = "std")]
+extern crate std;
+
 pub mod arch;
 #[cfg(feature = "cases")]
 pub mod cases;

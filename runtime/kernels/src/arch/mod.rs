@@ -8,6 +8,8 @@
     reason = "instructions that Rust has no name for, and loops without bounds checks"
 )]
 
+#[cfg(target_arch = "aarch64")]
+pub mod aarch64;
 #[cfg(kernels_isa = "armv7em")]
 pub mod armv7em;
 #[cfg(kernels_isa = "armv81m")]
