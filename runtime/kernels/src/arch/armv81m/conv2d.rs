@@ -42,42 +42,40 @@ pub fn conv2d(
         constants.shifts.len(),
     ];
     assert!(arguments == [channels; 3] && constants.weights.len() == channels * taps);
-    let (width, depth) = (params.output.width, params.input.channels);
-    for (pixel, outputs) in output.chunks_exact_mut(channels).enumerate() {
-        let [y, x] = [pixel / width, pixel % width];
-        let patch = if in_place {
-            let at = y * window.stride[0] * params.input.width + x * window.stride[1];
-            &input[at * depth..][..taps]
-        } else {
-            collect(
-                shape,
-                window,
-                params.input_zero,
-                input,
-                [y, x],
-                &mut room[..taps],
-            );
-            &room[..taps]
-        };
-        // The last four channels may be some of those before.
-        for first in [0, channels % LANES] {
-            let blocks = if first == 0 { channels / LANES } else { 1 };
-            let first = if first == 0 { 0 } else { channels - LANES };
-            let frame = Frame {
-                weights: constants.weights[first * taps..].as_ptr(),
-                taps,
-                bias: constants.bias[first..].as_ptr(),
-                mantissas: constants.mantissas[first..].as_ptr(),
-                shifts: constants.shifts[first..].as_ptr(),
-                outputs: outputs[first..].as_mut_ptr(),
-                blocks,
-                store,
+    let frame = |first: usize, blocks: usize| Frame {
+        weights: constants.weights[first * taps..].as_ptr(),
+        taps,
+        bias: constants.bias[first..].as_ptr(),
+        mantissas: constants.mantissas[first..].as_ptr(),
+        shifts: constants.shifts[first..].as_ptr(),
+        outputs: core::ptr::null_mut(),
+        blocks,
+        store,
+    };
+    // The last four channels may be some of those before.
+    let last = channels - LANES;
+    let mut frames = [frame(0, channels / LANES), frame(last, 1)];
+    let frames = if channels.is_multiple_of(LANES) {
+        &mut frames[..1]
+    } else {
+        &mut frames[..]
+    };
+    let (width, depth) = (params.output.width, shape.channels);
+    for (y, outputs) in output.chunks_exact_mut(width * channels).enumerate() {
+        let row = y * window.stride[0] * shape.width;
+        for (x, outputs) in outputs.chunks_exact_mut(channels).enumerate() {
+            let patch = if in_place {
+                &input[(row + x * window.stride[1]) * depth..][..taps]
+            } else {
+                let patch = &mut room[..taps];
+                collect(shape, window, params.input_zero, input, [y, x], patch);
+                patch
             };
-            // SAFETY: from the first channel on there are four times `blocks` of them, with their
-            // weights and constants, as the assertion says.
-            unsafe { pixel_channels(&frame, patch.as_ptr()) };
-            if channels.is_multiple_of(LANES) {
-                break;
+            for (frame, first) in frames.iter_mut().zip([0, last]) {
+                frame.outputs = outputs[first..].as_mut_ptr();
+                // SAFETY: from the first channel on there are four times `blocks` of them, with
+                // their weights and constants, as the assertion says.
+                unsafe { pixel_channels(frame, patch.as_ptr()) };
             }
         }
     }

@@ -50,40 +50,48 @@ pub fn depthwise(
     ];
     assert!(arguments == [channels; 3] && input.len() == shape.len());
     assert!(constants.weights.len() == kernel_rows * kernel_columns * channels);
-    for (pixel, outputs) in output.chunks_exact_mut(channels).enumerate() {
-        let [y, x] = [pixel / params.output.width, pixel % params.output.width];
+    let [inner, skip] = {
+        let row = window.dilation[0] * shape.width;
+        let skip = row.wrapping_sub(kernel_columns * window.dilation[1]);
+        [window.dilation[1], skip].map(|pixels| pixels.wrapping_mul(channels))
+    };
+    let mut frame = Frame {
+        weights: constants.weights.as_ptr(),
+        inputs: input.as_ptr(),
+        bias: constants.bias.as_ptr(),
+        mantissas: constants.mantissas.as_ptr(),
+        shifts: constants.shifts.as_ptr(),
+        outputs: output.as_mut_ptr(),
+        blocks: channels / LANES,
+        store,
+        channels,
+        columns: kernel_columns,
+        rows: kernel_rows,
+        column_step: inner,
+        row_step: skip,
+    };
+    let row_len = params.output.width * channels;
+    for (y, outputs) in output.chunks_exact_mut(row_len).enumerate() {
         let rows = window.inside(0, y, shape.height);
-        let columns = window.inside(1, x, shape.width);
-        let whole = rows.len() == kernel_rows && columns.len() == kernel_columns;
-        let (inputs, column_step, row_step) = if whole {
-            let first = rows.origin * shape.width + columns.origin;
-            let row = window.dilation[0] * shape.width;
-            let skip = row.wrapping_sub(kernel_columns * window.dilation[1]);
-            let steps = [window.dilation[1], skip].map(|pixels| pixels.wrapping_mul(channels));
-            (&input[first * channels..], steps[0], steps[1])
-        } else {
-            let patch = &mut room[..patch_len];
-            collect(*shape, window, params.input_zero, input, [y, x], patch);
-            (&*patch, channels, 0)
-        };
-        let frame = Frame {
-            weights: constants.weights.as_ptr(),
-            inputs: inputs.as_ptr(),
-            bias: constants.bias.as_ptr(),
-            mantissas: constants.mantissas.as_ptr(),
-            shifts: constants.shifts.as_ptr(),
-            outputs: outputs.as_mut_ptr(),
-            blocks: channels / LANES,
-            store,
-            channels,
-            columns: kernel_columns,
-            rows: kernel_rows,
-            column_step,
-            row_step,
-        };
-        // SAFETY: every tap lies inside of the input or the patch; the assertions say that weights and
-        // constants are there for each channel.
-        unsafe { pixel_channels(&frame) };
+        for (x, outputs) in outputs.chunks_exact_mut(channels).enumerate() {
+            // Wraps around where it is padding.
+            let first = (x * window.stride[1]).wrapping_sub(window.pad[1]);
+            let last = first.wrapping_add((kernel_columns - 1) * window.dilation[1]);
+            let whole = rows.len() == kernel_rows && first <= last && last < shape.width;
+            if whole {
+                frame.inputs = input[(rows.origin * shape.width + first) * channels..].as_ptr();
+                (frame.column_step, frame.row_step) = (inner, skip);
+            } else {
+                let patch = &mut room[..patch_len];
+                collect(*shape, window, params.input_zero, input, [y, x], patch);
+                frame.inputs = patch.as_ptr();
+                (frame.column_step, frame.row_step) = (channels, 0);
+            }
+            frame.outputs = outputs.as_mut_ptr();
+            // SAFETY: every tap lies inside of the input or the patch; the assertions say that
+            // weights and constants are there for each channel.
+            unsafe { pixel_channels(&frame) };
+        }
     }
 }
 
