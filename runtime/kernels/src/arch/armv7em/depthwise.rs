@@ -222,48 +222,14 @@ fn split(input: &[i8], channels: usize, columns: usize, planes: &mut [i8], plane
     }
     assert!((columns - 1) * channels + PLANES <= input.len());
     assert!((PLANES - 1) * plane_len + columns <= planes.len());
-    let (mut from, mut to) = (input.as_ptr(), planes.as_mut_ptr());
-    for _ in 0..columns / PLANES {
-        // SAFETY: each of four pixels has four bytes, and a place in each plane.
-        unsafe {
-            let word = |pixel: usize| from.wrapping_add(pixel * channels).cast::<u32>();
-            let words = [0, 1, 2, 3].map(|pixel| word(pixel).read_unaligned());
-            for (plane, word) in transpose(words).into_iter().enumerate() {
-                to.wrapping_add(plane * plane_len)
-                    .cast::<u32>()
-                    .write_unaligned(word);
-            }
-        }
-        (from, to) = (
-            from.wrapping_add(PLANES * channels),
-            to.wrapping_add(PLANES),
+    // SAFETY: each pixel has four bytes, and a place in each plane, as the assertions say.
+    unsafe {
+        plane::split(
+            input.as_ptr(),
+            planes.as_mut_ptr(),
+            channels,
+            plane_len,
+            columns,
         );
     }
-    for _ in 0..columns % PLANES {
-        // SAFETY: pixel `n` has four bytes at `n·channels`, and a place at `n` of each plane.
-        unsafe {
-            let word = from.cast::<u32>().read_unaligned();
-            to.write(word as i8);
-            to.wrapping_add(plane_len).write((word >> 8) as i8);
-            to.wrapping_add(2 * plane_len).write((word >> 16) as i8);
-            to.wrapping_add(3 * plane_len).write((word >> 24) as i8);
-        }
-        (from, to) = (from.wrapping_add(channels), to.wrapping_add(1));
-    }
-}
-
-/// Byte `i` of word `j` becomes byte `j` of word `i`.
-#[inline(always)]
-fn transpose([a, b, c, d]: [u32; PLANES]) -> [u32; PLANES] {
-    const EVEN: u32 = 0x00ff_00ff;
-    let pair = |x: u32, y: u32| (x & EVEN | (y & EVEN) << 8, x >> 8 & EVEN | y & !EVEN);
-    let ((ab_even, ab_odd), (cd_even, cd_odd)) = (pair(a, b), pair(c, d));
-    let low = |x: u32, y: u32| x & 0xffff | y << 16;
-    let high = |x: u32, y: u32| x >> 16 | y & 0xffff_0000;
-    [
-        low(ab_even, cd_even),
-        low(ab_odd, cd_odd),
-        high(ab_even, cd_even),
-        high(ab_odd, cd_odd),
-    ]
 }
