@@ -33,11 +33,17 @@ pub fn depthwise(
     };
     let (rows, channels) = (params.output.height, params.output.channels);
     let row_len = params.output.width * channels;
+    assert!(constants.weights.len() >= TAPS * TAPS * channels);
     if rows == band.rows {
         // What pads the only band stays as it is from channel to channel.
         planes[..PLANES * band.plane_len()].fill(params.input_zero);
     }
     for channel in (0..channels).step_by(PLANES) {
+        let words = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|tap| {
+            let weights = &constants.weights[tap * channels + channel..];
+            let lanes: [i8; PLANES] = weights.first_chunk().copied().unwrap_or_default();
+            u32::from_le_bytes(lanes.map(|lane| lane as u8))
+        });
         for first in (0..rows).step_by(band.rows) {
             let rows = band.rows.min(rows - first);
             band.fill(params, input, [first, rows], channel, planes);
@@ -49,6 +55,8 @@ pub fn depthwise(
                     params,
                     constants,
                     channel: channel + lane,
+                    words: &words,
+                    lane,
                 };
                 let factor = constants.multiplier(channel + lane);
                 match Folded::new(factor, params.store) {
@@ -66,12 +74,16 @@ struct Layer<'a> {
     params: &'a Depthwise,
     constants: &'a ConvConstants<'a>,
     channel: usize,
+    /// Weights of each tap for the four channels of a word, of which this is one.
+    words: &'a [u32; TAPS * TAPS],
+    /// Its place among the four.
+    lane: usize,
 }
 
 impl Layer<'_> {
+    #[inline(always)]
     fn weight(&self, row: usize, column: usize) -> i32 {
-        let at = (row * TAPS + column) * self.params.output.channels + self.channel;
-        i32::from(self.constants.weights[at])
+        i32::from((self.words[row * TAPS + column] >> (8 * self.lane)) as i8)
     }
 
     /// Writes `rows` rows, the first element of which is the first output, from their plane.
