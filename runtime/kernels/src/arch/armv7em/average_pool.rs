@@ -27,8 +27,8 @@ pub fn average_pool(params: &AveragePool, input: &[i8], output: &mut [i8]) {
     for (block, outputs) in output.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
         let (mut even, mut odd) = (0, 0);
         for pixel in input[block * LANES..].chunks(channels) {
-            let word =
-                u32::from_le_bytes([pixel[0], pixel[1], pixel[2], pixel[3]].map(|x| x as u8));
+            let lanes: [i8; LANES] = pixel.first_chunk().copied().unwrap_or_default();
+            let word = u32::from_le_bytes(lanes.map(|lane| lane as u8));
             even = sxtab16(even, word);
             odd = sxtab16_ror8(odd, word);
         }
