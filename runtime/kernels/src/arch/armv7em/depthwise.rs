@@ -33,11 +33,17 @@ pub fn depthwise(
     };
     let (rows, channels) = (params.output.height, params.output.channels);
     let row_len = params.output.width * channels;
+    assert!(constants.weights.len() >= TAPS * TAPS * channels);
     if rows == band.rows {
         // What pads the only band stays as it is from channel to channel.
         planes[..PLANES * band.plane_len()].fill(params.input_zero);
     }
     for channel in (0..channels).step_by(PLANES) {
+        let words = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|tap| {
+            let weights = &constants.weights[tap * channels + channel..];
+            let lanes: [i8; PLANES] = weights.first_chunk().copied().unwrap_or_default();
+            u32::from_le_bytes(lanes.map(|lane| lane as u8))
+        });
         for first in (0..rows).step_by(band.rows) {
             let rows = band.rows.min(rows - first);
             band.fill(params, input, [first, rows], channel, planes);
@@ -49,6 +55,8 @@ pub fn depthwise(
                     params,
                     constants,
                     channel: channel + lane,
+                    words: &words,
+                    lane,
                 };
                 let factor = constants.multiplier(channel + lane);
                 match Folded::new(factor, params.store) {
@@ -66,12 +74,16 @@ struct Layer<'a> {
     params: &'a Depthwise,
     constants: &'a ConvConstants<'a>,
     channel: usize,
+    /// Weights of each tap for the four channels of a word, of which this is one.
+    words: &'a [u32; TAPS * TAPS],
+    /// Its place among the four.
+    lane: usize,
 }
 
 impl Layer<'_> {
+    #[inline(always)]
     fn weight(&self, row: usize, column: usize) -> i32 {
-        let at = (row * TAPS + column) * self.params.output.channels + self.channel;
-        i32::from(self.constants.weights[at])
+        i32::from((self.words[row * TAPS + column] >> (8 * self.lane)) as i8)
     }
 
     /// Writes `rows` rows, the first element of which is the first output, from their plane.
@@ -222,48 +234,14 @@ fn split(input: &[i8], channels: usize, columns: usize, planes: &mut [i8], plane
     }
     assert!((columns - 1) * channels + PLANES <= input.len());
     assert!((PLANES - 1) * plane_len + columns <= planes.len());
-    let (mut from, mut to) = (input.as_ptr(), planes.as_mut_ptr());
-    for _ in 0..columns / PLANES {
-        // SAFETY: each of four pixels has four bytes, and a place in each plane.
-        unsafe {
-            let word = |pixel: usize| from.wrapping_add(pixel * channels).cast::<u32>();
-            let words = [0, 1, 2, 3].map(|pixel| word(pixel).read_unaligned());
-            for (plane, word) in transpose(words).into_iter().enumerate() {
-                to.wrapping_add(plane * plane_len)
-                    .cast::<u32>()
-                    .write_unaligned(word);
-            }
-        }
-        (from, to) = (
-            from.wrapping_add(PLANES * channels),
-            to.wrapping_add(PLANES),
+    // SAFETY: each pixel has four bytes, and a place in each plane, as the assertions say.
+    unsafe {
+        plane::split(
+            input.as_ptr(),
+            planes.as_mut_ptr(),
+            channels,
+            plane_len,
+            columns,
         );
     }
-    for _ in 0..columns % PLANES {
-        // SAFETY: pixel `n` has four bytes at `n·channels`, and a place at `n` of each plane.
-        unsafe {
-            let word = from.cast::<u32>().read_unaligned();
-            to.write(word as i8);
-            to.wrapping_add(plane_len).write((word >> 8) as i8);
-            to.wrapping_add(2 * plane_len).write((word >> 16) as i8);
-            to.wrapping_add(3 * plane_len).write((word >> 24) as i8);
-        }
-        (from, to) = (from.wrapping_add(channels), to.wrapping_add(1));
-    }
-}
-
-/// Byte `i` of word `j` becomes byte `j` of word `i`.
-#[inline(always)]
-fn transpose([a, b, c, d]: [u32; PLANES]) -> [u32; PLANES] {
-    const EVEN: u32 = 0x00ff_00ff;
-    let pair = |x: u32, y: u32| (x & EVEN | (y & EVEN) << 8, x >> 8 & EVEN | y & !EVEN);
-    let ((ab_even, ab_odd), (cd_even, cd_odd)) = (pair(a, b), pair(c, d));
-    let low = |x: u32, y: u32| x & 0xffff | y << 16;
-    let high = |x: u32, y: u32| x >> 16 | y & 0xffff_0000;
-    [
-        low(ab_even, cd_even),
-        low(ab_odd, cd_odd),
-        high(ab_even, cd_even),
-        high(ab_odd, cd_odd),
-    ]
 }
