@@ -78,8 +78,8 @@ for board in "${boards[@]}"; do
 done
 
 say "the contract of the portable kernels on cores without a board"
-on_core() { (cd tests/cores && cargo "$1" --release --locked --target-dir "$firmware" "${@:2}"); }
-(cd tests/cores && cargo fmt --check)
+on_core() { (cd firmware/boards/cores && cargo "$1" --release --locked --target-dir "$firmware" "${@:2}"); }
+(cd firmware/boards/cores && cargo fmt --check)
 for core in "${cores[@]}"; do
     case $core in
         riscv32*) bin=contract-riscv emulator=qemu-riscv32 ;;
