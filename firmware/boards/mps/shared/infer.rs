@@ -21,13 +21,12 @@ struct Arena([u8; ARENA_BYTES]);
 
 #[entry]
 fn main() -> ! {
+    static mut ARENA: Arena = Arena([0; ARENA_BYTES]);
+
     // SAFETY: the emulator fills the slot before the program begins, and nothing writes there.
     let bytes = unsafe { core::slice::from_raw_parts(PLAN.0 as *const u8, PLAN.1) };
     let plan = Plan::parse(bytes).expect("the slot has a plan");
-    static mut ARENA: Arena = Arena([0; ARENA_BYTES]);
-    // SAFETY: `main` runs once, and nothing else names the arena.
-    let arena = unsafe { &mut (*(&raw mut ARENA)).0 };
-    let mut executor = Executor::new(&plan, arena).expect("the arena is large enough");
+    let mut executor = Executor::new(&plan, &mut ARENA.0).expect("the arena is large enough");
     infer(&mut executor);
     inferred();
     semihosting::succeed()
