@@ -35,6 +35,16 @@ macro_rules! aarch64_has {
 /// The fastest kernel set of this machine.
 #[cfg(not(target_arch = "aarch64"))]
 pub fn best() -> &'static KernelSet {
+    #[cfg(all(target_arch = "x86_64", feature = "std", not(miri)))]
+    {
+        let has_vnni = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("avx512vnni");
+        if has_vnni {
+            return &crate::arch::x86_64::VNNI;
+        }
+    }
     &fastest::SET
 }
 

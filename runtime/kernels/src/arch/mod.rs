@@ -15,3 +15,5 @@ pub mod armv7em;
 #[cfg(kernels_isa = "armv81m")]
 pub mod armv81m;
 pub mod scratch;
+#[cfg(target_arch = "x86_64")]
+pub mod x86_64;
