@@ -85,6 +85,9 @@ pub enum Fault {
     /// A fixed-point factor, a clamp or an index is out of its range.
     #[error("a factor, clamp or index is out of range")]
     Number,
+    /// The operator is not in this build.
+    #[error("this build was made without the operator")]
+    Absent,
 }
 
 /// `fault` unless `holds`.

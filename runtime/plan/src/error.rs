@@ -58,6 +58,9 @@ pub enum Fault {
     /// Shapes of operands, output or window do not fit together.
     #[error("the shapes do not fit together")]
     Shape,
+    /// The operator is not among those that this build links.
+    #[error("this build was made without the operator (MICROTOME_OPS)")]
+    Absent,
     /// A fixed-point factor, a clamp or an index is out of its range.
     #[error("a factor, clamp or index is out of range")]
     Number,
@@ -81,6 +84,7 @@ impl From<microtome_kernels::Fault> for Fault {
             microtome_kernels::Fault::Size => Self::Size,
             microtome_kernels::Fault::Shape => Self::Shape,
             microtome_kernels::Fault::Number => Self::Number,
+            microtome_kernels::Fault::Absent => Self::Absent,
         }
     }
 }

@@ -19,6 +19,7 @@ compile_error!("a plan's constants are used in place and are little-endian");
 
 pub mod error;
 pub mod header;
+mod linked;
 pub mod manifest;
 pub mod op;
 pub mod plan;

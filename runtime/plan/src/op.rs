@@ -1,5 +1,6 @@
 //! The steps of a plan: an operator with its parameters, and where its operands lie.
 
+use crate::linked::{Absent, is_linked};
 use core::ops::Range;
 use heapless::Vec;
 use microtome_kernels::data::{
@@ -273,10 +274,14 @@ macro_rules! operators {
                 }
             }
 
-            /// What the operator says of itself.
+            /// What the operator says of itself. The refusal to be valid, of one that is not
+            /// linked.
             pub fn operator(&self) -> &dyn Operator {
                 match self {
-                    $($(#[$gate])? Self::$name(operator) => operator,)*
+                    $($(#[$gate])?
+                    Self::$name(operator) if const { is_linked(stringify!($name)) } => operator,)*
+                    #[allow(unreachable_patterns, reason = "where all are linked")]
+                    _ => &Absent,
                 }
             }
         }
