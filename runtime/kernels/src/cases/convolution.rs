@@ -18,15 +18,18 @@ impl Case for Conv2d {
         } = sliding(rng, true);
         let groups = if rng.once_in(4) { rng.size(2..=3) } else { 1 };
         let depth_max = if window.kernel == [1, 1] { 21 } else { 9 };
+        // Several blocks of a packing's lanes, and a part of one.
+        let channels = if groups == 1 && rng.once_in(4) {
+            rng.size(10..=40)
+        } else {
+            groups * rng.size(1..=9)
+        };
         Self {
             input: Shape {
                 channels: groups * rng.size(1..=depth_max),
                 ..input
             },
-            output: Shape {
-                channels: groups * rng.size(1..=9),
-                ..output
-            },
+            output: Shape { channels, ..output },
             window,
             groups,
             input_zero: rng.int8(),

@@ -46,13 +46,15 @@ pub fn conv2d(
         constants,
         pitch,
     };
+    let channels = params.output.channels;
     if direct {
+        // The output may have fewer rows than the input.
+        let pixels = output.len() / channels;
         // SAFETY: whoever chose this set made sure that the processor has the instructions.
-        unsafe { layer.tile(input, output) };
+        unsafe { layer.tile(&input[..pixels * pitch], output) };
         return;
     }
     let mut room = [0; ROOM];
-    let channels = params.output.channels;
     let pixels = ROOM / pitch;
     for (tile, outputs) in output.chunks_mut(pixels * channels).enumerate() {
         let count = outputs.len() / channels;
