@@ -21,14 +21,17 @@ pub fn conv2d(
     output: &mut [i8],
 ) {
     let (taps, channels) = (params.taps(), params.output.channels);
-    let mut stack = [0; STACK_BYTES];
-    let room: &mut [i8] = if scratch.len() > STACK_BYTES {
-        bytemuck::cast_slice_mut(scratch)
-    } else {
-        &mut stack
-    };
     let (shape, window) = (params.input, &params.window);
     let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
+    let mut stack;
+    let room: &mut [i8] = if in_place {
+        &mut []
+    } else if scratch.len() > STACK_BYTES {
+        bytemuck::cast_slice_mut(scratch)
+    } else {
+        stack = [0; STACK_BYTES];
+        &mut stack
+    };
     let is_ours = params.groups == 1
         && params.packing == Packing::ROWS
         && channels >= LANES
