@@ -9,6 +9,7 @@ use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
 use microtome_kernels::reference::depthwise::Depthwise;
 use microtome_kernels::set::Convolution;
+use microtome_plan::Target;
 use std::hint::black_box;
 
 const STORE: Output = Output {
@@ -38,6 +39,8 @@ fn kernels(criterion: &mut Criterion) {
             packing: Packing::ROWS,
             scratch: 0,
         };
+        let packing = Target::of_this_host().packing(&params);
+        let params = Conv2d { packing, ..params };
         let lens = [params.weights_len(), input.len(), params.output.len()];
         Bench::new(name, params.macs(), lens, channels).run(criterion, set.conv2d, &params);
     }

@@ -37,10 +37,6 @@ def registers(operands):
     return sum(1 for name in inside.split(",") if name.strip())
 
 
-def is_single(mnemonic, kind):
-    return mnemonic.startswith(kind) and not mnemonic.startswith((kind + "d", kind[:2] + "m"))
-
-
 def cost(mnemonic, operands, after_memory):
     """(class, cycles) of an instruction, branches as not taken."""
     name = mnemonic.split(".")[0]
@@ -86,8 +82,7 @@ class Block:
 
 def readable(symbol):
     """The end of a mangled Rust path."""
-    parts = re.findall(r"(\d+)([A-Za-z_$.][\w$.]*)", symbol) if symbol.startswith("_ZN") else []
-    if not parts:
+    if not symbol.startswith("_ZN"):
         return symbol
     names, rest = [], symbol[3:]
     while match := re.match(r"\d+", rest):

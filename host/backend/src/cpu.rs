@@ -18,12 +18,12 @@ impl CpuBackend {
     /// An executor of `plan`, with an arena of its own. The plan is packed for this machine's
     /// kernels, unless it is so already.
     pub fn new(plan: PlanBuf) -> Self {
-        let target = Target::of_this_machine();
-        let packed = plan.plan().manifest().target == target;
-        // A plan that is at the limit of what a plan may hold runs as it is.
-        let plan = match repack(&plan, target) {
-            Ok(repacked) if !packed => repacked,
-            _ => plan,
+        let target = Target::of_this_host();
+        let plan = if target.suits(&plan.plan()) {
+            plan
+        } else {
+            // A plan that is at the limit of what a plan may hold runs as it is.
+            repack(&plan, target).unwrap_or(plan)
         };
         let words = plan
             .plan()

@@ -3,6 +3,7 @@
 use crate::calibration;
 use crate::manifest::{Manifest, model_name};
 use anyhow::{Context, Result, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use microtome_compiler::{Options, Report, Samples, compile};
 use microtome_plan::{PlanBuf, Target};
 use std::path::Path;
@@ -49,6 +50,19 @@ impl Model {
     /// Loads the `.mtp` plan or compiles the model at `path`, for no target in particular.
     pub fn load(path: &Path) -> Result<Self> {
         Self::load_as(path, &How::packed_for(Target::Generic))
+    }
+
+    /// The same, with a model packed for `target`; says so if a plan is packed for another.
+    pub fn load_for(path: &Path, target: Target) -> Result<Self> {
+        let model = Self::load_as(path, &How::packed_for(target))?;
+        if target != Target::Generic && !target.suits(&model.plan.plan()) {
+            let packed_for = model.plan.plan().manifest().target;
+            eprintln!(
+                "note: the plan is packed for {packed_for}: compiled with --target {target} it is \
+                 faster here"
+            );
+        }
+        Ok(model)
     }
 
     /// The same, with a model compiled as `how` says.
@@ -125,6 +139,12 @@ impl Model {
             .map(|step| step.op.operator().macs())
             .sum()
     }
+}
+
+/// The names of the targets, as a value of the command line.
+pub fn target() -> impl TypedValueParser<Value = Target> {
+    let names = Target::ALL.map(|target| PossibleValue::new(target.name()));
+    PossibleValuesParser::new(names).try_map(|name| Target::named(&name).context("no target"))
 }
 
 /// Whether `path` names a plan and not a model file.

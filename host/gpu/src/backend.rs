@@ -50,7 +50,11 @@ impl GpuBackend {
     /// When the adapter cannot hold the plan, or refuses a program, or is lost.
     pub fn new(gpu: &Gpu, plan: PlanBuf) -> Result<Self, GpuError> {
         // The programs pack rows of weights themselves.
-        let plan = repack(&plan, Target::Gpu).map_err(GpuError::Repack)?;
+        let plan = if Target::Gpu.suits(&plan.plan()) {
+            plan
+        } else {
+            repack(&plan, Target::Gpu).map_err(GpuError::Repack)?
+        };
         let fits = |bytes| gpu.check_fits("constants", bytes as u64);
         let lowered = ops::lower(&plan.plan(), fits)?;
         let sample_bytes = (lowered.sample_words * WORD_BYTES) as u64;

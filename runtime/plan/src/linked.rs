@@ -32,6 +32,37 @@ const fn is_among(name: &[u8], list: &[u8]) -> bool {
     false
 }
 
+/// Stops the build where `MICROTOME_OPS` has a name that is none of `names`.
+pub const fn check(names: &[&str]) {
+    let Some(list) = option_env!("MICROTOME_OPS") else {
+        return;
+    };
+    let (mut known, mut index) = (0, 0);
+    while index < names.len() {
+        if is_linked(names[index]) {
+            known += 1;
+        }
+        index += 1;
+    }
+    // Each name once: a name that is there twice counts as unknown, too.
+    assert!(
+        known == count(list.as_bytes()),
+        "MICROTOME_OPS has a name that is no operator's, or one twice"
+    );
+}
+
+/// The names in `list`.
+const fn count(list: &[u8]) -> usize {
+    let (mut count, mut at) = (1, 0);
+    while at < list.len() {
+        if list[at] == b',' {
+            count += 1;
+        }
+        at += 1;
+    }
+    count
+}
+
 /// Stands for an operator that is not linked: its check fails, so that no valid plan has it.
 #[derive(Debug)]
 pub(crate) struct Absent;

@@ -1,6 +1,6 @@
 //! The steps of a plan: an operator with its parameters, and where its operands lie.
 
-use crate::linked::{Absent, is_linked};
+use crate::linked::{self, Absent, is_linked};
 use core::ops::Range;
 use heapless::Vec;
 use microtome_kernels::data::{
@@ -155,7 +155,7 @@ impl<'a> Step<'a> {
     }
 
     /// Becomes the step that `bytes` begin with, as its derived encoding has it, and leaves what
-    /// follows. A step is large: nothing of it is moved twice. `None` if there is no valid one.
+    /// follows. A step is large, and is not moved as a whole. `None` if there is no valid one.
     pub(crate) fn read(&mut self, bytes: &mut &'a [u8]) -> Option<()> {
         self.name = value(bytes)?;
         self.scale = value(bytes)?;
@@ -294,6 +294,8 @@ macro_rules! operators {
         })*
     };
 }
+
+const _: () = linked::check(Op::NAMES);
 
 operators! {
     Conv2d,

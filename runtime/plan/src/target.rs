@@ -1,10 +1,11 @@
 //! What a plan is packed for, and the one place that chooses how.
 
 use crate::op::Op;
+use crate::plan::Plan;
 use core::fmt;
 use microtome_kernels::arch::scratch;
 use microtome_kernels::reference::conv2d::Conv2d;
-use microtome_kernels::{Packing, dispatch};
+use microtome_kernels::{Packing, dispatch, generic};
 use serde::{Deserialize, Serialize};
 
 /// What a plan was packed for. Every executor runs every target's plan with the same bits; it is
@@ -33,25 +34,31 @@ impl Target {
         Self::Gpu,
     ];
 
-    /// The target of that name, or of a core of that name that runs its instructions.
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "generic" => Some(Self::Generic),
-            "cortex-m4" | "cortex-m7" => Some(Self::CortexM4),
-            "cortex-m55" => Some(Self::CortexM55),
-            "cpu" => Some(Self::Cpu),
-            "gpu" => Some(Self::Gpu),
-            _ => None,
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::CortexM4 => "cortex-m4",
+            Self::CortexM55 => "cortex-m55",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
         }
     }
 
-    /// The target of the kernels that this machine runs.
-    pub fn of_this_machine() -> Self {
-        match dispatch::best().name {
-            "armv7em" => Self::CortexM4,
-            "armv81m" => Self::CortexM55,
-            "generic" => Self::Generic,
-            _ => Self::Cpu,
+    /// The target of that name, or of a core of that name that runs its instructions.
+    pub fn named(name: &str) -> Option<Self> {
+        if name == "cortex-m7" {
+            return Some(Self::CortexM4);
+        }
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
+
+    /// The target of the kernels that this host runs.
+    pub fn of_this_host() -> Self {
+        if dispatch::best().name == generic::SET.name {
+            Self::Generic
+        } else {
+            Self::Cpu
         }
     }
 
@@ -64,6 +71,15 @@ impl Target {
             Self::Gpu => "wgsl",
             Self::Generic | Self::Cpu => dispatch::best().name,
         }
+    }
+
+    /// Whether every step of `plan` is as [`Target::choose`] would have it.
+    pub fn suits(self, plan: &Plan<'_>) -> bool {
+        plan.steps().all(|step| {
+            let mut op = step.op.clone();
+            self.choose(&mut op);
+            op == step.op
+        })
     }
 
     /// Gives `op` the packing and the scratch that the target's kernels are fastest with.
@@ -87,7 +103,8 @@ impl Target {
         }
     }
 
-    fn packing(self, conv: &Conv2d) -> Packing {
+    /// How the weights of `conv` lie for the target's kernels.
+    pub fn packing(self, conv: &Conv2d) -> Packing {
         let pixels = conv.output.height * conv.output.width;
         match self {
             _ if conv.groups > 1 => Packing::ROWS,
@@ -102,12 +119,6 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Generic => "generic",
-            Self::CortexM4 => "cortex-m4",
-            Self::CortexM55 => "cortex-m55",
-            Self::Cpu => "cpu",
-            Self::Gpu => "gpu",
-        })
+        f.write_str(self.name())
     }
 }

@@ -4,7 +4,7 @@ use crate::array::{Array, Sample};
 use crate::board_run::{BoardRan, BoardRun};
 use crate::commands::run::samples;
 use crate::executor::{self, Name};
-use crate::model::{How, Model};
+use crate::model::Model;
 use crate::reference::Reference;
 use crate::report::{self, grouped};
 use anyhow::{Result, bail};
@@ -71,7 +71,7 @@ struct Percentiles {
 }
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
-    let model = Model::load_as(&args.model, &How::packed_for(args.backend.target()))?;
+    let model = Model::load_for(&args.model, args.backend.target())?;
     let samples = match &args.input {
         Some(path) => samples(&model, path)?,
         None => vec![random_sample(&model)],

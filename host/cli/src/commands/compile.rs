@@ -3,10 +3,10 @@
 use crate::commands::quantization;
 use crate::commands::run::hex;
 use crate::inspection::Node;
-use crate::model::{How, Model, Source};
+use crate::model::{How, Model, Source, target};
 use crate::report::{self, grouped};
 use anyhow::{Context, Result};
-use clap::ValueEnum;
+use microtome_plan::Target;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(short, long)]
     output: PathBuf,
     /// What the plan is packed for
-    #[arg(long, default_value = "generic")]
+    #[arg(long, default_value = "generic", value_parser = target())]
     target: Target,
     /// A plan of a stream: so many frames a run along the model's open axis, with what lies before
     /// them kept in the arena
@@ -28,28 +28,6 @@ pub struct Args {
     /// a folder of .npy, .npz, .png and .jpg files
     #[arg(long, value_name = "FILE.npz|DIR")]
     calibrate: Option<PathBuf>,
-}
-
-/// What a plan can be packed for.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Target {
-    CortexM4,
-    CortexM55,
-    Cpu,
-    Gpu,
-    Generic,
-}
-
-impl From<Target> for microtome_plan::Target {
-    fn from(target: Target) -> Self {
-        match target {
-            Target::CortexM4 => Self::CortexM4,
-            Target::CortexM55 => Self::CortexM55,
-            Target::Cpu => Self::Cpu,
-            Target::Gpu => Self::Gpu,
-            Target::Generic => Self::Generic,
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -69,7 +47,7 @@ struct Json {
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
     let how = How {
-        target: args.target.into(),
+        target: args.target,
         pulse: args.pulse.map(|frames| frames as usize),
     };
     let model = match &args.calibrate {

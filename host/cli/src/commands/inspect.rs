@@ -1,12 +1,11 @@
 //! `microtome inspect`: what a plan consists of and what a run costs in memory and work.
 
-use crate::commands::compile::Target;
 use crate::inspection::{Board, Inspection, Op, percent};
-use crate::model::{How, Model};
+use crate::model::{How, Model, target};
 use crate::page;
 use crate::report::{self, grouped};
 use anyhow::{Context, Result};
-use microtome_plan::repack;
+use microtome_plan::{Target, repack};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -14,7 +13,7 @@ pub struct Args {
     /// A model file (.onnx, .tflite) or a plan (.mtp)
     model: PathBuf,
     /// What it is packed for, unless the file is a plan that says so
-    #[arg(long)]
+    #[arg(long, value_parser = target())]
     target: Option<Target>,
     /// Where to write the same as a page with pictures (.html), which needs no network
     #[arg(long, value_name = "FILE")]
@@ -23,11 +22,11 @@ pub struct Args {
 
 pub fn run(args: &Args, json: bool) -> Result<()> {
     let mut model = match args.target {
-        Some(target) => Model::load_as(&args.model, &How::packed_for(target.into()))?,
+        Some(target) => Model::load_as(&args.model, &How::packed_for(target))?,
         None => Model::load(&args.model)?,
     };
     if let (Some(target), None) = (args.target, &model.source) {
-        model.plan = repack(&model.plan, target.into())?;
+        model.plan = repack(&model.plan, target)?;
     }
     let inspection = Inspection::new(&model);
     if let Some(path) = &args.html {

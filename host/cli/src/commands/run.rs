@@ -2,7 +2,7 @@
 
 use crate::array::{self, Sample};
 use crate::executor::{self, Name, Ran};
-use crate::model::{How, Model};
+use crate::model::Model;
 use crate::reference::Reference;
 use crate::report;
 use anyhow::Result;
@@ -70,7 +70,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
 }
 
 fn on_plan(args: &Args) -> Result<Done> {
-    let model = Model::load_as(&args.model, &How::packed_for(args.backend.target()))?;
+    let model = Model::load_for(&args.model, args.backend.target())?;
     let samples = samples(&model, &args.input)?;
     let ran = executor::run(args.backend, &model, &samples, args.firmware.clone())?;
     let (name, plan) = (model.name(), Some(model.plan.digest()));

@@ -14,6 +14,8 @@ pub mod aarch64;
 pub mod armv7em;
 #[cfg(kernels_isa = "armv81m")]
 pub mod armv81m;
+pub mod patch;
 pub mod scratch;
+pub mod stack;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;

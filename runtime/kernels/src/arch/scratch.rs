@@ -7,6 +7,9 @@ use crate::reference::depthwise::Depthwise;
 /// from the arena.
 pub const STACK_BYTES: usize = 2048;
 
+/// The same in words.
+pub const STACK_WORDS: usize = STACK_BYTES / size_of::<u32>();
+
 /// Bytes of the arena that `armv7em::conv2d` wants: four pixels' taps, as bytes and widened to
 /// int16, and 16 bytes an output channel; 0 where the stack has room for them.
 pub const fn armv7em_conv2d(conv: &Conv2d) -> usize {

@@ -3,12 +3,14 @@
 use super::PACKING;
 use super::dot::{Dot, TAPS, TILE};
 use super::finish::{Finish, LANES, Sums};
+use crate::arch::patch::collect;
+use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
 use core::array;
 
-/// Patches on the stack where the arena has no scratch for them: 4096 taps each.
-const STACK_BYTES: usize = 16 * 1024;
+/// Words of patches on the stack where the arena has no scratch for them: 4096 taps each.
+const STACK_WORDS: usize = 4096;
 
 /// As [`crate::reference::conv2d::conv2d`].
 pub fn conv2d<D: Dot>(
@@ -31,21 +33,28 @@ pub fn conv2d<D: Dot>(
             blocks::<D>(params, constants, patches, outputs);
         });
     }
-    let mut stack = [0; STACK_BYTES];
-    let buffer: &mut [i8] = if scratch.len() >= TILE * pitch {
-        bytemuck::cast_slice_mut(scratch)
-    } else if stack.len() >= TILE * pitch {
-        &mut stack
-    } else {
-        return generic::conv2d::conv2d(params, constants, input, scratch, output);
+    let mut stack = Stack::<STACK_WORDS>::new();
+    let room: &mut [i8] = bytemuck::cast_slice_mut(stack.or(scratch));
+    let Some(buffer) = room.get_mut(..TILE * pitch) else {
+        return generic::conv2d::conv2d(params, constants, input, &mut [], output);
     };
-    let buffer = &mut buffer[..TILE * pitch];
+    // A tile may have fewer pixels; what is there instead is not used.
     buffer.fill(0);
-    let channels = params.output.channels;
+    let (channels, width) = (params.output.channels, params.output.width);
     tiles(params, output, |pixels, outputs| {
         let count = outputs.len() / channels;
         for (patch, &pixel) in buffer.chunks_exact_mut(pitch).zip(&pixels[..count]) {
-            gather(params, input, pixel, patch);
+            let at = [pixel / width, pixel % width];
+            let copy = |from: &[i8], to: &mut [i8]| to.copy_from_slice(from);
+            collect(
+                params.input,
+                &params.window,
+                params.input_zero,
+                input,
+                at,
+                patch,
+                copy,
+            );
         }
         let patches = array::from_fn(|index| &buffer[index * pitch..][..pitch]);
         blocks::<D>(params, constants, patches, outputs);
@@ -69,29 +78,6 @@ fn tiles(params: &Conv2d, output: &mut [i8], mut each: impl FnMut([usize; TILE],
             array::from_fn(|index| last.min(tile * TILE + index)),
             outputs,
         );
-    }
-}
-
-/// Collects what output pixel `pixel` reads, in the order of the weights.
-fn gather(params: &Conv2d, input: &[i8], pixel: usize, patch: &mut [i8]) {
-    let (window, depth) = (&params.window, params.input.channels);
-    let [y, x] = [pixel / params.output.width, pixel % params.output.width];
-    let rows = window.inside(0, y, params.input.height);
-    let columns = window.inside(1, x, params.input.width);
-    if rows.len() * columns.len() < window.kernel[0] * window.kernel[1] {
-        patch.fill(params.input_zero);
-    }
-    // Taps that are neighbours in both input and weights are one run.
-    let dense = window.dilation[1] == 1;
-    let taps = if dense { columns.len() } else { 1 };
-    for row in 0..rows.len() {
-        let y = rows.origin + row * window.dilation[0];
-        let line = (rows.start + row) * window.kernel[1] + columns.start;
-        for column in (0..columns.len()).step_by(taps) {
-            let x = columns.origin + column * window.dilation[1];
-            let run = &input[(y * params.input.width + x) * depth..][..taps * depth];
-            patch[(line + column) * depth..][..run.len()].copy_from_slice(run);
-        }
     }
 }
 

@@ -8,7 +8,8 @@
 use super::block::{self, Channels, Pixels};
 use super::dot::{self, PIXELS, TAPS};
 use super::finish::{self, Channel};
-use super::scratch::Stack;
+use crate::arch::scratch::STACK_WORDS;
+use crate::arch::stack::Stack;
 use crate::generic;
 use crate::packing::Packing;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
@@ -34,7 +35,7 @@ pub fn conv2d(
         constants.shifts.len(),
     ];
     assert!(arguments == [channels; 3] && constants.weights.len() == params.weights_len());
-    let mut stack = Stack::new();
+    let mut stack = Stack::<STACK_WORDS>::new();
     let room = stack.or(scratch);
     let layer = Layer {
         params,
@@ -69,8 +70,8 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Computes four pixels at a time; the last four may overlap those before, if they are not one. `false` if the
-    /// scratch is too small.
+    /// Computes four pixels at a time; the last four may overlap those before, unless they are
+    /// one. `false` if the scratch is too small.
     fn by_pixels(&self, room: &mut [u32], output: &mut [i8]) -> bool {
         let channels = self.params.output.channels;
         let Some((wide, rest)) = room.split_at_mut_checked(dot::words(self.pitch, PIXELS)) else {

@@ -7,7 +7,8 @@
 
 use super::finish::{self, Folded};
 use super::plane;
-use super::scratch::Stack;
+use crate::arch::scratch::STACK_WORDS;
+use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
 use crate::reference::depthwise::Depthwise;
@@ -26,7 +27,7 @@ pub fn depthwise(
     scratch: &mut [u8],
     output: &mut [i8],
 ) {
-    let mut stack = Stack::new();
+    let mut stack = Stack::<STACK_WORDS>::new();
     let planes: &mut [i8] = bytemuck::cast_slice_mut(stack.or(scratch));
     let Some(band) = Band::of(params, planes.len()) else {
         return generic::depthwise::depthwise(params, constants, input, &mut [], output);

@@ -2,8 +2,8 @@
 //!
 //! `(sum·m + 2^(s−1)) >> s` with `s > 32` needs only the high word of the product: `2^(s−1)` has
 //! no bit in the low one. `SMMLA` adds it as it multiplies, and `SSAT` clamps to int8. With a
-//! smaller `s` the low word is shifted too. The zero point is added with the
-//! half ([`Folded`]); clamps that are narrower come last ([`clamp`]).
+//! smaller `s` the low word is shifted too. The zero point is added with
+//! the half ([`Folded`]); clamps that are narrower come last ([`clamp`]).
 
 use crate::num::{Multiplier, Output};
 

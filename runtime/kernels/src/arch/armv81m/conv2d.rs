@@ -4,9 +4,11 @@
 //! scratch: kernel rows, with the input's zero point where they lie outside. Groups, packings other
 //! than rows and fewer than four channels are left to [`generic`].
 
-use super::patch::collect;
+use super::copy::copy;
 use super::{LANES, Store, requantize};
-use crate::arch::scratch::STACK_BYTES;
+use crate::arch::patch::collect;
+use crate::arch::scratch::STACK_WORDS;
+use crate::arch::stack::Stack;
 use crate::generic;
 use crate::packing::Packing;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
@@ -23,15 +25,8 @@ pub fn conv2d(
     let (taps, channels) = (params.taps(), params.output.channels);
     let (shape, window) = (params.input, &params.window);
     let in_place = window.kernel == [1, 1] && window.pad == [0, 0];
-    let mut stack;
-    let room: &mut [i8] = if in_place {
-        &mut []
-    } else if scratch.len() > STACK_BYTES {
-        bytemuck::cast_slice_mut(scratch)
-    } else {
-        stack = [0; STACK_BYTES];
-        &mut stack
-    };
+    let mut stack = Stack::<STACK_WORDS>::new();
+    let room: &mut [i8] = bytemuck::cast_slice_mut(stack.or(scratch));
     let is_ours = params.groups == 1
         && params.packing == Packing::ROWS
         && channels >= LANES
@@ -71,7 +66,7 @@ pub fn conv2d(
                 &input[(row + x * window.stride[1]) * depth..][..taps]
             } else {
                 let patch = &mut room[..taps];
-                collect(shape, window, params.input_zero, input, [y, x], patch);
+                collect(shape, window, params.input_zero, input, [y, x], patch, copy);
                 patch
             };
             for (frame, first) in frames.iter_mut().zip([0, last]) {

@@ -6,8 +6,10 @@
 //! [`generic`].
 
 use super::Store;
-use super::patch::collect;
-use crate::arch::scratch::STACK_BYTES;
+use super::copy::copy;
+use crate::arch::patch::collect;
+use crate::arch::scratch::STACK_WORDS;
+use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
 use crate::reference::depthwise::Depthwise;
@@ -25,12 +27,8 @@ pub fn depthwise(
     output: &mut [i8],
 ) {
     let channels = params.output.channels;
-    let mut stack = [0; STACK_BYTES];
-    let room: &mut [i8] = if scratch.len() > STACK_BYTES {
-        bytemuck::cast_slice_mut(scratch)
-    } else {
-        &mut stack
-    };
+    let mut stack = Stack::<STACK_WORDS>::new();
+    let room: &mut [i8] = bytemuck::cast_slice_mut(stack.or(scratch));
     let patch_len = params.weights_len();
     let is_ours =
         params.multiplier() == 1 && channels.is_multiple_of(LANES) && patch_len <= room.len();
@@ -83,7 +81,15 @@ pub fn depthwise(
                 (frame.column_step, frame.row_step) = (inner, skip);
             } else {
                 let patch = &mut room[..patch_len];
-                collect(*shape, window, params.input_zero, input, [y, x], patch);
+                collect(
+                    *shape,
+                    window,
+                    params.input_zero,
+                    input,
+                    [y, x],
+                    patch,
+                    copy,
+                );
                 frame.inputs = patch.as_ptr();
                 (frame.column_step, frame.row_step) = (channels, 0);
             }

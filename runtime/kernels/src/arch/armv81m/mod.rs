@@ -11,8 +11,8 @@ use crate::set::KernelSet;
 
 pub mod add;
 pub mod conv2d;
+mod copy;
 pub mod depthwise;
-mod patch;
 
 /// The kernel set of Armv8.1-M with Helium.
 pub const SET: KernelSet = KernelSet {

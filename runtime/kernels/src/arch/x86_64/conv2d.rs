@@ -5,6 +5,8 @@
 //! large for the room on the stack are left to [`generic`].
 
 use super::PACKING;
+use crate::arch::patch::collect;
+use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
 use core::arch::x86_64::{
@@ -54,47 +56,28 @@ pub fn conv2d(
         unsafe { layer.tile(&input[..pixels * pitch], output) };
         return;
     }
-    let mut room = [0; ROOM];
-    let pixels = ROOM / pitch;
+    let mut stack = Stack::<{ ROOM / size_of::<u32>() }>::new();
+    let room: &mut [i8] = bytemuck::cast_slice_mut(stack.or(&mut []));
+    let (pixels, width) = (ROOM / pitch, params.output.width);
     for (tile, outputs) in output.chunks_mut(pixels * channels).enumerate() {
         let count = outputs.len() / channels;
         for (pixel, patch) in room.chunks_exact_mut(pitch).take(count).enumerate() {
-            collect(params, input, tile * pixels + pixel, patch);
+            // The taps that pad a patch have weights of zero: what lies there does not matter.
+            let pixel = tile * pixels + pixel;
+            let at = [pixel / width, pixel % width];
+            let copy = |from: &[i8], to: &mut [i8]| to.copy_from_slice(from);
+            collect(
+                params.input,
+                window,
+                params.input_zero,
+                input,
+                at,
+                patch,
+                copy,
+            );
         }
         // SAFETY: as above.
         unsafe { layer.tile(&room[..count * pitch], outputs) };
-    }
-}
-
-/// Copies what output pixel `pixel` reads to `patch`, in the weights' order. The taps that pad it
-/// have weights of zero.
-fn collect(params: &Conv2d, input: &[i8], pixel: usize, patch: &mut [i8]) {
-    let Conv2d {
-        input: shape,
-        window,
-        ..
-    } = params;
-    let (depth, width) = (shape.channels, params.output.width);
-    let rows = window.inside(0, pixel / width, shape.height);
-    let columns = window.inside(1, pixel % width, shape.width);
-    let [kernel_rows, kernel_columns] = window.kernel;
-    if rows.len() < kernel_rows || columns.len() < kernel_columns {
-        patch.fill(params.input_zero);
-    }
-    // Neighbouring taps are neighbours in the input too, unless they are spread.
-    let run = if window.dilation[1] == 1 {
-        columns.len()
-    } else {
-        1
-    };
-    for row in 0..rows.len() {
-        let y = rows.origin + row * window.dilation[0];
-        for column in (0..columns.len()).step_by(run.max(1)) {
-            let x = columns.origin + column * window.dilation[1];
-            let to = ((rows.start + row) * kernel_columns + columns.start + column) * depth;
-            let from = (y * shape.width + x) * depth;
-            patch[to..][..run * depth].copy_from_slice(&input[from..][..run * depth]);
-        }
     }
 }
 

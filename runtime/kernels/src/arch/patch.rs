@@ -1,10 +1,10 @@
 //! What one output pixel reads, in one piece.
 
 use crate::num::{Shape, Window};
-use core::arch::asm;
 
 /// Copies what the output pixel at `at` reads of all channels to `patch`: kernel rows, columns,
-/// channels; `zero` where they lie outside.
+/// channels; `zero` where they lie outside. `copy` copies a run to one as long.
+#[inline(always)]
 pub fn collect(
     shape: Shape,
     window: &Window,
@@ -12,6 +12,7 @@ pub fn collect(
     input: &[i8],
     at: [usize; 2],
     patch: &mut [i8],
+    copy: impl Fn(&[i8], &mut [i8]),
 ) {
     let depth = shape.channels;
     let rows = window.inside(0, at[0], shape.height);
@@ -25,40 +26,15 @@ pub fn collect(
         let to = ((rows.start + row) * kernel_columns + columns.start) * depth;
         let from = (y * shape.width + columns.origin) * depth;
         if window.dilation[1] == 1 {
+            // Neighbouring taps are neighbours in the input too, and there is one at least.
             let run = columns.len() * depth;
             copy(&input[from..][..run], &mut patch[to..][..run]);
             continue;
         }
         for column in 0..columns.len() {
             let from = from + column * window.dilation[1] * depth;
-            copy(
-                &input[from..][..depth],
-                &mut patch[to + column * depth..][..depth],
-            );
+            let to = to + column * depth;
+            copy(&input[from..][..depth], &mut patch[to..][..depth]);
         }
-    }
-}
-
-/// Copies `from` to `to`, 16 bytes at a time.
-fn copy(from: &[i8], to: &mut [i8]) {
-    assert!(from.len() == to.len());
-    if from.is_empty() {
-        return;
-    }
-    // SAFETY: the last vector is masked, so that as many bytes are read and written as there are.
-    unsafe {
-        asm!(
-            "dlstp.8 lr, {len}",
-            "2:",
-            "vldrb.u8 q0, [{from}], #16",
-            "vstrb.8 q0, [{to}], #16",
-            "letp lr, 2b",
-            len = in(reg) from.len(),
-            from = inout(reg) from.as_ptr() => _,
-            to = inout(reg) to.as_mut_ptr() => _,
-            out("lr") _,
-            out("q0") _,
-            options(nostack),
-        );
     }
 }

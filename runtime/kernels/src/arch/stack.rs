@@ -1,16 +1,13 @@
-//! Scratch on the stack, for what is small, and from the arena, for what is not.
+//! Room on the stack that costs nothing to make, for scratch.
 
-use crate::arch::scratch::STACK_BYTES;
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
-const STACK_WORDS: usize = STACK_BYTES / size_of::<u32>();
+/// `WORDS` words of any content.
+pub struct Stack<const WORDS: usize>(MaybeUninit<[u32; WORDS]>);
 
-/// Room on the stack, which costs nothing to make.
-pub struct Stack(MaybeUninit<[u32; STACK_WORDS]>);
-
-impl Stack {
-    /// Room of any content.
+impl<const WORDS: usize> Stack<WORDS> {
+    /// The room.
     #[inline(always)]
     pub const fn new() -> Self {
         Self(MaybeUninit::uninit())
@@ -19,7 +16,7 @@ impl Stack {
     /// The larger one of this room and `scratch`, which lies at a multiple of 4 bytes.
     #[inline(always)]
     pub fn or<'a>(&'a mut self, scratch: &'a mut [u8]) -> &'a mut [u32] {
-        if scratch.len() > STACK_BYTES {
+        if scratch.len() > size_of_val(&self.0) {
             let words = scratch.len() / size_of::<u32>() * size_of::<u32>();
             return bytemuck::cast_slice_mut(&mut scratch[..words]);
         }
@@ -29,5 +26,11 @@ impl Stack {
             asm!("/* {0} */", in(reg) self.0.as_mut_ptr(), options(nostack, preserves_flags));
             self.0.assume_init_mut()
         }
+    }
+}
+
+impl<const WORDS: usize> Default for Stack<WORDS> {
+    fn default() -> Self {
+        Self::new()
     }
 }
