@@ -44,6 +44,11 @@ pub fn best() -> &'static KernelSet {
         if has_vnni {
             return &crate::arch::x86_64::VNNI;
         }
+        #[cfg(feature = "float")]
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+        {
+            return &crate::arch::x86_64::AVX2;
+        }
     }
     &fastest::SET
 }

@@ -4,11 +4,10 @@
 //! and inherits the rest: `KernelSet { name: "…", conv2d: …, ..generic::SET }`.
 
 #[cfg(feature = "float")]
-use crate::float::{
-    conv2d::{ConvF32, ConvReads},
-    depthwise::DepthwiseF32,
-    matmul::MatMulF32,
-};
+use crate::arch::simd::Simd;
+#[cfg(feature = "float")]
+use crate::float::tile::Product;
+use crate::packing::Packing;
 use crate::reference::{
     add::Add,
     average_pool::AveragePool,
@@ -41,15 +40,13 @@ pub type MatVec = fn(&[i8], &[i8], &mut [i32]);
 /// state, its content of no matter), output. With too little scratch it is slower, never wrong.
 pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [u8], &mut [i8]);
 
-/// A kernel that multiplies two matrices: operands, scratch, output.
-#[cfg(feature = "float")]
-pub type ProductF32 = fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]);
-
 /// One kernel an operator. All sets compute the same bits; `contract!` is their common test.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelSet {
     /// Name of the set, for logs and reports.
     pub name: &'static str,
+    /// How the weights of an integer convolution lie for it to be fastest.
+    pub packing: Packing,
     /// See [`crate::reference::conv2d`].
     pub conv2d: Convolution<Conv2d>,
     /// See [`crate::reference::depthwise`].
@@ -88,13 +85,10 @@ pub struct KernelSet {
     pub mat_vec: MatVec,
     /// See [`crate::reference::conv_transpose`].
     pub conv_transpose: fn(&ConvTranspose, &ConvConstants<'_>, &[i8], &mut [i8]),
-    /// See [`crate::float::conv2d`]; the slice before the output is scratch.
+    /// See [`crate::float::tile`].
     #[cfg(feature = "float")]
-    pub conv2d_f32: fn(&ConvF32, &ConvReads<'_>, &mut [f32], &mut [f32]),
-    /// See [`crate::float::depthwise`].
+    pub product_f32: Product,
+    /// What other kernels of floats are compiled for.
     #[cfg(feature = "float")]
-    pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
-    /// See [`crate::float::matmul`].
-    #[cfg(feature = "float")]
-    pub matmul_f32: ProductF32,
+    pub simd: Simd,
 }

@@ -4,8 +4,10 @@ use crate::op::Op;
 use crate::plan::Plan;
 use core::fmt;
 use microtome_kernels::arch::scratch;
+#[cfg(feature = "float")]
+use microtome_kernels::float::conv2d::ConvF32;
 use microtome_kernels::reference::conv2d::Conv2d;
-use microtome_kernels::{Packing, dispatch, generic};
+use microtome_kernels::{Packing, dispatch};
 use serde::{Deserialize, Serialize};
 
 /// What a plan was packed for. Every executor runs every target's plan with the same bits; it is
@@ -55,7 +57,7 @@ impl Target {
 
     /// The target of the kernels that this host runs.
     pub fn of_this_host() -> Self {
-        if dispatch::best().name == generic::SET.name {
+        if dispatch::best().packing == Packing::ROWS {
             Self::Generic
         } else {
             Self::Cpu
@@ -97,6 +99,13 @@ impl Target {
                 depthwise.scratch = match self {
                     Self::CortexM55 => scratch::armv81m_depthwise(depthwise),
                     _ => 0,
+                };
+            }
+            #[cfg(feature = "float")]
+            Op::ConvF32(conv) => {
+                conv.packing = match self {
+                    Self::Generic | Self::Cpu if conv.may_be_packed() => ConvF32::PANELS,
+                    _ => Packing::ROWS,
                 };
             }
             _ => {}

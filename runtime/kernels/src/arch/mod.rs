@@ -16,6 +16,8 @@ pub mod armv7em;
 pub mod armv81m;
 pub mod patch;
 pub mod scratch;
+#[cfg(feature = "float")]
+pub mod simd;
 pub mod stack;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;

@@ -67,6 +67,7 @@ trait With {
 struct Zip<'a>(&'a Pair, &'a [f32], &'a [f32], &'a mut [f32]);
 
 impl With for Zip<'_> {
+    #[inline(always)]
     fn call(&mut self, f: impl Fn(f32, f32) -> f32) {
         self.0.zip(self.1, self.2, self.3, f);
     }
@@ -75,6 +76,7 @@ impl With for Zip<'_> {
 struct Update<'a>(&'a Pair, &'a mut [f32], &'a [f32]);
 
 impl With for Update<'_> {
+    #[inline(always)]
     fn call(&mut self, f: impl Fn(f32, f32) -> f32) {
         self.0.update(self.1, self.2, f);
     }
@@ -130,14 +132,18 @@ impl Operator for Binary {
         self.operands.in_place()
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let reads = self.operands.reads(Element::F32);
         let b = reads.get(&args, 1);
         if args.in_place {
-            self.dispatch(Update(&self.operands, args.output(0), b));
+            let values = args.output(0);
+            set.simd
+                .run(|| self.dispatch(Update(&self.operands, values, b)));
         } else {
             let a = reads.get(&args, 0);
-            self.dispatch(Zip(&self.operands, a, b, args.output(0)));
+            let out = args.output(0);
+            set.simd
+                .run(|| self.dispatch(Zip(&self.operands, a, b, out)));
         }
     }
 }

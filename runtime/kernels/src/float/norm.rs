@@ -6,7 +6,7 @@ use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Sums side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// What a row is normalised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,21 @@ impl NormF32 {
         ])
     }
 
+    /// Replaces a row by what it becomes; returns its mean and factor.
+    #[inline(always)]
+    fn normalise(&self, values: &mut [f32], gamma: &[f32], beta: &[f32]) -> [f32; 2] {
+        let [mean, factor] = self.moments(values);
+        values.iter_mut().for_each(|x| *x = (*x - mean) * factor);
+        values
+            .iter_mut()
+            .zip(gamma)
+            .for_each(|(x, gamma)| *x *= gamma);
+        values.iter_mut().zip(beta).for_each(|(x, beta)| *x += beta);
+        [mean, factor]
+    }
+
     /// Mean and factor of a row.
+    #[inline(always)]
     fn moments(&self, row: &[f32]) -> [f32; 2] {
         let count = self.len as f32;
         let mean = match self.kind {
@@ -109,24 +123,20 @@ impl Operator for NormF32 {
         true
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let reads = self.reads();
         let (gamma, beta): (&[f32], &[f32]) = (reads.get(&args, 1), reads.get(&args, 2));
         args.replace_input::<f32>();
-        for row in 0..self.rows {
-            let values = &mut args.output(0)[row * self.len..][..self.len];
-            let [mean, factor] = self.moments(values);
-            values.iter_mut().for_each(|x| *x = (*x - mean) * factor);
-            values
-                .iter_mut()
-                .zip(gamma)
-                .for_each(|(x, gamma)| *x *= gamma);
-            values.iter_mut().zip(beta).for_each(|(x, beta)| *x += beta);
-            if self.moments {
-                args.output(1)[row] = mean;
-                args.output(2)[row] = factor;
+        set.simd.run(|| {
+            for row in 0..self.rows {
+                let values = &mut args.output(0)[row * self.len..][..self.len];
+                let [mean, factor] = self.normalise(values, gamma, beta);
+                if self.moments {
+                    args.output(1)[row] = mean;
+                    args.output(2)[row] = factor;
+                }
             }
-        }
+        });
     }
 }
 

@@ -125,15 +125,22 @@ impl Operator for PoolF32 {
         self.output
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
-        let input = args.input(0);
-        let (params, out) = (self, args.output(0));
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        let (input, out) = (args.input(0), args.output(0));
+        set.simd.run(|| self.apply(input, out));
+        if self.has_indices() {
+            places(self, input, args.output(1));
+        }
+    }
+}
+
+impl PoolF32 {
+    #[inline(always)]
+    fn apply(&self, input: &[f32], out: &mut [f32]) {
+        let params = self;
         match self.kind {
             PoolKind::Max { .. } => {
                 pool(params, input, out, f32::NEG_INFINITY, larger, |x, _| x);
-                if self.has_indices() {
-                    places(self, input, args.output(1));
-                }
             }
             PoolKind::Average { padding } => {
                 pool(
@@ -204,6 +211,7 @@ impl Place {
     }
 
     /// Calls `each` with row, column and first element of every input pixel.
+    #[inline(always)]
     fn for_each(&self, params: &PoolF32, mut each: impl FnMut([usize; 2], usize)) {
         let PoolF32 { input, window, .. } = params;
         for row in 0..self.rows.len() {

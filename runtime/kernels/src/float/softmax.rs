@@ -6,7 +6,7 @@ use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Columns, or parts of one, side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// What is computed along the axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +63,15 @@ impl Operator for SoftmaxF32 {
         true
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let values = args.replace_input();
+        set.simd.run(|| self.apply(values));
+    }
+}
+
+impl SoftmaxF32 {
+    #[inline(always)]
+    fn apply(&self, values: &mut [f32]) {
         for block in values.chunks_exact_mut(self.len * self.inner) {
             if self.inner == 1 {
                 row(self.kind, block);
@@ -82,11 +89,13 @@ impl Operator for SoftmaxF32 {
     }
 }
 
+#[inline(always)]
 fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
 /// The largest of `values`.
+#[inline(always)]
 fn largest(values: &[f32]) -> f32 {
     let (blocks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -100,6 +109,7 @@ fn largest(values: &[f32]) -> f32 {
 }
 
 /// Replaces each element by its exponential relative to `top`; returns their sum.
+#[inline(always)]
 fn exponentials(values: &mut [f32], top: f32) -> f32 {
     let (blocks, rest) = values.as_chunks_mut::<LANES>();
     let mut lanes = [0.0; LANES];
@@ -115,6 +125,7 @@ fn exponentials(values: &mut [f32], top: f32) -> f32 {
     lanes.iter().chain(&*rest).sum()
 }
 
+#[inline(always)]
 fn row(kind: SoftmaxKind, values: &mut [f32]) {
     let top = largest(values);
     match kind {
@@ -141,6 +152,7 @@ fn row(kind: SoftmaxKind, values: &mut [f32]) {
 }
 
 /// `N` neighbouring columns from `first` on.
+#[inline(always)]
 fn columns<const N: usize>(params: &SoftmaxF32, first: usize, block: &mut [f32]) {
     let mut top = [f32::NEG_INFINITY; N];
     for values in block.chunks_exact(params.inner) {

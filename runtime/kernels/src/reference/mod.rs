@@ -33,6 +33,7 @@ pub mod softmax;
 /// The reference as a kernel set: what every other set is compared with.
 pub const SET: KernelSet = KernelSet {
     name: "reference",
+    packing: crate::packing::Packing::ROWS,
     conv2d: conv2d::conv2d,
     depthwise: depthwise::depthwise,
     add: add::add,
@@ -53,9 +54,7 @@ pub const SET: KernelSet = KernelSet {
     mat_vec: recurrent::mat_vec,
     conv_transpose: conv_transpose::conv_transpose,
     #[cfg(feature = "float")]
-    conv2d_f32: crate::float::conv2d::conv2d,
+    product_f32: crate::float::tile::product,
     #[cfg(feature = "float")]
-    depthwise_f32: crate::float::depthwise::depthwise,
-    #[cfg(feature = "float")]
-    matmul_f32: crate::float::matmul::matmul,
+    simd: crate::arch::simd::Simd::Baseline,
 };

@@ -1,0 +1,198 @@
+//! Products of rows with packed weights: the sums of a tile, of up to 12 rows and two vectors of
+//! columns, stay in registers.
+//!
+//! A tile's rows are read where they lie, an element at a time for all columns, so that nothing of
+//! the first factor is packed. Rows come in blocks that stay in the second-level cache while all
+//! panels pass.
+
+use super::vector::Vector;
+use crate::float::tile::{COLUMNS, Panels, Row, Rows, Store};
+use core::arch::x86_64::{__m256, __m512};
+
+/// Vectors of a tile's columns.
+const VECTORS: usize = 2;
+/// Elements of a block of rows.
+const BLOCK: usize = 1 << 16;
+
+/// As [`crate::float::tile::product`], for AVX-512.
+pub fn avx512(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn compiled(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
+        // SAFETY: this is compiled for the instructions.
+        unsafe { product::<__m512, 12>(rows, panels, store) };
+    }
+    // SAFETY: whoever chose this set made sure that the processor has the instructions.
+    unsafe { compiled(rows, panels, store) };
+}
+
+/// As [`crate::float::tile::product`], for AVX2 and FMA.
+pub fn avx2(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
+    #[target_feature(enable = "avx2,fma")]
+    fn compiled(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
+        // SAFETY: this is compiled for the instructions.
+        unsafe { product::<__m256, 6>(rows, panels, store) };
+    }
+    // SAFETY: whoever chose this set made sure that the processor has the instructions.
+    unsafe { compiled(rows, panels, store) };
+}
+
+/// Tiles of at most `R` rows.
+///
+/// # Safety
+/// The processor has the vector's instructions, and the caller is compiled for them.
+#[inline(always)]
+unsafe fn product<V: Vector, const R: usize>(
+    rows: &Rows<'_>,
+    panels: &Panels<'_>,
+    mut store: Store<'_>,
+) {
+    let depth = rows.depth();
+    // What the loops rely on.
+    assert!(rows.reach() <= rows.values.len());
+    assert!(panels.columns.div_ceil(COLUMNS) * depth <= panels.values.len());
+    assert!(store.reach(rows.count, panels.columns) <= store.values.len());
+    // Blocks and tiles of about one size: a single row uses the processor badly.
+    let blocks = (rows.count * depth).div_ceil(BLOCK).max(1);
+    for block in split(
+        0,
+        rows.count,
+        rows.count.div_ceil(blocks).next_multiple_of(R),
+    ) {
+        let mut first = 0;
+        while first < panels.columns {
+            let columns = Columns {
+                panels,
+                depth,
+                first,
+                count: panels.columns - first,
+            };
+            let wide = columns.count > V::LANES;
+            for [row, count] in split(block[0], block[1], R) {
+                // SAFETY: as this function's; the assertions above hold the bounds.
+                unsafe {
+                    if wide {
+                        columns.tile_of::<V, VECTORS>(rows, row, count, &mut store);
+                    } else {
+                        columns.tile_of::<V, 1>(rows, row, count, &mut store);
+                    }
+                }
+            }
+            first += if wide { VECTORS * V::LANES } else { V::LANES };
+        }
+    }
+}
+
+/// Cuts `count` rows from `first` on into the fewest parts of at most `most` rows, about equal:
+/// where each begins, and how many it has.
+#[inline(always)]
+fn split(first: usize, count: usize, most: usize) -> impl Iterator<Item = [usize; 2]> {
+    let parts = count.div_ceil(most.max(1));
+    (0..parts).map(move |part| {
+        let [start, end] = [part, part + 1].map(|part| part * count / parts);
+        [first + start, end - start]
+    })
+}
+
+/// The columns of a tile, and what lies behind them.
+struct Columns<'a> {
+    panels: &'a Panels<'a>,
+    depth: usize,
+    first: usize,
+    count: usize,
+}
+
+impl Columns<'_> {
+    /// # Safety
+    /// As [`product`], after its assertions. `count` is at most 12.
+    #[inline(always)]
+    unsafe fn tile_of<V: Vector, const N: usize>(
+        &self,
+        rows: &Rows<'_>,
+        row: usize,
+        count: usize,
+        store: &mut Store<'_>,
+    ) {
+        macro_rules! tiles {
+            ($($rows:literal)*) => {
+                match count {
+                    // SAFETY: the caller's promise.
+                    $($rows => unsafe { self.tile::<V, N, $rows>(rows, row, store) },)*
+                    _ => {}
+                }
+            };
+        }
+        tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
+    }
+
+    /// The sums of `R` rows from `row` on.
+    ///
+    /// # Safety
+    /// As [`product`], after its assertions.
+    #[inline(always)]
+    unsafe fn tile<V: Vector, const N: usize, const R: usize>(
+        &self,
+        rows: &Rows<'_>,
+        row: usize,
+        store: &mut Store<'_>,
+    ) {
+        let places: [usize; N] = core::array::from_fn(|vector| {
+            let column = self.first + vector * V::LANES;
+            column / COLUMNS * self.depth * COLUMNS + column % COLUMNS
+        });
+        let mut b = self.panels.values.as_ptr().cast::<f32>();
+        // SAFETY: all that is read and written lies within what `product` asserts: `row + R` rows,
+        // each of `runs` runs of `len` elements; `depth` rows of each panel.
+        unsafe {
+            let mut sums = [self.bias::<V, N>(); R];
+            let a = rows
+                .values
+                .as_ptr()
+                .wrapping_add(rows.first + row * rows.step);
+            for run in 0..rows.runs {
+                let a = a.wrapping_add(run * rows.jump);
+                for k in 0..rows.len {
+                    let weights: [V; N] =
+                        core::array::from_fn(|vector| V::load(b.add(places[vector])));
+                    b = b.add(COLUMNS);
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let x = V::splat(*a.add(r * rows.step + k));
+                        for (sum, &weights) in sums.iter_mut().zip(&weights) {
+                            *sum = sum.add_product(x, weights);
+                        }
+                    }
+                }
+            }
+            let (min, max) = (V::splat(store.min), V::splat(store.max));
+            for (r, sums) in sums.iter().enumerate() {
+                let at = store.first + (row + r) * store.step + self.first;
+                for (vector, sum) in sums.iter().enumerate() {
+                    let left = self.count - (vector * V::LANES).min(self.count);
+                    let sum = sum.clip(min, max);
+                    let to = store.values.as_mut_ptr().add(at + vector * V::LANES);
+                    if left >= V::LANES {
+                        sum.store(to);
+                    } else {
+                        let mut lanes = [0.0; COLUMNS];
+                        sum.store(lanes.as_mut_ptr());
+                        core::ptr::copy_nonoverlapping(lanes.as_ptr(), to, left);
+                    }
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`product`].
+    #[inline(always)]
+    unsafe fn bias<V: Vector, const N: usize>(&self) -> [V; N] {
+        let mut lanes: Row = [0.0; COLUMNS];
+        core::array::from_fn(|vector| {
+            let first = self.first + vector * V::LANES;
+            for (lane, value) in lanes.iter_mut().take(V::LANES).enumerate() {
+                *value = self.panels.bias.get(first + lane).copied().unwrap_or(0.0);
+            }
+            // SAFETY: a vector has at most as many lanes.
+            unsafe { V::load(lanes.as_ptr()) }
+        })
+    }
+}
