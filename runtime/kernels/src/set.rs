@@ -6,7 +6,7 @@
 #[cfg(feature = "float")]
 use crate::arch::simd::Simd;
 #[cfg(feature = "float")]
-use crate::float::tile::Product;
+use crate::float::{conv2d::ConvReads, depthwise::DepthwiseF32, tile::Product};
 use crate::packing::Packing;
 use crate::reference::{
     add::Add,
@@ -85,6 +85,9 @@ pub struct KernelSet {
     pub mat_vec: MatVec,
     /// See [`crate::reference::conv_transpose`].
     pub conv_transpose: fn(&ConvTranspose, &ConvConstants<'_>, &[i8], &mut [i8]),
+    /// See [`crate::float::depthwise`].
+    #[cfg(feature = "float")]
+    pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
     /// See [`crate::float::tile`].
     #[cfg(feature = "float")]
     pub product_f32: Product,

@@ -1,11 +1,18 @@
 //! Portable code, compiled once more for wider vectors.
 //!
 //! Loops over floats are written so that LLVM vectorises them. Within [`Simd::run`] it does so with
-//! the vectors named there, where the code is inlined: what is large and called from several
-//! places is `#[inline(always)]` for that.
+//! the vectors named there, where the code is inlined: a kernel's functions are
+//! `#[inline(always)]` for that.
 
 #[cfg(target_arch = "x86_64")]
 use super::x86_64;
+
+/// Code that is compiled for several kinds of vectors.
+pub trait Kernel {
+    /// Runs it. `#[inline(always)]`, as all that it calls and that is to be compiled with it: LLVM
+    /// inlines nothing else that has several callers.
+    fn run(self);
+}
 
 /// Vectors that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +30,9 @@ pub enum Simd {
 impl Simd {
     /// Runs `kernel`, compiled for these vectors.
     #[inline(always)]
-    pub fn run(self, kernel: impl FnOnce()) {
+    pub fn run(self, kernel: impl Kernel) {
         match self {
-            Self::Baseline => kernel(),
+            Self::Baseline => kernel.run(),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: whoever chose this set made sure that the processor has the instructions.
             Self::Avx2 => unsafe { x86_64::with_avx2(kernel) },

@@ -96,12 +96,12 @@ impl Operator for DepthwiseF32 {
             weights: reads.get(&args, 1),
             bias: reads.get(&args, 2),
         };
-        set.simd.run(|| depthwise(self, &reads, args.output(0)));
+        (set.depthwise_f32)(self, &reads, args.output(0));
     }
 }
 
-#[inline(always)]
-fn depthwise(params: &DepthwiseF32, reads: &ConvReads<'_>, output: &mut [f32]) {
+/// The portable kernel.
+pub fn depthwise(params: &DepthwiseF32, reads: &ConvReads<'_>, output: &mut [f32]) {
     let Shape {
         width, channels, ..
     } = params.output;

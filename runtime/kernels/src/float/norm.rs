@@ -1,6 +1,7 @@
 //! Normalisation of rows: by mean and variance (layer), or by the root of the mean square.
 
 use super::source::{Reads, Source};
+use crate::arch::simd::Kernel;
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, extents};
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
@@ -127,16 +128,34 @@ impl Operator for NormF32 {
         let reads = self.reads();
         let (gamma, beta): (&[f32], &[f32]) = (reads.get(&args, 1), reads.get(&args, 2));
         args.replace_input::<f32>();
-        set.simd.run(|| {
-            for row in 0..self.rows {
-                let values = &mut args.output(0)[row * self.len..][..self.len];
-                let [mean, factor] = self.normalise(values, gamma, beta);
-                if self.moments {
-                    args.output(1)[row] = mean;
-                    args.output(2)[row] = factor;
-                }
-            }
+        set.simd.run(Normalise {
+            params: self,
+            gamma,
+            beta,
+            outputs: &mut args,
         });
+    }
+}
+
+struct Normalise<'a, 'm> {
+    params: &'a NormF32,
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    outputs: &'a mut Args<'m>,
+}
+
+impl Kernel for Normalise<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        let NormF32 { rows, len, .. } = *self.params;
+        for row in 0..rows {
+            let values = &mut self.outputs.output(0)[row * len..][..len];
+            let [mean, factor] = self.params.normalise(values, self.gamma, self.beta);
+            if self.params.moments {
+                self.outputs.output(1)[row] = mean;
+                self.outputs.output(2)[row] = factor;
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pools of floats: maximum (with the places of the maxima), average, Lᵖ.
 
 use super::window;
+use crate::arch::simd::Kernel;
 use crate::num::{Inside, Shape, Window};
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, extents, require};
 use crate::rules;
@@ -127,18 +128,20 @@ impl Operator for PoolF32 {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let (input, out) = (args.input(0), args.output(0));
-        set.simd.run(|| self.apply(input, out));
+        set.simd.run(Fold(self, input, out));
         if self.has_indices() {
             places(self, input, args.output(1));
         }
     }
 }
 
-impl PoolF32 {
+struct Fold<'a>(&'a PoolF32, &'a [f32], &'a mut [f32]);
+
+impl Kernel for Fold<'_> {
     #[inline(always)]
-    fn apply(&self, input: &[f32], out: &mut [f32]) {
-        let params = self;
-        match self.kind {
+    fn run(self) {
+        let Self(params, input, out) = self;
+        match params.kind {
             PoolKind::Max { .. } => {
                 pool(params, input, out, f32::NEG_INFINITY, larger, |x, _| x);
             }

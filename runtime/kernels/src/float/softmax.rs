@@ -1,6 +1,7 @@
 //! Softmax, its logarithm, and hardmax along one axis, in place.
 
 use super::math::exp;
+use crate::arch::simd::Kernel;
 use crate::operator::{Args, Element, Extents, Fault, Operator, checked_len, one};
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
@@ -65,25 +66,28 @@ impl Operator for SoftmaxF32 {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let values = args.replace_input();
-        set.simd.run(|| self.apply(values));
+        set.simd.run(Apply(self, values));
     }
 }
 
-impl SoftmaxF32 {
+struct Apply<'a>(&'a SoftmaxF32, &'a mut [f32]);
+
+impl Kernel for Apply<'_> {
     #[inline(always)]
-    fn apply(&self, values: &mut [f32]) {
-        for block in values.chunks_exact_mut(self.len * self.inner) {
-            if self.inner == 1 {
-                row(self.kind, block);
+    fn run(self) {
+        let Self(params, values) = self;
+        for block in values.chunks_exact_mut(params.len * params.inner) {
+            if params.inner == 1 {
+                row(params.kind, block);
                 continue;
             }
             let mut first = 0;
-            while first + LANES <= self.inner {
-                columns::<LANES>(self, first, block);
+            while first + LANES <= params.inner {
+                columns::<LANES>(params, first, block);
                 first += LANES;
             }
-            for first in first..self.inner {
-                columns::<1>(self, first, block);
+            for first in first..params.inner {
+                columns::<1>(params, first, block);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Functions of one float, element by element, in place.
 
 use super::math;
+use crate::arch::simd::Kernel;
 use crate::operator::{Args, Element, Extents, Fault, Operator, checked_len, one};
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
@@ -266,7 +267,16 @@ impl Operator for Unary {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let values = args.replace_input();
-        set.simd.run(|| self.function.apply(values));
+        set.simd.run(Apply(self.function, values));
+    }
+}
+
+struct Apply<'a>(Function, &'a mut [f32]);
+
+impl Kernel for Apply<'_> {
+    #[inline(always)]
+    fn run(self) {
+        self.0.apply(self.1);
     }
 }
 

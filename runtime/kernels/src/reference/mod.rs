@@ -54,6 +54,8 @@ pub const SET: KernelSet = KernelSet {
     mat_vec: recurrent::mat_vec,
     conv_transpose: conv_transpose::conv_transpose,
     #[cfg(feature = "float")]
+    depthwise_f32: crate::float::depthwise::depthwise,
+    #[cfg(feature = "float")]
     product_f32: crate::float::tile::product,
     #[cfg(feature = "float")]
     simd: crate::arch::simd::Simd::Baseline,

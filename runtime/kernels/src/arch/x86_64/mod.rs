@@ -10,9 +10,11 @@ use crate::packing::Packing;
 use crate::set::KernelSet;
 
 #[cfg(feature = "float")]
-use super::simd::Simd;
+use super::simd::{Kernel, Simd};
 
 pub mod conv2d;
+#[cfg(feature = "float")]
+pub mod depthwise_f32;
 #[cfg(feature = "float")]
 pub mod product;
 #[cfg(feature = "float")]
@@ -28,6 +30,8 @@ pub const VNNI: KernelSet = KernelSet {
     packing: PACKING,
     conv2d: conv2d::conv2d,
     #[cfg(feature = "float")]
+    depthwise_f32: depthwise_f32::avx512,
+    #[cfg(feature = "float")]
     product_f32: product::avx512,
     #[cfg(feature = "float")]
     simd: Simd::Avx512,
@@ -39,6 +43,7 @@ pub const VNNI: KernelSet = KernelSet {
 #[cfg(feature = "float")]
 pub const AVX2: KernelSet = KernelSet {
     name: "x86-64 avx2",
+    depthwise_f32: depthwise_f32::avx2,
     product_f32: product::avx2,
     simd: Simd::Avx2,
     ..generic::SET
@@ -47,13 +52,13 @@ pub const AVX2: KernelSet = KernelSet {
 /// Runs `kernel`, compiled for AVX2.
 #[cfg(feature = "float")]
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn with_avx2(kernel: impl FnOnce()) {
-    kernel();
+pub(super) fn with_avx2(kernel: impl Kernel) {
+    kernel.run();
 }
 
 /// Runs `kernel`, compiled for AVX-512.
 #[cfg(feature = "float")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-pub(super) fn with_avx512(kernel: impl FnOnce()) {
-    kernel();
+pub(super) fn with_avx512(kernel: impl Kernel) {
+    kernel.run();
 }

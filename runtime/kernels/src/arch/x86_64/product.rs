@@ -5,6 +5,11 @@
 //! the first factor is packed. Rows come in blocks that stay in the second-level cache while all
 //! panels pass.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over arrays of registers are unrolled as indices alone"
+)]
+
 use super::vector::Vector;
 use crate::float::tile::{COLUMNS, Panels, Row, Rows, Store};
 use core::arch::x86_64::{__m256, __m512};
@@ -124,7 +129,7 @@ impl Columns<'_> {
         tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
     }
 
-    /// The sums of `R` rows from `row` on.
+    /// Computes `R` rows from `row` on.
     ///
     /// # Safety
     /// As [`product`], after its assertions.
@@ -135,49 +140,76 @@ impl Columns<'_> {
         row: usize,
         store: &mut Store<'_>,
     ) {
-        let places: [usize; N] = core::array::from_fn(|vector| {
-            let column = self.first + vector * V::LANES;
-            column / COLUMNS * self.depth * COLUMNS + column % COLUMNS
-        });
-        let mut b = self.panels.values.as_ptr().cast::<f32>();
-        // SAFETY: all that is read and written lies within what `product` asserts: `row + R` rows,
-        // each of `runs` runs of `len` elements; `depth` rows of each panel.
+        let at = store.first + row * store.step + self.first;
+        // SAFETY: all that is written lies within what `product` asserts: `count` columns, or as
+        // many as the tile has, of the rows.
+        unsafe {
+            let sums = self.sums::<V, N, R>(rows, row);
+            let (min, max) = (V::splat(store.min), V::splat(store.max));
+            let to = store.values.as_mut_ptr().add(at);
+            if self.count >= N * V::LANES {
+                for r in 0..R {
+                    for vector in 0..N {
+                        let to = to.add(r * store.step + vector * V::LANES);
+                        sums[r][vector].clip(min, max).store(to);
+                    }
+                }
+                return;
+            }
+            let mut lanes = [[0.0_f32; VECTORS * COLUMNS]; R];
+            for r in 0..R {
+                for vector in 0..N {
+                    let to = lanes[r].as_mut_ptr().add(vector * V::LANES);
+                    sums[r][vector].clip(min, max).store(to);
+                }
+            }
+            for (r, lanes) in lanes.iter().enumerate() {
+                let to = to.add(r * store.step);
+                core::ptr::copy_nonoverlapping(lanes.as_ptr(), to, self.count);
+            }
+        }
+    }
+
+    /// The sums of `R` rows from `row` on. They are in registers only where nothing else holds
+    /// their address, and all loops over them are unrolled.
+    ///
+    /// # Safety
+    /// As [`product`], after its assertions.
+    #[inline(always)]
+    unsafe fn sums<V: Vector, const N: usize, const R: usize>(
+        &self,
+        rows: &Rows<'_>,
+        row: usize,
+    ) -> [[V; N]; R] {
+        // The vectors of a tile are at one distance: neighbours in a panel, or panels apart.
+        let place = |column: usize| column / COLUMNS * self.depth * COLUMNS + column % COLUMNS;
+        let first = place(self.first);
+        let distance = place(self.first + V::LANES) - first;
+        let b = self.panels.values.as_ptr().cast::<f32>();
+        let mut b = b.wrapping_add(first);
+        let a = rows.values.as_ptr();
+        let mut a = a.wrapping_add(rows.first + row * rows.step);
+        // SAFETY: all that is read lies within what `product` asserts: `row + R` rows, each of
+        // `runs` runs of `len` elements; `depth` rows of each panel.
         unsafe {
             let mut sums = [self.bias::<V, N>(); R];
-            let a = rows
-                .values
-                .as_ptr()
-                .wrapping_add(rows.first + row * rows.step);
-            for run in 0..rows.runs {
-                let a = a.wrapping_add(run * rows.jump);
+            for _ in 0..rows.runs {
                 for k in 0..rows.len {
-                    let weights: [V; N] =
-                        core::array::from_fn(|vector| V::load(b.add(places[vector])));
-                    b = b.add(COLUMNS);
-                    for (r, sums) in sums.iter_mut().enumerate() {
+                    let mut weights = [V::splat(0.0); N];
+                    for vector in 0..N {
+                        weights[vector] = V::load(b.add(vector * distance));
+                    }
+                    for r in 0..R {
                         let x = V::splat(*a.add(r * rows.step + k));
-                        for (sum, &weights) in sums.iter_mut().zip(&weights) {
-                            *sum = sum.add_product(x, weights);
+                        for vector in 0..N {
+                            sums[r][vector] = sums[r][vector].add_product(x, weights[vector]);
                         }
                     }
+                    b = b.add(COLUMNS);
                 }
+                a = a.wrapping_add(rows.jump);
             }
-            let (min, max) = (V::splat(store.min), V::splat(store.max));
-            for (r, sums) in sums.iter().enumerate() {
-                let at = store.first + (row + r) * store.step + self.first;
-                for (vector, sum) in sums.iter().enumerate() {
-                    let left = self.count - (vector * V::LANES).min(self.count);
-                    let sum = sum.clip(min, max);
-                    let to = store.values.as_mut_ptr().add(at + vector * V::LANES);
-                    if left >= V::LANES {
-                        sum.store(to);
-                    } else {
-                        let mut lanes = [0.0; COLUMNS];
-                        sum.store(lanes.as_mut_ptr());
-                        core::ptr::copy_nonoverlapping(lanes.as_ptr(), to, left);
-                    }
-                }
-            }
+            sums
         }
     }
 
