@@ -104,7 +104,7 @@ impl Target {
             #[cfg(feature = "float")]
             Op::ConvF32(conv) => {
                 conv.packing = match self {
-                    Self::Generic | Self::Cpu if conv.may_be_packed() => ConvF32::PANELS,
+                    Self::Cpu if conv.may_be_packed() => ConvF32::PANELS,
                     _ => Packing::ROWS,
                 };
             }

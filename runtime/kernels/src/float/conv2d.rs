@@ -7,7 +7,7 @@
 
 use super::source::{Reads, Source};
 use super::tile::{
-    COLUMNS, PANELS, Panels, Product, ROWS, Row, Rows, Store, collected, dots, pack,
+    COLUMNS, PANELS, Panels, Product, ROWS, Row, Rows, Store, collected, dots, pack_column,
 };
 use super::{unary::clip, window};
 use crate::arch::patch::collect;
@@ -234,9 +234,10 @@ fn conv2d(
         for first in (0..channels).step_by(PANELS * COLUMNS) {
             let count = (channels - first).min(PANELS * COLUMNS);
             let first = group * channels + first;
-            pack(room, taps, [first, count], |tap, channel| {
-                reads.weights[channel * taps + tap]
-            });
+            let weights = &reads.weights[first * taps..][..count * taps];
+            for (column, weights) in weights.chunks_exact(taps).enumerate() {
+                pack_column(room, taps, column, 0, weights);
+            }
             let panels = Panels {
                 values: room,
                 columns: count,

@@ -6,7 +6,7 @@
 
 use super::conv2d::ConvReads;
 use super::source::{Reads, Source};
-use super::tile::{COLUMNS, PANELS, Panels, Product, Row, Rows, Store, collected, pack};
+use super::tile::{COLUMNS, PANELS, Panels, Product, Row, Rows, Store, collected, pack_column};
 use super::window;
 use crate::num::{Shape, Window};
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, one, require};
@@ -245,15 +245,18 @@ impl<'a> Phase<'a> {
     }
 
     /// Packs the weights of these taps alone.
-    fn pack(&self, weights: &[f32], channels: [usize; 2], room: &mut [Row]) {
+    fn pack(&self, weights: &[f32], [first, count]: [usize; 2], room: &mut [Row]) {
         let (depth, columns) = (self.params.depth(), self.params.window.kernel[1]);
         let taps = self.params.taps();
-        pack(room, self.depth(), channels, |k, channel| {
-            let tap = k / depth;
-            let row = self.taps[0].at(tap / self.taps[1].count);
-            let column = self.taps[1].at(tap % self.taps[1].count);
-            weights[channel * taps + (row * columns + column) * depth + k % depth]
-        });
+        let [rows, along] = self.taps;
+        for tap in 0..rows.count * along.count {
+            let row = rows.at(tap / along.count);
+            let from = (row * columns + along.at(tap % along.count)) * depth;
+            for column in 0..count {
+                let weights = &weights[(first + column) * taps + from..][..depth];
+                pack_column(room, self.depth(), column, tap * depth, weights);
+            }
+        }
     }
 }
 

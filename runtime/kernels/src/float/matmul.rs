@@ -6,7 +6,8 @@
 
 use super::source::{Reads, Source};
 use super::tile::{
-    COLUMNS, PANELS, Panels, Product, ROWS, Row, Rows, Store, collected, dots, pack,
+    COLUMNS, PANELS, Panels, Product, ROWS, Row, Rows, Store, collected, dots, pack_column,
+    pack_row,
 };
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, one};
 use crate::set::KernelSet;
@@ -180,6 +181,29 @@ impl<'a> Matrix<'a> {
         self.values[self.at(row, column)]
     }
 
+    /// Packs `count` columns from `first` on.
+    fn pack(&self, room: &mut [Row], depth: usize, [first, count]: [usize; 2]) {
+        let [row_step, column_step] = self.steps;
+        if column_step == 1 {
+            for k in 0..depth {
+                let values = &self.values[self.at(k, first)..][..count];
+                pack_row(room, depth, k, values);
+            }
+        } else if row_step == 1 {
+            for column in 0..count {
+                let values = &self.values[self.at(0, first + column)..][..depth];
+                pack_column(room, depth, column, 0, values);
+            }
+        } else {
+            for column in 0..count {
+                for k in 0..depth {
+                    let value = self.get(k, first + column);
+                    pack_column(room, depth, column, k, &[value]);
+                }
+            }
+        }
+    }
+
     /// `len` elements of a row whose elements lie side by side.
     fn row(&self, row: usize, len: usize) -> &'a [f32] {
         &self.values[self.at(row, 0)..][..len]
@@ -199,7 +223,7 @@ fn packed(
     let room = room.as_chunks_mut().0;
     for first in (0..params.columns).step_by(PANELS * COLUMNS) {
         let columns = (params.columns - first).min(PANELS * COLUMNS);
-        pack(room, depth, [first, columns], |k, column| b.get(k, column));
+        b.pack(room, depth, [first, columns]);
         let panels = Panels {
             values: room,
             columns,

@@ -189,27 +189,18 @@ pub fn collected(depth: usize, count: usize) -> usize {
     (COLLECTED / depth.max(1)).max(2 * ROWS).min(count)
 }
 
-/// Packs the columns from `first` on, `count` of them, of a matrix of `depth` rows whose element at
-/// row `k` of column `c` is `element(k, c)`. What is missing to whole panels is 0.
-#[inline(always)]
-pub fn pack(
-    panels: &mut [Row],
-    depth: usize,
-    [first, count]: [usize; 2],
-    element: impl Fn(usize, usize) -> f32,
-) {
-    let used = &mut panels[..count.div_ceil(COLUMNS) * depth];
-    if depth == 0 {
-        return;
+/// Writes `values` to column `column` of panels that are `depth` long, from row `first` on.
+pub fn pack_column(panels: &mut [Row], depth: usize, column: usize, first: usize, values: &[f32]) {
+    let rows = &mut panels[column / COLUMNS * depth + first..][..values.len()];
+    for (row, &value) in rows.iter_mut().zip(values) {
+        row[column % COLUMNS] = value;
     }
-    for (panel, rows) in used.chunks_exact_mut(depth).enumerate() {
-        let columns = (count - panel * COLUMNS).min(COLUMNS);
-        for (k, row) in rows.iter_mut().enumerate() {
-            *row = core::array::from_fn(|column| match column < columns {
-                true => element(k, first + panel * COLUMNS + column),
-                false => 0.0,
-            });
-        }
+}
+
+/// Writes `values` to the first columns of row `row` of panels that are `depth` long.
+pub fn pack_row(panels: &mut [Row], depth: usize, row: usize, values: &[f32]) {
+    for (panel, values) in values.chunks(COLUMNS).enumerate() {
+        panels[panel * depth + row][..values.len()].copy_from_slice(values);
     }
 }
 
