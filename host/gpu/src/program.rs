@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Program {
     /// Its operator and variant, for labels and errors.
     pub name: &'static str,
-    /// How elements are given out.
+    /// How elements are given out, and what becomes of results.
     order: &'static [&'static str],
     parts: &'static [&'static str],
 }
@@ -21,6 +21,10 @@ const COMMON: &str = include_str!("shaders/common.wgsl");
 const FIXED_POINT: &str = include_str!("shaders/fixed_point.wgsl");
 const BY_ELEMENT: &str = include_str!("shaders/by_element.wgsl");
 const BY_QUAD: &str = include_str!("shaders/by_quad.wgsl");
+const BY_WORD: &str = include_str!("shaders/by_word.wgsl");
+const BY_FLOAT: &str = include_str!("shaders/by_float.wgsl");
+const MATH: &str = include_str!("shaders/math.wgsl");
+const CHAIN: &str = include_str!("shaders/chain.wgsl");
 
 impl Program {
     /// A program whose parts define `element`.
@@ -37,6 +41,33 @@ impl Program {
         Self {
             name,
             order: &[BY_QUAD],
+            parts,
+        }
+    }
+
+    /// A program whose parts define `word`: one element of 32 bits at a time.
+    pub(crate) const fn by_word(name: &'static str, parts: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            order: &[BY_WORD],
+            parts,
+        }
+    }
+
+    /// A program whose parts define `value`: one float at a time, which goes through a chain.
+    pub(crate) const fn by_float(name: &'static str, parts: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            order: &[MATH, CHAIN, BY_FLOAT],
+            parts,
+        }
+    }
+
+    /// A program whose parts define `main`, and put floats through a chain.
+    pub(crate) const fn with_chain(name: &'static str, parts: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            order: &[MATH, CHAIN],
             parts,
         }
     }

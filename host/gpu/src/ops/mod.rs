@@ -4,9 +4,13 @@
 
 mod add;
 mod average_pool;
+mod chain;
 mod clamp;
+mod context;
 mod conv2d;
+mod data;
 mod depthwise;
+mod float;
 mod max_pool;
 mod pad;
 mod params;
@@ -15,25 +19,60 @@ mod softmax;
 
 use crate::program::Program;
 use bytemuck::NoUninit;
+use chain::{Span, Stage};
+use context::{At, Packed};
 use microtome_kernels::reference::conv2d::ConvConstants;
-use microtome_plan::{ArenaAt, Op, OperandAt, Plan, Step};
+use microtome_plan::{ArenaAt, Op, Plan, Port, Step};
 use params::Job;
 
 /// Every program there is.
 #[cfg(test)]
-const PROGRAMS: [&Program; 11] = [
-    &add::PROGRAM,
-    &average_pool::PROGRAM,
-    &clamp::PROGRAM,
-    &conv2d::PROGRAM,
-    &conv2d::PROGRAM_TILE,
-    &depthwise::PROGRAM,
-    &depthwise::PROGRAM_QUAD,
-    &max_pool::PROGRAM,
-    &pad::PROGRAM,
-    &rescale::PROGRAM,
-    &softmax::PROGRAM,
-];
+fn programs() -> Vec<&'static Program> {
+    let moves = [
+        &data::concat::PROGRAMS,
+        &data::copy::PROGRAMS,
+        &data::gather::PROGRAMS,
+        &data::pad_by::PROGRAMS,
+        &data::select::PROGRAMS,
+    ];
+    let others: &'static [&Program] = &[
+        &add::PROGRAM,
+        &average_pool::PROGRAM,
+        &clamp::PROGRAM,
+        &conv2d::PROGRAM,
+        &conv2d::PROGRAM_TILE,
+        &depthwise::PROGRAM,
+        &depthwise::PROGRAM_QUAD,
+        &max_pool::PROGRAM,
+        &pad::PROGRAM,
+        &rescale::PROGRAM,
+        &softmax::PROGRAM,
+        &float::arg::PROGRAM,
+        &float::cast::TO_F32,
+        &float::cast::TO_I32,
+        &float::cast::TO_TRUTH,
+        &float::channel_norm::PROGRAM,
+        &float::compare::PROGRAM,
+        &float::conv2d::PROGRAM,
+        &float::conv2d::PROGRAM_TILE,
+        &float::conv_transpose::PROGRAM,
+        &float::depthwise::PROGRAM,
+        &float::elementwise::PROGRAM,
+        &float::matmul::PROGRAM,
+        &float::norm::PROGRAM,
+        &float::pool::PROGRAM,
+        &float::quantize::DEQUANTIZE,
+        &float::quantize::QUANTIZE,
+        &float::reduce::PROGRAM,
+        &float::resample::PROGRAM,
+        &float::softmax::PROGRAM,
+    ];
+    moves
+        .into_iter()
+        .flatten()
+        .chain(others.iter().copied())
+        .collect()
+}
 
 /// Four int8 of the arena, or one 32-bit number.
 pub(crate) const WORD_BYTES: usize = 4;
@@ -63,10 +102,15 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    /// A dispatch of one invocation for each word of the output.
+    /// A dispatch of one invocation for each word of the output's int8.
     fn of_quads<P: NoUninit>(program: &'static Program, params: &P, job: &Job) -> Self {
         let words = (job.output_len as usize).div_ceil(WORD_BYTES);
         Self::of_invocations(program, params, words)
+    }
+
+    /// A dispatch of one invocation for each element of the output.
+    fn of_elements<P: NoUninit>(program: &'static Program, params: &P, job: &Job) -> Self {
+        Self::of_invocations(program, params, job.output_len as usize)
     }
 
     fn of_invocations<P: NoUninit>(
@@ -92,39 +136,97 @@ pub(crate) fn lower<E: From<Unsupported>>(
     plan: &Plan<'_>,
     fits: impl Fn(usize) -> Result<(), E>,
 ) -> Result<Lowered, E> {
-    let sample_words = plan.manifest().arena_bytes.div_ceil(WORD_BYTES);
-    let mut constants = Vec::new();
-    let mut dispatches = Vec::with_capacity(plan.steps().len());
-    for (index, step) in plan.steps().enumerate() {
-        let writes = step.output();
-        let job = Job {
-            sample_words: sample_words as u32,
-            output_at: writes.start as u32,
-            output_len: writes.len() as u32,
+    let steps: Vec<Step<'_>> = plan.steps().collect();
+    let outputs: Vec<Span> = plan.manifest().outputs.iter().map(span).collect();
+    let mut packed = Packed::default();
+    let mut dispatches = Vec::with_capacity(steps.len());
+    let mut first = 0;
+    while let Some(step) = steps.get(first) {
+        let mut stages = Vec::new();
+        let mut last = first;
+        if chain::has_chain(&step.op) {
+            while let Some(stage) = next_stage(plan, &steps, first, last, &outputs, &mut packed) {
+                stages.push(stage);
+                last += 1;
+            }
+        }
+        let mut at = At {
+            job: job(plan, step, &steps[last]),
+            step,
+            plan,
+            packed: &mut packed,
+            chain: &stages,
         };
-        let dispatch = dispatch(&step, job, plan, &mut constants).ok_or_else(|| Unsupported {
-            index,
+        let dispatch = dispatch(&mut at).ok_or_else(|| Unsupported {
+            index: first,
             kind: step.op.operator().kind(),
         })?;
         dispatches.push(dispatch);
-        fits(size_of_val(constants.as_slice()))?;
+        fits(size_of_val(packed.vectors.as_slice()))?;
+        first = last + 1;
     }
     Ok(Lowered {
         dispatches,
-        constants,
-        sample_words,
+        constants: packed.vectors,
+        sample_words: sample_words(plan),
     })
+}
+
+/// What step `last + 1` does to the result of the steps from `first` to `last`, if it can be done
+/// before that is stored.
+fn next_stage(
+    plan: &Plan<'_>,
+    steps: &[Step<'_>],
+    first: usize,
+    last: usize,
+    outputs: &[Span],
+    packed: &mut Packed,
+) -> Option<Stage> {
+    let next = steps.get(last + 1)?;
+    if !chain::may_fuse(steps, first, last + 1, outputs) {
+        return None;
+    }
+    let value = *steps[last].outputs.first()?;
+    let mut at = At {
+        job: job(plan, next, next),
+        step: next,
+        plan,
+        packed,
+        chain: &[],
+    };
+    chain::follows(&mut at, value)
+}
+
+/// The job of a dispatch from `first` to `last`.
+fn job(plan: &Plan<'_>, first: &Step<'_>, last: &Step<'_>) -> Job {
+    let extents = first.op.operator().outputs();
+    Job {
+        sample_words: sample_words(plan) as u32,
+        output_at: last.output().start as u32,
+        output_len: extents.first().map_or(0, |extent| extent.len) as u32,
+        chain_at: 0,
+        chain_len: 0,
+    }
+}
+
+fn sample_words(plan: &Plan<'_>) -> usize {
+    plan.manifest().arena_bytes.div_ceil(WORD_BYTES)
+}
+
+fn span(port: &Port<'_>) -> Span {
+    port.at.span(port.len_bytes())
 }
 
 /// Whether a step of `plan` has a program; it takes no GPU to tell.
 pub fn has_program(plan: &Plan<'_>, step: &Step<'_>) -> bool {
-    let writes = step.output();
-    let job = Job {
-        sample_words: plan.manifest().arena_bytes.div_ceil(WORD_BYTES) as u32,
-        output_at: writes.start as u32,
-        output_len: writes.len() as u32,
+    let mut at = At {
+        job: job(plan, step, step),
+        step,
+        plan,
+        packed: &mut Packed::default(),
+        chain: &[],
     };
-    dispatch(step, job, plan, &mut Vec::new()).is_some()
+    dispatch(&mut at).is_some()
 }
 
 /// A step whose operator, or a form of it, has no program.
@@ -136,24 +238,52 @@ pub(crate) struct Unsupported {
     pub kind: &'static str,
 }
 
-/// The dispatch of one step; `None` where its operator has no program.
-fn dispatch(
-    step: &Step<'_>,
-    job: Job,
-    plan: &Plan<'_>,
-    packed: &mut Vec<[u32; 4]>,
-) -> Option<Dispatch> {
-    let operand = |index: usize| match step.inputs.get(index) {
-        Some(&OperandAt::Arena(at)) => Some(at),
-        _ => None,
-    };
-    let input = operand(0)?;
-    let conv = || ConvConstants::of(&plan.step_constants(step));
+/// The dispatch of one step; `None` where its operator, or this form of it, has no program.
+fn dispatch(at: &mut At<'_>) -> Option<Dispatch> {
+    let step = at.step;
+    if step.outputs.len() != 1 {
+        return None;
+    }
+    match &step.op {
+        Op::Copy(op) => data::copy::dispatch(at, op),
+        Op::Concat(op) => data::concat::dispatch(at, op),
+        Op::Gather(op) => data::gather::dispatch(at, op),
+        Op::PadBy(op) => data::pad_by::dispatch(at, op),
+        Op::Select(op) => data::select::dispatch(at, op),
+        Op::Quantize(op) => float::quantize::quantize(at, op),
+        Op::Dequantize(op) => float::quantize::dequantize(at, op),
+        Op::Cast(op) => float::cast::dispatch(at, op),
+        Op::Unary(op) => float::elementwise::unary(at, op),
+        Op::Binary(op) => float::elementwise::binary(at, op),
+        Op::Predicate(op) => float::compare::predicate(at, op),
+        Op::CompareF32(op) => float::compare::compare(at, op),
+        Op::Logic(op) => float::compare::logic(at, op),
+        Op::ConvF32(op) => float::conv2d::dispatch(at, op),
+        Op::DepthwiseF32(op) => float::depthwise::dispatch(at, op),
+        Op::ConvTransposeF32(op) => float::conv_transpose::dispatch(at, op),
+        Op::MatMulF32(op) => float::matmul::dispatch(at, op),
+        Op::PoolF32(op) => float::pool::dispatch(at, op),
+        Op::SoftmaxF32(op) => float::softmax::dispatch(at, op),
+        Op::ReduceF32(op) => float::reduce::dispatch(at, op),
+        Op::ArgF32(op) => float::arg::dispatch(at, op),
+        Op::NormF32(op) => float::norm::dispatch(at, op),
+        Op::ChannelNorm(op) => float::channel_norm::dispatch(at, op),
+        Op::ResampleF32(op) => float::resample::dispatch(at, op),
+        _ => integer(at),
+    }
+}
+
+/// The same for an operator on int8.
+fn integer(at: &mut At<'_>) -> Option<Dispatch> {
+    let (step, job) = (at.step, at.job);
+    let input = at.arena(0)?;
+    let constants = at.plan.step_constants(step);
+    let conv = || ConvConstants::of(&constants);
     Some(match &step.op {
-        Op::Conv2d(params) => conv2d::dispatch(job, params, input, &conv(), packed),
-        Op::Depthwise(params) => depthwise::dispatch(job, params, input, &conv(), packed),
+        Op::Conv2d(params) => conv2d::dispatch(job, params, input, &conv(), at.packed),
+        Op::Depthwise(params) => depthwise::dispatch(job, params, input, &conv(), at.packed),
         Op::Add(params) if params.broadcast.is_flat() && !params.subtract => {
-            add::dispatch(job, params, input, operand(1)?)
+            add::dispatch(job, params, input, at.arena(1)?)
         }
         Op::AveragePool(params) => average_pool::dispatch(job, params, input),
         Op::MaxPool(params) => max_pool::dispatch(job, params, input),
@@ -178,16 +308,19 @@ mod tests {
 
     #[test]
     fn every_program_is_valid_without_any_feature() {
-        for program in PROGRAMS {
-            let source = program.source();
-            let module = wgsl::parse_str(&source).unwrap_or_else(|error| {
-                panic!("{}: {}", program.name, error.emit_to_string(&source))
-            });
-            let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-            let valid = validator.validate(&module);
-            valid.unwrap_or_else(|error| {
-                panic!("{}: {}", program.name, error.emit_to_string(&source))
-            });
-        }
+        let refused: Vec<String> = programs().into_iter().filter_map(refusal).collect();
+        assert!(refused.is_empty(), "{}", refused.join("\n"));
+    }
+
+    fn refusal(program: &Program) -> Option<String> {
+        let source = program.source();
+        let text = match wgsl::parse_str(&source) {
+            Err(error) => error.emit_to_string(&source),
+            Ok(module) => Validator::new(ValidationFlags::all(), Capabilities::empty())
+                .validate(&module)
+                .err()?
+                .emit_to_string(&source),
+        };
+        Some(format!("{}: {text}", program.name))
     }
 }

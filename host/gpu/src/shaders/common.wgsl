@@ -10,6 +10,15 @@ struct Job {
     sample_words: u32,  // arena of one sample
     output_at: u32,     // byte offset in it, a multiple of four
     output_len: u32,    // elements
+    chain_at: u32,      // stages of the chain that a float result goes through: see `chain.wgsl`
+    chain_len: u32,
+}
+
+// Where an operand lies: at a byte offset, a multiple of four, of the sample's arena, or of the
+// constants.
+struct Operand {
+    at: u32,
+    is_constant: u32,
 }
 
 struct Shape {
@@ -56,6 +65,29 @@ fn write(index: u32, values: vec4<i32>) {
     let left = params.job.output_len - index;
     let ours = select((1u << (left * 8u)) - 1u, 0xffffffffu, left >= 4u);
     arena[word] = (arena[word] & ~ours) | (pack4xI8(values) & ours);
+}
+
+// Writes the output's element `index` of 32 bits.
+fn write_word(index: u32, value: u32) {
+    arena[sample_at + params.job.output_at / 4u + index] = value;
+}
+
+// Word `index` of an operand.
+fn word_of(operand: Operand, index: u32) -> u32 {
+    let word = operand.at / 4u + index;
+    if operand.is_constant != 0u {
+        return constants[word / 4u][word % 4u];
+    }
+    return arena[sample_at + word];
+}
+
+fn float_of(operand: Operand, index: u32) -> f32 {
+    return bitcast<f32>(word_of(operand, index));
+}
+
+// The int8 `index` of an operand.
+fn byte_of(operand: Operand, index: u32) -> i32 {
+    return extractBits(bitcast<i32>(word_of(operand, index / 4u)), index % 4u * 8u, 8u);
 }
 
 // The element at byte offset `at` of the sample's arena.
