@@ -154,6 +154,7 @@ fn bind(gpu: &Gpu, loaded: &Loaded, arena: &wgpu::Buffer) -> wgpu::BindGroup {
         arena.as_entire_binding(),
         loaded.constants.as_entire_binding(),
         wgpu::BindingResource::Buffer(params),
+        arena.as_entire_binding(),
     ];
     let entries: Vec<_> = (0..)
         .zip(resources)

@@ -118,6 +118,7 @@ impl Pipelines {
                 storage(0, false, false),
                 storage(1, true, false),
                 storage(2, true, true),
+                storage(3, false, false),
             ],
         });
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

@@ -55,7 +55,9 @@ fn programs() -> Vec<&'static Program> {
         &float::compare::PROGRAM,
         &float::conv2d::PROGRAM,
         &float::conv2d::PROGRAM_TILE,
+        &float::conv2d::PROGRAM_TILE_QUADS,
         &float::conv_transpose::PROGRAM,
+        &float::conv_transpose::PROGRAM_QUADS,
         &float::depthwise::PROGRAM,
         &float::elementwise::PROGRAM,
         &float::matmul::PROGRAM,
@@ -209,8 +211,10 @@ fn job(plan: &Plan<'_>, first: &Step<'_>, last: &Step<'_>) -> Job {
     }
 }
 
+/// Words of a sample's arena, so many that every sample's begins at four words.
 fn sample_words(plan: &Plan<'_>) -> usize {
-    plan.manifest().arena_bytes.div_ceil(WORD_BYTES)
+    let words = plan.manifest().arena_bytes.div_ceil(WORD_BYTES);
+    words.next_multiple_of(4)
 }
 
 fn span(port: &Port<'_>) -> Span {

@@ -48,6 +48,8 @@ struct Store {
 @group(0) @binding(0) var<storage, read_write> arena: array<u32>;
 @group(0) @binding(1) var<storage, read> constants: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> params: Params;
+// The arena again, four words at a time.
+@group(0) @binding(3) var<storage, read_write> arena_quads: array<vec4<u32>>;
 
 // First word of the sample that the invocation works on.
 var<private> sample_at: u32;

@@ -29,6 +29,13 @@ pub(super) struct Params {
     bias_at: u32,
 }
 
+impl Params {
+    /// Whether four input channels can be read at once, wherever a pixel lies.
+    pub(super) const fn has_quads(&self) -> bool {
+        self.input_at.is_multiple_of(16) && self.group_inputs.is_multiple_of(4)
+    }
+}
+
 /// A convolution of either direction.
 pub(super) struct Conv {
     pub input: num::Shape,

@@ -19,6 +19,16 @@ pub(in crate::ops) const PROGRAM_TILE: Program = Program::with_chain(
     &[
         include_str!("../../shaders/float/conv_params.wgsl"),
         include_str!("../../shaders/float/gemm.wgsl"),
+        include_str!("../../shaders/float/accumulate.wgsl"),
+        include_str!("../../shaders/float/conv2d_tile.wgsl"),
+    ],
+);
+pub(in crate::ops) const PROGRAM_TILE_QUADS: Program = Program::with_chain(
+    "conv2d_f32_tile_quads",
+    &[
+        include_str!("../../shaders/float/conv_params.wgsl"),
+        include_str!("../../shaders/float/gemm.wgsl"),
+        include_str!("../../shaders/float/accumulate_quads.wgsl"),
         include_str!("../../shaders/float/conv2d_tile.wgsl"),
     ],
 );
@@ -43,5 +53,10 @@ pub(super) fn of(conv: &Conv, params: super::conv::Params) -> Dispatch {
         return Dispatch::of_invocations(&PROGRAM, &params, conv.output.len());
     }
     let invocations = pixels.div_ceil(TILE_PIXELS) * params.tiles as usize;
-    Dispatch::of_invocations(&PROGRAM_TILE, &params, invocations)
+    let program = if params.has_quads() {
+        &PROGRAM_TILE_QUADS
+    } else {
+        &PROGRAM_TILE
+    };
+    Dispatch::of_invocations(program, &params, invocations)
 }

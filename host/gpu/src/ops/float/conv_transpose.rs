@@ -11,6 +11,16 @@ pub(in crate::ops) const PROGRAM: Program = Program::with_chain(
     &[
         include_str!("../../shaders/float/conv_params.wgsl"),
         include_str!("../../shaders/float/gemm.wgsl"),
+        include_str!("../../shaders/float/accumulate.wgsl"),
+        include_str!("../../shaders/float/conv_transpose.wgsl"),
+    ],
+);
+pub(in crate::ops) const PROGRAM_QUADS: Program = Program::with_chain(
+    "conv_transpose_f32_quads",
+    &[
+        include_str!("../../shaders/float/conv_params.wgsl"),
+        include_str!("../../shaders/float/gemm.wgsl"),
+        include_str!("../../shaders/float/accumulate_quads.wgsl"),
         include_str!("../../shaders/float/conv_transpose.wgsl"),
     ],
 );
@@ -29,5 +39,10 @@ pub(in crate::ops) fn dispatch(at: &mut At<'_>, conv: &ConvTransposeF32) -> Opti
     };
     let params = conv.params(at)?;
     let invocations = tiles * params.tiles as usize;
-    Some(Dispatch::of_invocations(&PROGRAM, &params, invocations))
+    let program = if params.has_quads() {
+        &PROGRAM_QUADS
+    } else {
+        &PROGRAM
+    };
+    Some(Dispatch::of_invocations(program, &params, invocations))
 }

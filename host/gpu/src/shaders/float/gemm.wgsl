@@ -1,4 +1,4 @@
-// The innermost loop of convolutions: eight pixels by eight output channels.
+// A tile of a convolution: eight pixels by eight output channels. `accumulate` is another part.
 //
 // Weights lie in tiles of eight output channels of a group: for each tap and each input channel of
 // the group two vectors. What exceeds the count of channels is zero.
@@ -38,49 +38,26 @@ fn clear(bias: u32) {
     sums[15] = high;
 }
 
-fn word_f32(at: u32) -> f32 {
-    return bitcast<f32>(arena[at]);
-}
-
-// Adds the products of `depth` values of each pixel.
-fn accumulate(sources: Sources, weights: u32, depth: u32) {
-    // A source that is none reads the first word, and counts as zero.
-    let near = select(vec4(0u), sources.near, sources.has_near);
-    let far = select(vec4(0u), sources.far, sources.has_far);
-    let step_near = select(vec4(0u), vec4(1u), sources.has_near);
-    let step_far = select(vec4(0u), vec4(1u), sources.has_far);
-    for (var k = 0u; k < depth; k++) {
-        let low = bitcast<vec4<f32>>(constants[weights + 2u * k]);
-        let high = bitcast<vec4<f32>>(constants[weights + 2u * k + 1u]);
-        let at = near + step_near * k;
-        let a = select(
-            vec4(0.0),
-            vec4(word_f32(at.x), word_f32(at.y), word_f32(at.z), word_f32(at.w)),
-            sources.has_near,
-        );
-        let at_far = far + step_far * k;
-        let b = select(
-            vec4(0.0),
-            vec4(word_f32(at_far.x), word_f32(at_far.y), word_f32(at_far.z), word_f32(at_far.w)),
-            sources.has_far,
-        );
-        sums[0] += a.x * low;
-        sums[1] += a.x * high;
-        sums[2] += a.y * low;
-        sums[3] += a.y * high;
-        sums[4] += a.z * low;
-        sums[5] += a.z * high;
-        sums[6] += a.w * low;
-        sums[7] += a.w * high;
-        sums[8] += b.x * low;
-        sums[9] += b.x * high;
-        sums[10] += b.y * low;
-        sums[11] += b.y * high;
-        sums[12] += b.z * low;
-        sums[13] += b.z * high;
-        sums[14] += b.w * low;
-        sums[15] += b.w * high;
-    }
+// Adds the products of one value of each pixel with a row of weights, which two vectors hold.
+fn add_products(row: u32, a: vec4<f32>, b: vec4<f32>) {
+    let low = bitcast<vec4<f32>>(constants[row]);
+    let high = bitcast<vec4<f32>>(constants[row + 1u]);
+    sums[0] += a.x * low;
+    sums[1] += a.x * high;
+    sums[2] += a.y * low;
+    sums[3] += a.y * high;
+    sums[4] += a.z * low;
+    sums[5] += a.z * high;
+    sums[6] += a.w * low;
+    sums[7] += a.w * high;
+    sums[8] += b.x * low;
+    sums[9] += b.x * high;
+    sums[10] += b.y * low;
+    sums[11] += b.y * high;
+    sums[12] += b.z * low;
+    sums[13] += b.z * high;
+    sums[14] += b.w * low;
+    sums[15] += b.w * high;
 }
 
 // Stores the sums: of the pixels from `pixel` on, `step` apart, those of which `count` exist; of the
