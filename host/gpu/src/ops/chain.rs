@@ -10,8 +10,16 @@ use microtome_kernels::float::unary::{Function, UnaryKind};
 use microtome_kernels::view::{AXES, Strides, merge};
 use microtome_plan::{ArenaAt, Op, OperandAt, Step};
 
-/// A stage as `chain.wgsl` reads it.
-pub(super) type Stage = [[u32; 4]; 6];
+/// Most stages of a chain.
+pub(super) const STAGES_MAX: usize = 4;
+
+/// A stage: what the pipeline is built for, and the numbers that `chain.wgsl` reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stage {
+    pub function: u32,
+    pub mode: u32,
+    pub numbers: [[u32; 4]; 6],
+}
 
 /// The number of the first function of two floats.
 const BINARY: u32 = 64;
@@ -19,6 +27,8 @@ const BINARY: u32 = 64;
 const SAME_INDEX: u32 = 1;
 const PERIODIC: u32 = 2;
 const STRIDED: u32 = 3;
+/// Added where the other operand is the function's first.
+const SWAPPED: u32 = 4;
 
 /// Whether the program of `op` passes its result through a chain.
 pub(super) fn has_chain(op: &Op) -> bool {
@@ -42,11 +52,13 @@ pub(super) fn has_chain(op: &Op) -> bool {
 
 /// A function of one float.
 pub(super) fn unary(function: &Function) -> Stage {
-    let mut stage = Stage::default();
-    stage[0][0] = function.kind as u32;
-    stage[1][0] = function.alpha.to_bits();
-    stage[1][1] = function.beta.to_bits();
-    stage
+    let mut numbers = [[0; 4]; 6];
+    numbers[1][..2].copy_from_slice(&[function.alpha.to_bits(), function.beta.to_bits()]);
+    Stage {
+        function: function.kind as u32,
+        mode: 0,
+        numbers,
+    }
 }
 
 /// A limit, if it is one.
@@ -74,7 +86,6 @@ pub(super) fn binary(
     merge(&mut dims, &mut views);
     let [view] = views;
     let steps = view.strides.map(|step| step as i32 as u32);
-    let mut stage = Stage::default();
     let period = dims[AXES - 1] as u32;
     let repeats = steps[..AXES - 1].iter().all(|&step| step == 0) && steps[AXES - 1] == 1;
     let mode = if view.is_row_major(dims) {
@@ -84,15 +95,21 @@ pub(super) fn binary(
     } else {
         STRIDED
     };
-    stage[0] = [BINARY + kind as u32, mode, 0, 0];
-    stage[0][2..].copy_from_slice(&other.words());
-    stage[1] = [0, 0, period, u32::from(swapped)];
     let [d0, d1, d2, d3, d4, d5] = dims.map(|size| size as u32);
-    stage[2] = [view.offset as u32, 0, d4, d5];
-    stage[3] = [d0, d1, d2, d3];
-    stage[4].copy_from_slice(&steps[..4]);
-    stage[5][..2].copy_from_slice(&steps[4..]);
-    stage
+    let [s0, s1, s2, s3, s4, s5] = steps;
+    let [at, of_sample] = other.words();
+    Stage {
+        function: BINARY + kind as u32,
+        mode: if swapped { mode | SWAPPED } else { mode },
+        numbers: [
+            [at, of_sample, 0, 0],
+            [0, 0, period, 0],
+            [view.offset as u32, 0, d4, d5],
+            [d0, d1, d2, d3],
+            [s0, s1, s2, s3],
+            [s4, s5, 0, 0],
+        ],
+    }
 }
 
 /// The stage that `at.step` is, if it takes the value that lies at `value` element by element.

@@ -10,9 +10,10 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(crate) struct Packed {
     pub vectors: Vec<[u32; 4]>,
-    /// Where the plan's constants lie that programs read as they are, by their offset in the plan
-    /// and their bytes.
-    whole: HashMap<(usize, usize), u32>,
+    /// Operands that all samples read, as they are in the plan; they lie before the arenas.
+    pub shared: Vec<u8>,
+    /// Where in `shared` the plan's constants lie, by their offset in the plan and their bytes.
+    whole: HashMap<(usize, usize), usize>,
 }
 
 impl Packed {
@@ -32,12 +33,24 @@ impl Packed {
         }))
     }
 
+    /// Appends an operand that all samples read.
+    pub(super) fn share(&mut self, bytes: &[u8]) -> Operand {
+        let at = self.shared.len();
+        self.shared.extend(bytes);
+        let whole = self.shared.len().next_multiple_of(SHARED_ALIGN);
+        self.shared.resize(whole, 0);
+        Operand::shared(at)
+    }
+
     /// Appends floats in vectors; returns the index of the first.
     pub(super) fn floats(&mut self, values: impl IntoIterator<Item = f32>) -> u32 {
         let values: Vec<f32> = values.into_iter().collect();
         self.bytes(bytemuck::cast_slice(&values))
     }
 }
+
+/// Every shared operand begins at four words.
+const SHARED_ALIGN: usize = 16;
 
 /// A step that is being lowered.
 pub(super) struct At<'a> {
@@ -47,17 +60,18 @@ pub(super) struct At<'a> {
     pub packed: &'a mut Packed,
     /// What the result goes through, where the program has a chain.
     pub chain: &'a [Stage],
+    /// What it goes through in all, with the step's own function.
+    pub stages: Vec<Stage>,
 }
 
 impl<'a> At<'a> {
     /// The job, with the chain after a function of the step's own.
     pub(super) fn chained(&mut self, own: Option<Stage>) -> Job {
-        let stages = own.iter().chain(self.chain);
-        let chain_len = stages.clone().count() as u32;
-        let chain_at = self.packed.extend(stages.flatten().copied());
+        self.stages = own.iter().chain(self.chain).copied().collect();
+        let numbers = self.stages.iter().flat_map(|stage| stage.numbers);
+        let chain_at = self.packed.extend(numbers);
         Job {
             chain_at,
-            chain_len,
             ..self.job
         }
     }
@@ -124,12 +138,11 @@ impl<'a> At<'a> {
     }
 
     fn whole(&mut self, at: usize, bytes: &[u8]) -> Operand {
-        let found = self.packed.whole.get(&(at, bytes.len())).copied();
-        let vector = found.unwrap_or_else(|| {
-            let vector = self.packed.bytes(bytes);
-            self.packed.whole.insert((at, bytes.len()), vector);
-            vector
-        });
-        Operand::constant(vector)
+        let key = (at, bytes.len());
+        if let Some(&found) = self.packed.whole.get(&key) {
+            return Operand::shared(found);
+        }
+        self.packed.whole.insert(key, self.packed.shared.len());
+        self.packed.share(bytes)
     }
 }

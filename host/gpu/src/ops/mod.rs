@@ -89,6 +89,8 @@ pub(crate) struct Lowered {
     pub dispatches: Vec<Dispatch>,
     /// What the programs read: weights, biases and factors, packed.
     pub constants: Vec<[u32; 4]>,
+    /// What all samples read as operands; it lies before the arenas.
+    pub shared: Vec<u8>,
     /// Words of the arena of one sample.
     pub sample_words: usize,
 }
@@ -96,7 +98,11 @@ pub(crate) struct Lowered {
 /// One step: a program and what it is told.
 #[derive(Debug)]
 pub(crate) struct Dispatch {
+    /// Name of the plan's step, the last of a chain.
+    pub name: String,
     pub program: &'static Program,
+    /// Function and mode of each stage of its chain.
+    pub overrides: Vec<[u32; 2]>,
     /// The bytes of the program's `Params`.
     pub params: Vec<u8>,
     /// Invocations that a sample takes.
@@ -104,6 +110,12 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
+    /// Tells the program how many words all samples share, once that is known.
+    fn set_shared_words(&mut self, words: u32) {
+        let at = std::mem::offset_of!(Job, shared_words);
+        self.params[at..at + WORD_BYTES].copy_from_slice(&words.to_ne_bytes());
+    }
+
     /// A dispatch of one invocation for each word of the output's int8.
     fn of_quads<P: NoUninit>(program: &'static Program, params: &P, job: &Job) -> Self {
         let words = (job.output_len as usize).div_ceil(WORD_BYTES);
@@ -122,7 +134,9 @@ impl Dispatch {
     ) -> Self {
         const { assert!(size_of::<P>() <= PARAMS_STRIDE) };
         Self {
+            name: String::new(),
             program,
+            overrides: Vec::new(),
             params: bytemuck::bytes_of(params).to_vec(),
             invocations,
         }
@@ -147,7 +161,10 @@ pub(crate) fn lower<E: From<Unsupported>>(
         let mut stages = Vec::new();
         let mut last = first;
         if chain::has_chain(&step.op) {
-            while let Some(stage) = next_stage(plan, &steps, first, last, &outputs, &mut packed) {
+            // One stage is left for a function of the step's own.
+            while stages.len() + 1 < chain::STAGES_MAX
+                && let Some(stage) = next_stage(plan, &steps, first, last, &outputs, &mut packed)
+            {
                 stages.push(stage);
                 last += 1;
             }
@@ -158,18 +175,29 @@ pub(crate) fn lower<E: From<Unsupported>>(
             plan,
             packed: &mut packed,
             chain: &stages,
+            stages: Vec::new(),
         };
         let dispatch = dispatch(&mut at).ok_or_else(|| Unsupported {
             index: first,
             kind: step.op.operator().kind(),
         })?;
-        dispatches.push(dispatch);
-        fits(size_of_val(packed.vectors.as_slice()))?;
+        let overrides = at.stages.iter().map(|stage| [stage.function, stage.mode]);
+        dispatches.push(Dispatch {
+            name: steps[last].name.to_owned(),
+            overrides: overrides.collect(),
+            ..dispatch
+        });
+        fits(size_of_val(packed.vectors.as_slice()).max(packed.shared.len()))?;
         first = last + 1;
+    }
+    let shared_words = packed.shared.len() / WORD_BYTES;
+    for dispatch in &mut dispatches {
+        dispatch.set_shared_words(shared_words as u32);
     }
     Ok(Lowered {
         dispatches,
         constants: packed.vectors,
+        shared: packed.shared,
         sample_words: sample_words(plan),
     })
 }
@@ -195,6 +223,7 @@ fn next_stage(
         plan,
         packed,
         chain: &[],
+        stages: Vec::new(),
     };
     chain::follows(&mut at, value)
 }
@@ -204,10 +233,10 @@ fn job(plan: &Plan<'_>, first: &Step<'_>, last: &Step<'_>) -> Job {
     let extents = first.op.operator().outputs();
     Job {
         sample_words: sample_words(plan) as u32,
+        shared_words: 0,
         output_at: last.output().start as u32,
         output_len: extents.first().map_or(0, |extent| extent.len) as u32,
         chain_at: 0,
-        chain_len: 0,
     }
 }
 
@@ -229,6 +258,7 @@ pub fn has_program(plan: &Plan<'_>, step: &Step<'_>) -> bool {
         plan,
         packed: &mut Packed::default(),
         chain: &[],
+        stages: Vec::new(),
     };
     dispatch(&mut at).is_some()
 }

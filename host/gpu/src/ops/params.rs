@@ -13,14 +13,14 @@ use microtome_plan::ArenaAt;
 pub(crate) struct Job {
     /// Words of the arena of one sample.
     pub sample_words: u32,
+    /// Words that all samples read, before the first arena.
+    pub shared_words: u32,
     /// Byte offset of the output in it.
     pub output_at: u32,
     /// Elements of the output.
     pub output_len: u32,
     /// First stage of the chain that a float result goes through, among the constants.
     pub chain_at: u32,
-    /// Stages of it.
-    pub chain_len: u32,
 }
 
 /// `Operand` in `common.wgsl`.
@@ -28,7 +28,7 @@ pub(crate) struct Job {
 #[repr(C)]
 pub(super) struct Operand {
     at: u32,
-    is_constant: u32,
+    of_sample: u32,
 }
 
 impl Operand {
@@ -36,21 +36,21 @@ impl Operand {
     pub(super) const fn arena(at: ArenaAt) -> Self {
         Self {
             at: at.0 as u32,
-            is_constant: 0,
+            of_sample: 1,
         }
     }
 
-    /// The constants from this vector on.
-    pub(super) const fn constant(vector: u32) -> Self {
+    /// What all samples read, from this byte on.
+    pub(super) const fn shared(at: usize) -> Self {
         Self {
-            at: vector * 16,
-            is_constant: 1,
+            at: at as u32,
+            of_sample: 0,
         }
     }
 
     /// Its two words.
     pub(super) const fn words(self) -> [u32; 2] {
-        [self.at, self.is_constant]
+        [self.at, self.of_sample]
     }
 }
 

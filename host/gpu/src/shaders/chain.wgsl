@@ -1,18 +1,30 @@
 // The chain that a float result goes through before it is stored: the element-wise steps that
-// follow it. A stage is six vectors of constants:
+// follow it. What a stage computes is known when the pipeline is built; its numbers are six vectors
+// of constants:
 //
-//     function, mode, operand's offset, whether that is a constant
-//     alpha, beta, period, 1 where the operand is the function's first
+//     other operand
+//     alpha, beta, period, −
 //     offset, −, sizes of axes 4 and 5
 //     sizes of axes 0 to 3
 //     strides of axes 0 to 3
 //     strides of axes 4 and 5, −, −
 const STAGE = 6u;
 
-// Modes: where the other operand's element lies.
-const NO_OPERAND = 0u;
+override FUNCTION_0: u32 = 255u;
+override FUNCTION_1: u32 = 255u;
+override FUNCTION_2: u32 = 255u;
+override FUNCTION_3: u32 = 255u;
+override MODE_0: u32 = 0u;
+override MODE_1: u32 = 0u;
+override MODE_2: u32 = 0u;
+override MODE_3: u32 = 0u;
+
+const NO_FUNCTION = 255u;
+
+// Modes: where the other operand's element lies, and whether it is the function's first.
 const SAME_INDEX = 1u;
 const PERIODIC = 2u;    // at `index % period`
+const SWAPPED = 4u;
 
 // Functions of one float: `microtome_kernels::float::unary::UnaryKind`, in its order.
 const ABS = 0u;
@@ -72,21 +84,28 @@ const FMOD = 72u;
 const PRELU = 73u;
 
 fn chain(value: f32, index: u32) -> f32 {
-    var x = value;
-    for (var stage = 0u; stage < params.job.chain_len; stage++) {
-        let at = params.job.chain_at + stage * STAGE;
-        let head = constants[at];
-        let numbers = constants[at + 1u];
-        if head.y == NO_OPERAND {
-            x = unary(head.x, x, bitcast<f32>(numbers.x), bitcast<f32>(numbers.y));
-        } else {
-            let place = place_of(at, head.y, index, numbers.z);
-            let other = float_of(Operand(head.z, head.w), place);
-            let swapped = numbers.w != 0u;
-            x = binary(head.x, select(x, other, swapped), select(other, x, swapped));
-        }
+    let first = apply(0u, FUNCTION_0, MODE_0, value, index);
+    let second = apply(1u, FUNCTION_1, MODE_1, first, index);
+    let third = apply(2u, FUNCTION_2, MODE_2, second, index);
+    return apply(3u, FUNCTION_3, MODE_3, third, index);
+}
+
+fn apply(stage: u32, function: u32, mode: u32, x: f32, index: u32) -> f32 {
+    if function == NO_FUNCTION {
+        return x;
     }
-    return x;
+    let at = params.job.chain_at + stage * STAGE;
+    let numbers = constants[at + 1u];
+    if function < BINARY {
+        return unary(function, x, bitcast<f32>(numbers.x), bitcast<f32>(numbers.y));
+    }
+    let operand = constants[at];
+    let place = place_of(at, mode & 3u, index, numbers.z);
+    let other = float_of(Operand(operand.x, operand.y), place);
+    if (mode & SWAPPED) != 0u {
+        return binary(function, other, x);
+    }
+    return binary(function, x, other);
 }
 
 fn place_of(at: u32, mode: u32, index: u32, period: u32) -> u32 {

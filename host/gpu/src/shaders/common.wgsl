@@ -1,24 +1,25 @@
 // Common to every program: the bindings, and packed int8 activations.
 //
 // The arena of a sample holds its activations as the plan lays them out, four int8 to a word,
-// lowest byte first; the samples of a batch lie one after another. Each word of an output is
+// lowest byte first; the samples of a batch lie one after another, behind the constants that all
+// read as operands. Each word of an output is
 // written by one invocation, which nobody else reads or writes meanwhile. A program defines
 // `struct Params { job: Job, … }`. Arithmetic on i32 and u32 wraps.
 
 // What every program is told.
 struct Job {
     sample_words: u32,  // arena of one sample
+    shared_words: u32,  // what all samples read, before the first arena
     output_at: u32,     // byte offset in it, a multiple of four
     output_len: u32,    // elements
     chain_at: u32,      // stages of the chain that a float result goes through: see `chain.wgsl`
-    chain_len: u32,
 }
 
-// Where an operand lies: at a byte offset, a multiple of four, of the sample's arena, or of the
-// constants.
+// Where an operand lies: at a byte offset, a multiple of four, of the sample's arena (1), or of what
+// all samples read (0). No program branches on it: software adapters run both sides of a branch.
 struct Operand {
     at: u32,
-    is_constant: u32,
+    of_sample: u32,
 }
 
 struct Shape {
@@ -56,7 +57,7 @@ var<private> sample_at: u32;
 
 // The number of an invocation among those of its sample.
 fn begin(id: vec3<u32>, groups: vec3<u32>) -> u32 {
-    sample_at = id.z * params.job.sample_words;
+    sample_at = params.job.shared_words + id.z * params.job.sample_words;
     return id.y * groups.x * 64u + id.x;
 }
 
@@ -76,11 +77,7 @@ fn write_word(index: u32, value: u32) {
 
 // Word `index` of an operand.
 fn word_of(operand: Operand, index: u32) -> u32 {
-    let word = operand.at / 4u + index;
-    if operand.is_constant != 0u {
-        return constants[word / 4u][word % 4u];
-    }
-    return arena[sample_at + word];
+    return arena[operand.of_sample * sample_at + operand.at / 4u + index];
 }
 
 fn float_of(operand: Operand, index: u32) -> f32 {

@@ -32,7 +32,7 @@ pub(in crate::ops) fn dispatch(at: &mut At<'_>, pad: &PadBy) -> Option<Dispatch>
     let params = Params {
         job: at.job,
         operand: at.operand(0)?,
-        value: Operand::constant(at.packed.bytes(&value)),
+        value: at.packed.share(&value),
         fill_kind,
         input: pad.input.into(),
         output: pad.output.into(),
