@@ -3,18 +3,26 @@
 //! [`dispatch`].
 
 mod add;
+mod arg_max;
 mod average_pool;
 mod chain;
 mod clamp;
 mod context;
 mod conv2d;
+mod conv_transpose;
 mod data;
 mod depthwise;
 mod float;
+mod lookup;
+mod mat_mul;
 mod max_pool;
 mod pad;
+mod pair;
 mod params;
+mod prelu;
+mod reduce;
 mod rescale;
+mod resize_linear;
 mod softmax;
 
 use crate::program::Program;
@@ -47,6 +55,18 @@ fn programs() -> Vec<&'static Program> {
         &pad::PROGRAM,
         &rescale::PROGRAM,
         &softmax::PROGRAM,
+        &arg_max::PROGRAM,
+        &conv_transpose::PROGRAM,
+        &lookup::PROGRAM,
+        &mat_mul::PROGRAM,
+        &pair::add::PROGRAM,
+        &pair::compare::PROGRAM,
+        &pair::div::PROGRAM,
+        &pair::extremum::PROGRAM,
+        &pair::mul::PROGRAM,
+        &prelu::PROGRAM,
+        &reduce::PROGRAM,
+        &resize_linear::PROGRAM,
         &float::arg::PROGRAM,
         &float::cast::TO_F32,
         &float::cast::TO_I32,
@@ -310,15 +330,30 @@ fn dispatch(at: &mut At<'_>) -> Option<Dispatch> {
 /// The same for an operator on int8.
 fn integer(at: &mut At<'_>) -> Option<Dispatch> {
     let (step, job) = (at.step, at.job);
+    match &step.op {
+        Op::Add(op) if !op.broadcast.is_flat() || op.subtract => {
+            return pair::add::dispatch(at, op);
+        }
+        Op::Mul(op) => return pair::mul::dispatch(at, op),
+        Op::Div(op) => return pair::div::dispatch(at, op),
+        Op::Extremum(op) => return pair::extremum::dispatch(at, op),
+        Op::Compare(op) => return pair::compare::dispatch(at, op),
+        Op::Lookup(_) => return lookup::dispatch(at),
+        Op::PRelu(op) => return prelu::dispatch(at, op),
+        Op::MatMul(op) => return mat_mul::dispatch(at, op),
+        Op::ConvTranspose(op) => return conv_transpose::dispatch(at, op),
+        Op::Reduce(op) => return reduce::dispatch(at, op),
+        Op::ArgMax(op) => return arg_max::dispatch(at, op),
+        Op::ResizeLinear(op) => return resize_linear::dispatch(at, op),
+        _ => {}
+    }
     let input = at.arena(0)?;
     let constants = at.plan.step_constants(step);
     let conv = || ConvConstants::of(&constants);
     Some(match &step.op {
         Op::Conv2d(params) => conv2d::dispatch(job, params, input, &conv(), at.packed),
         Op::Depthwise(params) => depthwise::dispatch(job, params, input, &conv(), at.packed),
-        Op::Add(params) if params.broadcast.is_flat() && !params.subtract => {
-            add::dispatch(job, params, input, at.arena(1)?)
-        }
+        Op::Add(params) => add::dispatch(job, params, input, at.arena(1)?),
         Op::AveragePool(params) => average_pool::dispatch(job, params, input),
         Op::MaxPool(params) => max_pool::dispatch(job, params, input),
         Op::Softmax(params) => softmax::dispatch(job, params, input),

@@ -125,12 +125,19 @@ impl From<num::Window> for Window {
 }
 
 /// `Factor` in `fixed_point.wgsl`.
-#[derive(Clone, Copy, Debug, NoUninit)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Factor {
     mantissa: i32,
     /// Right shift of the 64-bit product.
     right: u32,
+}
+
+impl Factor {
+    /// Mantissa and right shift.
+    pub(super) const fn words(self) -> [u32; 2] {
+        [self.mantissa as u32, self.right]
+    }
 }
 
 impl From<num::Multiplier> for Factor {
