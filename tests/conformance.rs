@@ -8,12 +8,12 @@
 
 #[path = "conformance/archive.rs"]
 mod archive;
-#[path = "conformance/cpu.rs"]
-mod cpu;
 #[path = "conformance/executor.rs"]
 mod executor;
 #[path = "conformance/outcome.rs"]
 mod outcome;
+#[path = "conformance/plan.rs"]
+mod plan;
 #[path = "conformance/refusals.rs"]
 mod refusals;
 #[path = "conformance/summary.rs"]
@@ -57,6 +57,14 @@ fn tract() {
 #[test]
 fn cpu() {
     conforms(Executor::Cpu, 850);
+}
+
+#[test]
+fn gpu() {
+    match &*executor::GPU {
+        Ok(_) => conforms(Executor::Gpu, 600),
+        Err(why) => support::skip("conformance of gpu", &why.to_string()),
+    }
 }
 
 /// The other tests start this one as their worker.

@@ -2,11 +2,18 @@
 //! why not.
 
 use super::archive::{Archive, Case};
-use super::cpu;
 use super::outcome::{Outcome, compare};
+use super::plan;
 use super::tolerance;
+use microtome_backend::CpuBackend;
 use microtome_compiler::{Tensor, TractModel};
+use microtome_gpu::{Gpu, GpuBackend, GpuError, GpuOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+/// The adapter of this process.
+pub static GPU: LazyLock<Result<Gpu, GpuError>> =
+    LazyLock::new(|| Gpu::open(&GpuOptions::from_env()));
 
 /// An executor by the name that the command has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +22,14 @@ pub enum Executor {
     Tract,
     /// A plan on the portable kernels.
     Cpu,
+    /// A plan on a GPU, or its software.
+    Gpu,
 }
 
 impl Executor {
     /// The executor called `name`.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Tract, Self::Cpu]
+        [Self::Tract, Self::Cpu, Self::Gpu]
             .into_iter()
             .find(|executor| executor.name() == name)
     }
@@ -30,6 +39,7 @@ impl Executor {
         match self {
             Self::Tract => "tract",
             Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
         }
     }
 
@@ -66,7 +76,14 @@ impl Executor {
                 let model = TractModel::load(model).map_err(|error| error.to_string())?;
                 model.run(inputs).map_err(|error| error.to_string())
             }
-            Self::Cpu => cpu::run(model, names, inputs),
+            Self::Cpu => plan::run(model, names, inputs, &|plan| {
+                Ok(Box::new(CpuBackend::new(plan)))
+            }),
+            Self::Gpu => plan::run(model, names, inputs, &|plan| {
+                let gpu = GPU.as_ref().map_err(GpuError::to_string)?;
+                let backend = GpuBackend::new(gpu, plan).map_err(|error| error.to_string())?;
+                Ok(Box::new(backend))
+            }),
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct GpuBackend {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub sample_words: usize,
+    /// What lies before the arenas of the samples.
+    pub shared: Vec<u8>,
     pub constants: wgpu::Buffer,
     pub params: wgpu::Buffer,
     pub steps: Vec<LoadedStep>,
@@ -36,6 +38,10 @@ pub(crate) struct Loaded {
 /// A step: its pipeline, and its invocations for each sample.
 #[derive(Debug)]
 pub(crate) struct LoadedStep {
+    /// Name of the plan's step.
+    pub name: String,
+    /// Name of its program.
+    pub program: &'static str,
     pub pipeline: wgpu::ComputePipeline,
     pub invocations: usize,
 }
@@ -58,9 +64,10 @@ impl GpuBackend {
         let fits = |bytes| gpu.check_fits("constants", bytes as u64);
         let lowered = ops::lower(&plan.plan(), fits)?;
         let sample_bytes = (lowered.sample_words * WORD_BYTES) as u64;
-        gpu.check_fits("activations", sample_bytes)?;
-        let loaded = load(gpu, &lowered)?;
-        let fit = (gpu.bytes_max() / sample_bytes) as usize;
+        let shared_bytes = lowered.shared.len() as u64;
+        gpu.check_fits("activations", shared_bytes + sample_bytes)?;
+        let fit = ((gpu.bytes_max() - shared_bytes) / sample_bytes) as usize;
+        let loaded = load(gpu, lowered)?;
         Ok(Self {
             gpu: gpu.clone(),
             plan,
@@ -111,7 +118,7 @@ impl Backend for GpuBackend {
     }
 }
 
-fn load(gpu: &Gpu, lowered: &Lowered) -> Result<Loaded, GpuError> {
+fn load(gpu: &Gpu, lowered: Lowered) -> Result<Loaded, GpuError> {
     let mut params = vec![0; (lowered.dispatches.len() * PARAMS_STRIDE).max(PARAMS_STRIDE)];
     for (slot, dispatch) in params.chunks_mut(PARAMS_STRIDE).zip(&lowered.dispatches) {
         slot[..dispatch.params.len()].copy_from_slice(&dispatch.params);
@@ -120,11 +127,16 @@ fn load(gpu: &Gpu, lowered: &Lowered) -> Result<Loaded, GpuError> {
     gpu.check_fits("parameters", params.len() as u64)?;
     gpu.create(|| {
         let step = |dispatch: &Dispatch| LoadedStep {
-            pipeline: gpu.pipelines.get(&gpu.device, dispatch.program),
+            name: dispatch.name.clone(),
+            program: dispatch.program.name,
+            pipeline: gpu
+                .pipelines
+                .get(&gpu.device, dispatch.program, &dispatch.overrides),
             invocations: dispatch.invocations,
         };
         Loaded {
             sample_words: lowered.sample_words,
+            shared: lowered.shared,
             constants: upload(gpu, "constants", constants),
             params: upload(gpu, "parameters", &params),
             steps: lowered.dispatches.iter().map(step).collect(),

@@ -1,6 +1,6 @@
 //! The buffers of a batch, and the one submission that runs it.
 //!
-//! The arenas of the samples lie one after another in one buffer. Outputs are copied to a second
+//! The arenas of the samples lie one after another in one buffer, behind what all of them read. Outputs are copied to a second
 //! buffer that the host reads: for each sample its output ports, each from a whole word on.
 
 use crate::backend::Loaded;
@@ -10,6 +10,8 @@ use crate::ops::{PARAMS_STRIDE, WORD_BYTES};
 use microtome_backend::{Inputs, Outputs};
 use microtome_plan::{Manifest, Port};
 use std::num::NonZeroU64;
+use std::ops::Range;
+use std::time::Instant;
 use wgpu::BufferUsages;
 
 /// Most workgroups along one axis of a dispatch: WebGPU's default limit.
@@ -37,21 +39,22 @@ impl Batch {
             let buffer = |label, bytes: usize, usage| {
                 gpu.device.create_buffer(&wgpu::BufferDescriptor {
                     label: Some(label),
-                    size: (capacity * bytes) as u64,
+                    size: bytes as u64,
                     usage,
                     mapped_at_creation: false,
                 })
             };
             let arena = buffer(
                 "activations",
-                loaded.sample_words * WORD_BYTES,
+                loaded.shared.len() + capacity * loaded.sample_words * WORD_BYTES,
                 BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
             );
             let readback = buffer(
                 "outputs",
-                outputs_bytes(manifest),
+                capacity * outputs_bytes(manifest),
                 BufferUsages::COPY_DST | BufferUsages::MAP_READ,
             );
+            gpu.queue.write_buffer(&arena, 0, &loaded.shared);
             let bindings = bind(gpu, loaded, &arena);
             Self {
                 capacity,
@@ -79,7 +82,11 @@ impl Batch {
         self.write_inputs(gpu, loaded, manifest, samples);
         let descriptor = wgpu::CommandEncoderDescriptor::default();
         let mut encoder = gpu.device.create_command_encoder(&descriptor);
-        self.encode_steps(&mut encoder, loaded, samples.len());
+        if tracing::enabled!(tracing::Level::TRACE) {
+            self.run_timed(gpu, loaded, samples.len())?;
+        } else {
+            self.encode_steps(&mut encoder, loaded, 0..loaded.steps.len(), samples.len());
+        }
         self.encode_readback(&mut encoder, loaded, manifest, samples.len());
         let submission = gpu.queue.submit([encoder.finish()]);
         let used = (samples.len() * outputs_bytes(manifest)) as u64;
@@ -113,10 +120,36 @@ impl Batch {
         }
     }
 
-    fn encode_steps(&self, encoder: &mut wgpu::CommandEncoder, loaded: &Loaded, samples: usize) {
+    /// Runs every step in a submission of its own, and tells how long each took.
+    fn run_timed(&self, gpu: &Gpu, loaded: &Loaded, samples: usize) -> Result<(), GpuError> {
+        for (index, step) in loaded.steps.iter().enumerate() {
+            let start = Instant::now();
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = gpu.device.create_command_encoder(&descriptor);
+            self.encode_steps(&mut encoder, loaded, index..index + 1, samples);
+            gpu.wait(gpu.queue.submit([encoder.finish()]))?;
+            let us = start.elapsed().as_micros() as u64;
+            tracing::trace!(step = step.name, program = step.program, us, "ran");
+        }
+        Ok(())
+    }
+
+    fn encode_steps(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        loaded: &Loaded,
+        range: Range<usize>,
+        samples: usize,
+    ) {
         // wgpu makes each dispatch wait for the one before it, as they write the same buffer.
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for (index, step) in loaded.steps.iter().enumerate() {
+        for (index, step) in loaded
+            .steps
+            .iter()
+            .enumerate()
+            .take(range.end)
+            .skip(range.start)
+        {
             let groups = (step.invocations as u32).div_ceil(GROUP_SIZE);
             let columns = groups.min(GROUPS_MAX);
             pass.set_pipeline(&step.pipeline);
@@ -154,6 +187,7 @@ fn bind(gpu: &Gpu, loaded: &Loaded, arena: &wgpu::Buffer) -> wgpu::BindGroup {
         arena.as_entire_binding(),
         loaded.constants.as_entire_binding(),
         wgpu::BindingResource::Buffer(params),
+        arena.as_entire_binding(),
     ];
     let entries: Vec<_> = (0..)
         .zip(resources)
@@ -177,7 +211,7 @@ fn outputs_bytes(manifest: &Manifest<'_>) -> usize {
 }
 
 fn arena_offset(loaded: &Loaded, sample: usize, port: &Port<'_>) -> u64 {
-    (sample * loaded.sample_words * WORD_BYTES + port.at.0) as u64
+    (loaded.shared.len() + sample * loaded.sample_words * WORD_BYTES + port.at.0) as u64
 }
 
 fn split_outputs(bytes: &[u8], manifest: &Manifest<'_>) -> Vec<Outputs> {

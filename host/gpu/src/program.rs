@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Program {
     /// Its operator and variant, for labels and errors.
     pub name: &'static str,
-    /// How elements are given out.
+    /// How elements are given out, and what becomes of results.
     order: &'static [&'static str],
     parts: &'static [&'static str],
 }
@@ -21,6 +21,18 @@ const COMMON: &str = include_str!("shaders/common.wgsl");
 const FIXED_POINT: &str = include_str!("shaders/fixed_point.wgsl");
 const BY_ELEMENT: &str = include_str!("shaders/by_element.wgsl");
 const BY_QUAD: &str = include_str!("shaders/by_quad.wgsl");
+const BY_WORD: &str = include_str!("shaders/by_word.wgsl");
+const BY_FLOAT: &str = include_str!("shaders/by_float.wgsl");
+const MATH: &str = include_str!("shaders/math.wgsl");
+const CHAIN: &str = include_str!("shaders/chain.wgsl");
+
+/// The override constants of `chain.wgsl`: function and mode of each stage.
+const OVERRIDES: [[&str; 2]; 4] = [
+    ["FUNCTION_0", "MODE_0"],
+    ["FUNCTION_1", "MODE_1"],
+    ["FUNCTION_2", "MODE_2"],
+    ["FUNCTION_3", "MODE_3"],
+];
 
 impl Program {
     /// A program whose parts define `element`.
@@ -37,6 +49,33 @@ impl Program {
         Self {
             name,
             order: &[BY_QUAD],
+            parts,
+        }
+    }
+
+    /// A program whose parts define `word`: one element of 32 bits at a time.
+    pub(crate) const fn by_word(name: &'static str, parts: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            order: &[BY_WORD],
+            parts,
+        }
+    }
+
+    /// A program whose parts define `value`: one float at a time, which goes through a chain.
+    pub(crate) const fn by_float(name: &'static str, parts: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            order: &[MATH, CHAIN, BY_FLOAT],
+            parts,
+        }
+    }
+
+    /// A program whose parts define `main`, and put floats through a chain.
+    pub(crate) const fn with_chain(name: &'static str, parts: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            order: &[MATH, CHAIN],
             parts,
         }
     }
@@ -65,8 +104,8 @@ impl Program {
 pub(crate) struct Pipelines {
     pub bindings: wgpu::BindGroupLayout,
     layout: wgpu::PipelineLayout,
-    /// By the program's name.
-    built: Mutex<HashMap<&'static str, wgpu::ComputePipeline>>,
+    /// By the program's name and what it is built for.
+    built: Mutex<HashMap<(&'static str, Vec<[u32; 2]>), wgpu::ComputePipeline>>,
 }
 
 impl Pipelines {
@@ -87,6 +126,7 @@ impl Pipelines {
                 storage(0, false, false),
                 storage(1, true, false),
                 storage(2, true, true),
+                storage(3, false, false),
             ],
         });
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -101,15 +141,32 @@ impl Pipelines {
         }
     }
 
-    /// The pipeline of `program`; not usable where the device refuses it, which only an error
-    /// scope tells.
-    pub(crate) fn get(&self, device: &wgpu::Device, program: &Program) -> wgpu::ComputePipeline {
+    /// The pipeline of `program` with a chain of these functions and modes; not usable where the
+    /// device refuses it, which only an error scope tells.
+    pub(crate) fn get(
+        &self,
+        device: &wgpu::Device,
+        program: &Program,
+        chain: &[[u32; 2]],
+    ) -> wgpu::ComputePipeline {
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        let build = || self.build(device, program);
-        built.entry(program.name).or_insert_with(build).clone()
+        let build = || self.build(device, program, chain);
+        let key = (program.name, chain.to_vec());
+        built.entry(key).or_insert_with(build).clone()
     }
 
-    fn build(&self, device: &wgpu::Device, program: &Program) -> wgpu::ComputePipeline {
+    fn build(
+        &self,
+        device: &wgpu::Device,
+        program: &Program,
+        chain: &[[u32; 2]],
+    ) -> wgpu::ComputePipeline {
+        let constants: Vec<(&str, f64)> = OVERRIDES
+            .iter()
+            .zip(chain)
+            .flat_map(|(names, values)| names.iter().zip(values))
+            .map(|(&name, &value)| (name, f64::from(value)))
+            .collect();
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(program.name),
             source: wgpu::ShaderSource::Wgsl(program.source().into()),
@@ -119,7 +176,10 @@ impl Pipelines {
             layout: Some(&self.layout),
             module: &module,
             entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                ..Default::default()
+            },
             cache: None,
         })
     }

@@ -1,155 +1,125 @@
 //! Every operator keeps the contract of the kernel sets: on random cases, multipliers at their
 //! limits and odd channel counts among them, the bits of the reference.
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 
-use bytemuck::{cast_slice, cast_slice_mut};
 use microtome_backend::Backend as _;
 use microtome_gpu::{Gpu, GpuBackend, GpuError};
-use microtome_kernels::cases;
-use microtome_kernels::reference;
-use microtome_kernels::reference::add::Add;
-use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
-use microtome_kernels::reference::depthwise::Depthwise;
-use microtome_kernels::set::KernelSet;
-use microtome_plan::{ArenaAt, Op};
+use microtome_kernels::cases::{Case, Operand, Rng};
+use microtome_kernels::operator::{Constants, Element, Extent};
+use microtome_plan::{Op, PlanBuf};
 use std::sync::LazyLock;
-use support::Builder;
+use support::{Builder, reference_outputs};
 
 static GPU: LazyLock<Option<Gpu>> = LazyLock::new(support::gpu);
 
-/// Kernels that each run a plan of one step on the adapter.
-const SET: KernelSet = KernelSet {
-    name: "gpu",
-    conv2d: |&params, constants, input, _, output| {
-        let params = Conv2d {
-            scratch: 0,
-            ..params
-        };
-        convolve(params, constants, input, output);
-    },
-    depthwise: |&params, constants, input, _, output| {
-        let params = Depthwise {
-            scratch: 0,
-            ..params
-        };
-        convolve(params, constants, input, output);
-    },
-    add,
-    add_in_place,
-    average_pool: |&params, input, output| unary(params, input, output),
-    max_pool: |&params, input, output| unary(params, input, output),
-    softmax: |&params, input, output| unary(params, input, output),
-    rescale: |&params, input, output| unary(params, input, output),
-    rescale_in_place: |&params, values| in_place(params, values),
-    pad: |&params, input, output| unary(params, input, output),
-    clamp: |&params, input, output| unary(params, input, output),
-    clamp_in_place: |&params, values| in_place(params, values),
-    // These have no programs yet.
-    ..reference::SET
-};
-
-fn convolve(op: impl Into<Op>, constants: &ConvConstants<'_>, input: &[i8], output: &mut [i8]) {
-    let mut plan = Builder::default();
-    let constants = plan.conv(constants);
-    let operand = plan.span(input.len());
-    let result = plan.span(output.len());
-    plan.step(op, &[operand], result, &constants);
-    run(&plan, &[(operand, input)], (result, output)).expect(ACCEPTED);
-}
-
-fn unary(op: impl Into<Op>, input: &[i8], output: &mut [i8]) {
-    let mut plan = Builder::default();
-    let operand = plan.span(input.len());
-    let result = plan.span(output.len());
-    plan.step(op, &[operand], result, &[]);
-    run(&plan, &[(operand, input)], (result, output)).expect(ACCEPTED);
-}
-
-fn in_place(op: impl Into<Op>, values: &mut [i8]) {
-    let before = values.to_vec();
-    let mut plan = Builder::default();
-    let at = plan.span(values.len());
-    plan.step(op, &[at], at, &[]);
-    run(&plan, &[(at, &before)], (at, values)).expect(ACCEPTED);
-}
-
-fn add(params: &Add, a: &[i8], b: &[i8], output: &mut [i8]) {
-    let mut plan = Builder::default();
-    let [at_a, at_b, result] = [a.len(), b.len(), output.len()].map(|len| plan.span(len));
-    plan.step(*params, &[at_a, at_b], result, &[]);
-    let ran = run(&plan, &[(at_a, a), (at_b, b)], (result, output));
-    if !has_program(params, ran) {
-        reference::add::add(params, a, b, output);
-    }
-}
-
-fn add_in_place(params: &Add, a: &mut [i8], b: &[i8]) {
-    let before = a.to_vec();
-    let mut plan = Builder::default();
-    let [at_a, at_b] = [a.len(), b.len()].map(|len| plan.span(len));
-    plan.step(*params, &[at_a, at_b], at_a, &[]);
-    let ran = run(&plan, &[(at_a, &before), (at_b, b)], (at_a, &mut *a));
-    if !has_program(params, ran) {
-        reference::add::add_in_place(params, a, b);
-    }
-}
-
-/// Whether an addition ran: the element-wise ones do, and every other is refused by name.
-fn has_program(params: &Add, ran: Result<(), GpuError>) -> bool {
-    let has_program = params.broadcast.is_flat() && !params.subtract;
-    let kind = if params.subtract { "sub" } else { "add" };
-    let refused = Err(GpuError::Unsupported { index: 0, kind });
-    assert_eq!(ran, if has_program { Ok(()) } else { refused });
-    has_program
-}
-
-const ACCEPTED: &str = "every plan of this operator is accepted";
-
-/// Runs the plan with these operands for its result.
-///
-/// # Errors
-/// Why the adapter does not take the plan.
-fn run(
-    plan: &Builder,
-    operands: &[(ArenaAt, &[i8])],
-    (result, output): (ArenaAt, &mut [i8]),
-) -> Result<(), GpuError> {
-    let inputs: Vec<_> = operands
-        .iter()
-        .map(|&(at, values)| (at, values.len()))
-        .collect();
-    let plan = plan.plan(&inputs, &[(result, output.len())]);
-    let gpu = GPU
-        .as_ref()
-        .expect("an operator is only checked where there is an adapter");
-    let mut backend = GpuBackend::new(gpu, plan)?;
-    let sample = operands.iter().map(|(_, values)| cast_slice(values));
-    let outputs = backend.run(&[sample.collect()]).expect("every plan runs");
-    cast_slice_mut(output).copy_from_slice(&outputs[0][0]);
-    Ok(())
-}
-
 /// As many cases as take some seconds on a software adapter.
-const CASES: usize = 1000;
+const CASES: usize = 400;
+/// Operators of which no form has a program: they run on the CPU.
+const WITHOUT_PROGRAM: [&str; 6] = ["Lstm", "Gru", "Rnn", "Delay", "LayerNorm", "LogSoftmax"];
 
-fn check(check: cases::Check) {
-    if GPU.is_some() {
-        cases::repeat(&SET, check, CASES);
+/// One case as a plan of one step, and its inputs.
+struct Trial {
+    plan: PlanBuf,
+    inputs: Vec<Vec<u8>>,
+}
+
+impl Trial {
+    /// A random case; `None` if it cannot be a plan.
+    fn random<C: Case + Clone + Into<Op>>(rng: &mut Rng, in_place: bool) -> Option<Self> {
+        let case = C::random(rng);
+        case.check().expect("random cases are valid");
+        // A plan has no ports of int16, and no program moves them.
+        let is_i16 = |extent: &Extent| extent.element == Element::I16;
+        if case.inputs().iter().chain(&case.outputs()).any(is_i16) {
+            return None;
+        }
+        let mut filled = |operand: Operand, extent: Extent| {
+            let mut words = vec![0_u32; extent.bytes().div_ceil(4)];
+            let bytes = &mut bytemuck::cast_slice_mut(&mut words)[..extent.bytes()];
+            case.fill(rng, operand, bytes);
+            words
+        };
+        let (read, kept) = (case.inputs(), case.constants());
+        let inputs: Vec<_> = (0..)
+            .zip(&read)
+            .map(|(index, &extent)| filled(Operand::Input(index), extent))
+            .collect();
+        let constants: Vec<_> = (0..)
+            .zip(&kept)
+            .map(|(index, &extent)| filled(Operand::Constant(index), extent))
+            .collect();
+        let bytes = |words: &'_ [u32], extent: &Extent| -> Vec<u8> {
+            bytemuck::cast_slice(words)[..extent.bytes()].to_vec()
+        };
+        let whole = constants.iter().zip(&kept);
+        let whole = whole.map(|(words, extent)| &bytemuck::cast_slice(words)[..extent.bytes()]);
+        case.check_constants(&Constants(whole.collect())).ok()?;
+
+        let mut plan = Builder::default();
+        let places: Vec<_> = read.iter().map(|it| (plan.span(it.bytes()), *it)).collect();
+        let constants: Vec<_> = constants
+            .iter()
+            .zip(&kept)
+            .map(|(words, extent)| plan.constant(&bytes(words, extent)))
+            .collect();
+        let results: Vec<_> = (0..)
+            .zip(case.outputs())
+            .map(|(index, it)| match index {
+                0 if in_place => (places[0].0, it),
+                _ => (plan.span(it.bytes()), it),
+            })
+            .collect();
+        plan.whole_step(case.clone(), &places, &results, &constants);
+        Some(Self {
+            plan: plan.plan(&places, &results),
+            inputs: inputs
+                .iter()
+                .zip(&read)
+                .map(|(words, it)| bytes(words, it))
+                .collect(),
+        })
     }
+}
+
+fn check<C: Case + Clone + Into<Op>>(name: &str) {
+    let Some(gpu) = GPU.as_ref() else { return };
+    let mut rng = Rng::new(name.len() as u64);
+    let mut ran = 0;
+    for case in 0..CASES {
+        let in_place = C::random(&mut rng.clone()).in_place() && case % 2 == 1;
+        let Some(trial) = Trial::random::<C>(&mut rng, in_place) else {
+            continue;
+        };
+        let plan = trial.plan.plan();
+        let step = plan.steps().next().expect("there is one step");
+        let has_program = microtome_gpu::has_program(&plan, &step);
+        let mut backend = match GpuBackend::new(gpu, trial.plan.clone()) {
+            Ok(backend) => backend,
+            Err(GpuError::Unsupported { .. }) if !has_program => continue,
+            Err(error) => panic!("{name}: {error}: {:?}", step.op),
+        };
+        let sample = trial.inputs.iter().map(Vec::as_slice).collect();
+        let found = backend.run(&[sample]).expect("every plan runs");
+        let wanted = reference_outputs(&trial.plan, &trial.inputs);
+        assert!(found[0] == wanted, "{name}: the bits differ: {:?}", step.op);
+        ran += 1;
+    }
+    let without = WITHOUT_PROGRAM.contains(&name);
+    assert_eq!(ran == 0, without, "{name}: {ran} of {CASES} cases ran");
 }
 
 macro_rules! contract {
-    ($($op:ident)*) => {
+    ([] $($name:ident: $operator:ty;)*) => {
         $(
-            mod $op {
-                #[test]
-                fn keeps_the_contract() {
-                    super::check(microtome_kernels::cases::$op);
-                }
+            #[test]
+            fn $name() {
+                let name = std::any::type_name::<$operator>();
+                check::<$operator>(name.rsplit("::").next().unwrap_or(name));
             }
         )*
     };
 }
 
-contract!(conv2d depthwise add average_pool max_pool softmax rescale pad clamp);
+microtome_kernels::for_each_case!(contract);

@@ -7,6 +7,7 @@ use microtome_backend::{Backend, BackendError, CpuBackend, Inputs};
 use microtome_gpu::{Gpu, GpuBackend, GpuError, GpuOptions};
 use microtome_kernels::cases::Rng;
 use microtome_kernels::num::{Output, Shape, Window};
+use microtome_kernels::operator::{Element, Extent};
 use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::{
     add::Add,
@@ -25,6 +26,10 @@ const ALL: Output = Output {
     min: -128,
     max: 127,
 };
+
+const fn int8(len: usize) -> Extent {
+    Extent::new(Element::I8, len)
+}
 
 fn square(extent: usize, channels: usize) -> Shape {
     Shape {
@@ -114,8 +119,8 @@ fn network() -> PlanBuf {
     let output = plan.span(5 * 5 * 5);
     plan.step(softmax, &[pooled], output, &[]);
     plan.plan(
-        &[(input, 9 * 9 * 3)],
-        &[(output, 5 * 5 * 5), (pooled, 5 * 5 * 5)],
+        &[(input, int8(9 * 9 * 3))],
+        &[(output, int8(5 * 5 * 5)), (pooled, int8(5 * 5 * 5))],
     )
 }
 
@@ -125,7 +130,7 @@ fn clamp(len: usize) -> PlanBuf {
     let at = plan.span(len);
     let (min, max) = (-9, 9);
     plan.step(Clamp { len, min, max }, &[at], at, &[]);
-    plan.plan(&[(at, len)], &[(at, len)])
+    plan.plan(&[(at, int8(len))], &[(at, int8(len))])
 }
 
 fn samples(count: usize, len: usize) -> Vec<Vec<u8>> {
@@ -178,7 +183,7 @@ fn bytes_behind_an_output_keep_what_they_hold() {
         max: 100,
     };
     plan.step(clamp, &[at], at, &[]);
-    let plan = plan.plan(&[(at, 8)], &[(at, 8)]);
+    let plan = plan.plan(&[(at, int8(8))], &[(at, int8(8))]);
     let outputs = GpuBackend::new(&gpu, plan)
         .unwrap()
         .run(&[vec![&bytes([-128; 8])]])

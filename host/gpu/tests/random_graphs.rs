@@ -15,31 +15,13 @@ mod random;
 
 use microtome_backend::Backend;
 use microtome_compiler::{Options, compile};
-use microtome_exec::Executor;
 use microtome_gpu::{GpuBackend, GpuError};
-use microtome_kernels::reference;
-use microtome_plan::PlanBuf;
 use random::{Palette, Random};
+use support::reference_outputs;
 
 const MODELS: u64 = 80;
 /// Samples of each model.
 const SAMPLES: usize = 3;
-
-/// The outputs of the reference kernels.
-fn reference_outputs(plan: &PlanBuf, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let plan = plan.plan();
-    let mut arena = vec![0_u32; plan.manifest().arena_bytes.div_ceil(4)];
-    let arena = bytemuck::cast_slice_mut(&mut arena);
-    let mut executor = Executor::with_kernels(&plan, arena, &reference::SET).expect("an arena");
-    for (index, input) in inputs.iter().enumerate() {
-        executor.input_mut(index).copy_from_slice(input);
-    }
-    executor.run(&mut ());
-    let outputs = 0..plan.manifest().outputs.len();
-    outputs
-        .map(|index| executor.output(index).to_vec())
-        .collect()
-}
 
 #[test]
 fn random_models_have_the_references_bits() {

@@ -1,6 +1,7 @@
 //! Convolution: any shape one element at a time; four output channels of four pixels at a time
 //! where the output channels of a group are a multiple of four.
 
+use super::context::Packed;
 use super::params::{Job, Shape, Store, Window, pack_channels};
 use super::{Dispatch, WORD_BYTES, byte};
 use crate::program::Program;
@@ -50,11 +51,10 @@ pub(super) fn dispatch(
     conv: &Conv2d,
     input: ArenaAt,
     constants: &ConvConstants<'_>,
-    packed: &mut Vec<[u32; 4]>,
+    packed: &mut Packed,
 ) -> Dispatch {
     let group_outputs = conv.output.channels / conv.groups;
-    let weights_at = packed.len() as u32;
-    packed.extend(pack_weights(conv, constants.weights));
+    let weights_at = packed.extend(pack_weights(conv, constants.weights));
     let params = Params {
         job,
         input_at: byte(input),

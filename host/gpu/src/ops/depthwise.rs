@@ -1,6 +1,7 @@
 //! Depthwise convolution: any shape one element at a time; four channels at a time where input
 //! and output have the same ones, a multiple of four.
 
+use super::context::Packed;
 use super::params::{Job, Shape, Store, Window, pack_channels};
 use super::{Dispatch, byte};
 use crate::program::Program;
@@ -47,10 +48,9 @@ pub(super) fn dispatch(
     conv: &Depthwise,
     input: ArenaAt,
     constants: &ConvConstants<'_>,
-    packed: &mut Vec<[u32; 4]>,
+    packed: &mut Packed,
 ) -> Dispatch {
-    let weights_at = packed.len() as u32;
-    packed.extend(pack_weights(conv.output.channels, constants.weights));
+    let weights_at = packed.extend(pack_weights(conv.output.channels, constants.weights));
     let params = Params {
         job,
         input_at: byte(input),

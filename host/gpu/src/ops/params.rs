@@ -1,8 +1,11 @@
 //! What programs are told, word for word as `shaders/` declares it.
 
-use bytemuck::NoUninit;
+use super::context::Packed;
+use bytemuck::{NoUninit, Pod, Zeroable};
 use microtome_kernels::num;
 use microtome_kernels::reference::conv2d::ConvConstants;
+use microtome_kernels::view;
+use microtome_plan::ArenaAt;
 
 /// `Job` in `common.wgsl`: the head of every program's parameters.
 #[derive(Clone, Copy, Debug, NoUninit)]
@@ -10,19 +13,83 @@ use microtome_kernels::reference::conv2d::ConvConstants;
 pub(crate) struct Job {
     /// Words of the arena of one sample.
     pub sample_words: u32,
+    /// Words that all samples read, before the first arena.
+    pub shared_words: u32,
     /// Byte offset of the output in it.
     pub output_at: u32,
     /// Elements of the output.
     pub output_len: u32,
+    /// First stage of the chain that a float result goes through, among the constants.
+    pub chain_at: u32,
+}
+
+/// `Operand` in `common.wgsl`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Operand {
+    at: u32,
+    of_sample: u32,
+}
+
+impl Operand {
+    /// There.
+    pub(super) const fn arena(at: ArenaAt) -> Self {
+        Self {
+            at: at.0 as u32,
+            of_sample: 1,
+        }
+    }
+
+    /// What all samples read, from this byte on.
+    pub(super) const fn shared(at: usize) -> Self {
+        Self {
+            at: at as u32,
+            of_sample: 0,
+        }
+    }
+
+    /// Its two words.
+    pub(super) const fn words(self) -> [u32; 2] {
+        [self.at, self.of_sample]
+    }
+}
+
+/// `Axes` in `strided.wgsl`.
+#[derive(Clone, Copy, Debug, NoUninit)]
+#[repr(C)]
+pub(super) struct Axes([u32; view::AXES]);
+
+impl From<[usize; view::AXES]> for Axes {
+    fn from(sizes: [usize; view::AXES]) -> Self {
+        Self(sizes.map(|size| size as u32))
+    }
+}
+
+/// `Strides` in `strided.wgsl`.
+#[derive(Clone, Copy, Debug, NoUninit)]
+#[repr(C)]
+pub(super) struct Strides {
+    offset: u32,
+    steps: [i32; view::AXES],
+}
+
+impl From<view::Strides> for Strides {
+    fn from(view: view::Strides) -> Self {
+        Self {
+            offset: view.offset as u32,
+            // An axis of one element may have any stride, and adds nothing.
+            steps: view.strides.map(|step| step as i32),
+        }
+    }
 }
 
 /// `Shape` in `common.wgsl`.
 #[derive(Clone, Copy, Debug, NoUninit)]
 #[repr(C)]
 pub(super) struct Shape {
-    height: u32,
-    width: u32,
-    channels: u32,
+    pub height: u32,
+    pub width: u32,
+    pub channels: u32,
 }
 
 impl From<num::Shape> for Shape {
@@ -58,12 +125,19 @@ impl From<num::Window> for Window {
 }
 
 /// `Factor` in `fixed_point.wgsl`.
-#[derive(Clone, Copy, Debug, NoUninit)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Factor {
     mantissa: i32,
     /// Right shift of the 64-bit product.
     right: u32,
+}
+
+impl Factor {
+    /// Mantissa and right shift.
+    pub(super) const fn words(self) -> [u32; 2] {
+        [self.mantissa as u32, self.right]
+    }
 }
 
 impl From<num::Multiplier> for Factor {
@@ -95,11 +169,9 @@ impl From<num::Output> for Store {
 }
 
 /// For each output channel of a convolution: bias, mantissa, right shift, nothing.
-pub(super) fn pack_channels(constants: &ConvConstants<'_>, packed: &mut Vec<[u32; 4]>) -> u32 {
-    let at = packed.len() as u32;
+pub(super) fn pack_channels(constants: &ConvConstants<'_>, packed: &mut Packed) -> u32 {
     packed.extend(constants.bias.iter().enumerate().map(|(channel, &bias)| {
         let factor = Factor::from(constants.multiplier(channel));
         [bias as u32, factor.mantissa as u32, factor.right, 0]
-    }));
-    at
+    }))
 }

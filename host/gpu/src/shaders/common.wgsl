@@ -1,15 +1,25 @@
 // Common to every program: the bindings, and packed int8 activations.
 //
 // The arena of a sample holds its activations as the plan lays them out, four int8 to a word,
-// lowest byte first; the samples of a batch lie one after another. Each word of an output is
+// lowest byte first; the samples of a batch lie one after another, behind the constants that all
+// read as operands. Each word of an output is
 // written by one invocation, which nobody else reads or writes meanwhile. A program defines
 // `struct Params { job: Job, … }`. Arithmetic on i32 and u32 wraps.
 
 // What every program is told.
 struct Job {
     sample_words: u32,  // arena of one sample
+    shared_words: u32,  // what all samples read, before the first arena
     output_at: u32,     // byte offset in it, a multiple of four
     output_len: u32,    // elements
+    chain_at: u32,      // stages of the chain that a float result goes through: see `chain.wgsl`
+}
+
+// Where an operand lies: at a byte offset, a multiple of four, of the sample's arena (1), or of what
+// all samples read (0). No program branches on it: software adapters run both sides of a branch.
+struct Operand {
+    at: u32,
+    of_sample: u32,
 }
 
 struct Shape {
@@ -39,13 +49,15 @@ struct Store {
 @group(0) @binding(0) var<storage, read_write> arena: array<u32>;
 @group(0) @binding(1) var<storage, read> constants: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> params: Params;
+// The arena again, four words at a time.
+@group(0) @binding(3) var<storage, read_write> arena_quads: array<vec4<u32>>;
 
 // First word of the sample that the invocation works on.
 var<private> sample_at: u32;
 
 // The number of an invocation among those of its sample.
 fn begin(id: vec3<u32>, groups: vec3<u32>) -> u32 {
-    sample_at = id.z * params.job.sample_words;
+    sample_at = params.job.shared_words + id.z * params.job.sample_words;
     return id.y * groups.x * 64u + id.x;
 }
 
@@ -56,6 +68,25 @@ fn write(index: u32, values: vec4<i32>) {
     let left = params.job.output_len - index;
     let ours = select((1u << (left * 8u)) - 1u, 0xffffffffu, left >= 4u);
     arena[word] = (arena[word] & ~ours) | (pack4xI8(values) & ours);
+}
+
+// Writes the output's element `index` of 32 bits.
+fn write_word(index: u32, value: u32) {
+    arena[sample_at + params.job.output_at / 4u + index] = value;
+}
+
+// Word `index` of an operand.
+fn word_of(operand: Operand, index: u32) -> u32 {
+    return arena[operand.of_sample * sample_at + operand.at / 4u + index];
+}
+
+fn float_of(operand: Operand, index: u32) -> f32 {
+    return bitcast<f32>(word_of(operand, index));
+}
+
+// The int8 `index` of an operand.
+fn byte_of(operand: Operand, index: u32) -> i32 {
+    return extractBits(bitcast<i32>(word_of(operand, index / 4u)), index % 4u * 8u, 8u);
 }
 
 // The element at byte offset `at` of the sample's arena.

@@ -6,22 +6,14 @@
 //! is nearer to the model that was quantized than the source is.
 
 use super::super::tensor;
+use super::links::{Links, Wholes};
 use super::qoperator::columns;
 use super::rewriter::{Rewriter, attributes_but, int_of, not_constant, operand, optional, result};
 use crate::error::Refusal;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::mem;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::pb::tensor_proto::DataType;
-
-/// The products of one graph that are quantized dynamically.
-#[derive(Default)]
-pub(super) struct Products {
-    /// What becomes of a `MatMulInteger` or `ConvInteger`, by its index.
-    pub nodes: HashMap<usize, Vec<NodeProto>>,
-    /// Other nodes that are part of a product, and its index.
-    pub parts: HashMap<usize, usize>,
-}
 
 /// A product: names of the values that it reads and makes.
 struct Product<'a> {
@@ -36,63 +28,9 @@ struct Product<'a> {
     shared: [usize; 2],
 }
 
-/// Who makes and who reads each value.
-struct Links<'a> {
-    nodes: &'a [NodeProto],
-    makers: HashMap<&'a str, usize>,
-    readers: HashMap<&'a str, Vec<usize>>,
-    outputs: HashSet<String>,
-}
-
-impl<'a> Links<'a> {
-    fn new(cx: &Rewriter<'a>) -> Self {
-        let nodes = cx.source();
-        let mut makers = HashMap::new();
-        let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, node) in nodes.iter().enumerate() {
-            for output in &node.output {
-                makers.insert(&**output, index);
-            }
-            for input in &node.input {
-                readers.entry(input).or_default().push(index);
-            }
-        }
-        Self {
-            nodes,
-            makers,
-            readers,
-            outputs: cx.outputs.clone(),
-        }
-    }
-
-    /// The node that makes `value`, if it is an `op`.
-    fn maker(&self, value: &str, op: &str) -> Option<(usize, &'a NodeProto)> {
-        let &index = self.makers.get(value)?;
-        let node = &self.nodes[index];
-        (node.op_type == op).then_some((index, node))
-    }
-
-    /// The only use of `value`, if it is an `op`.
-    fn only_reader(&self, value: &str, op: &str) -> Option<(usize, &'a NodeProto)> {
-        let [index] = **self.readers.get(value)? else {
-            return None;
-        };
-        let node = &self.nodes[index];
-        (node.op_type == op && !self.outputs.contains(value)).then_some((index, node))
-    }
-
-    /// Whether `node` makes nothing that any but `readers` read.
-    fn is_read_by(&self, node: &NodeProto, readers: &HashMap<usize, usize>) -> bool {
-        node.output.iter().all(|value| {
-            let found = self.readers.get(&**value).into_iter().flatten();
-            !self.outputs.contains(&**value) && found.copied().all(|it| readers.contains_key(&it))
-        })
-    }
-}
-
 /// Finds the products that are quantized dynamically, and makes what they become.
-pub(super) fn find(cx: &mut Rewriter<'_>) -> Products {
-    let mut found = Products::default();
+pub(super) fn find(cx: &mut Rewriter<'_>) -> Wholes {
+    let mut found = Wholes::default();
     let is_product = |node: &NodeProto| matches!(&*node.op_type, "MatMulInteger" | "ConvInteger");
     let nodes = cx.source();
     if !nodes.iter().any(is_product) {

@@ -8,6 +8,8 @@
 
 mod contributed;
 mod dynamic;
+mod gelu;
+mod links;
 mod passing;
 mod qoperator;
 mod quantizers;
@@ -80,16 +82,23 @@ pub fn rewrite(graph: &mut GraphProto, opset: i64) -> Rewritten {
     let source = mem::take(&mut graph.node);
     let mut cx = Rewriter::new(graph, &source, opset);
     let mut products = dynamic::find(&mut cx);
+    let mut gelus = gelu::find(&mut cx);
     let mut rewritten = Rewritten::default();
     for (index, node) in source.iter().enumerate() {
         let name = node_name(node);
-        let became = match products.parts.get(&index) {
+        let part = products
+            .parts
+            .get(&index)
+            .or_else(|| gelus.parts.get(&index));
+        let became = match part {
             Some(&whole) => Became::PartOf(whole),
             None => {
                 let first = cx.nodes.len();
                 if let Some(product) = products.nodes.remove(&index) {
                     cx.nodes.extend(product);
                     rewritten.notes.push(Note::Dynamic { node: name.into() });
+                } else if let Some(gelu) = gelus.nodes.remove(&index) {
+                    cx.nodes.extend(gelu);
                 } else if let Err(refusal) = apply(&mut cx, node) {
                     cx.nodes.truncate(first);
                     cx.keep(node);

@@ -236,3 +236,55 @@ fn what_others_read_of_a_dynamic_product_stays() {
         ["DynamicQuantizeLinear", "DequantizeLinear", "MatMul"]
     );
 }
+
+#[test]
+fn gelu_spelled_out_becomes_one_operator() {
+    let constants = || {
+        vec![
+            scale("root", std::f32::consts::SQRT_2),
+            scale("one", 1.0),
+            scale("half", 0.5),
+        ]
+    };
+    let head = || {
+        vec![
+            node("Div", "div", &["x", "root"], &["scaled"]),
+            node("Erf", "erf", &["scaled"], &["e"]),
+            node("Add", "add", &["e", "one"], &["sum"]),
+        ]
+    };
+    let tails = [
+        [
+            node("Mul", "first", &["x", "sum"], &["p"]),
+            node("Mul", "second", &["p", "half"], &["y"]),
+        ],
+        [
+            node("Mul", "first", &["half", "x"], &["p"]),
+            node("Mul", "second", &["p", "sum"], &["y"]),
+        ],
+        [
+            node("Mul", "first", &["sum", "half"], &["p"]),
+            node("Mul", "second", &["x", "p"], &["y"]),
+        ],
+    ];
+    for tail in tails {
+        let mut whole = graph(head().into_iter().chain(tail).collect(), constants(), "y");
+        rewrite(&mut whole, 17);
+        assert_eq!(ops(&whole), ["Gelu"]);
+        assert_eq!(whole.node[0].input, ["x"]);
+        assert_eq!(whole.node[0].output, ["y"]);
+    }
+    // The sum of another constant is no GELU; nor is one of which a part is an output.
+    let tail = [
+        node("Mul", "first", &["x", "sum"], &["p"]),
+        node("Mul", "second", &["p", "half"], &["y"]),
+    ];
+    let nodes: Vec<_> = head().into_iter().chain(tail).collect();
+    let mut other = graph(nodes.clone(), constants(), "y");
+    other.initializer[1] = scale("one", 2.0);
+    rewrite(&mut other, 17);
+    assert_eq!(other.node.len(), 5);
+    let mut seen = graph(nodes, constants(), "sum");
+    rewrite(&mut seen, 17);
+    assert_eq!(seen.node.len(), 5);
+}

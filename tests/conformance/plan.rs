@@ -1,20 +1,28 @@
-//! The project's own executor: a plan on the CPU. The one place that turns the suite's tensors
+//! The project's own executors: a plan on the CPU or on a GPU. The one place that turns the suite's tensors
 //! into what a plan's ports hold, and back.
 
-use microtome_backend::{Backend as _, CpuBackend};
+use microtome_backend::Backend;
 use microtome_compiler::{Options, Tensor, Values, compile};
-use microtome_plan::{Element, ModelType, Port};
+use microtome_plan::{Element, ModelType, PlanBuf, Port};
 
 /// Held as int8, a uint8 has 128 subtracted: the same bits with the first one flipped.
 const UNSIGNED: u8 = 0x80;
+
+/// Makes an executor of a plan, or says why there is none.
+pub type Load<'a> = &'a dyn Fn(PlanBuf) -> Result<Box<dyn Backend>, String>;
 
 /// Compiles and runs the model. The suite gives as inputs what exported models have as constants
 /// (weights, axes, shapes); where a plan wants them so, they are made constants.
 ///
 /// # Errors
 /// Why it is not compiled, or cannot take these inputs.
-pub fn run(model: &[u8], names: &[String], inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
-    let refusal = match run_with(model, names, inputs, &|_, _| false) {
+pub fn run(
+    model: &[u8],
+    names: &[String],
+    inputs: &[Tensor],
+    load: Load<'_>,
+) -> Result<Vec<Tensor>, String> {
+    let refusal = match run_with(model, names, inputs, load, &|_, _| false) {
         Err(refusal) => refusal,
         done => return done,
     };
@@ -24,7 +32,7 @@ pub fn run(model: &[u8], names: &[String], inputs: &[Tensor]) -> Result<Vec<Tens
         &is_integer as &dyn Fn(usize, &Tensor) -> bool,
         &is_parameter,
     ] {
-        if let Ok(done) = run_with(model, names, inputs, known) {
+        if let Ok(done) = run_with(model, names, inputs, load, known) {
             return Ok(done);
         }
     }
@@ -36,6 +44,7 @@ fn run_with(
     model: &[u8],
     names: &[String],
     inputs: &[Tensor],
+    load: Load<'_>,
     known: &dyn Fn(usize, &Tensor) -> bool,
 ) -> Result<Vec<Tensor>, String> {
     let all = names.iter().zip(inputs).enumerate();
@@ -59,7 +68,7 @@ fn run_with(
         .map(|(port, input)| to_arena(input, port))
         .collect::<Result<_, _>>()?;
     let sample = values.iter().map(|values| &values[..]).collect();
-    let mut backend = CpuBackend::new(compiled.plan.clone());
+    let mut backend = load(compiled.plan.clone())?;
     let outputs = backend.run(&[sample]).map_err(|error| error.to_string())?;
     let ports = manifest.outputs.iter().zip(&outputs[0]);
     ports.map(|(port, bytes)| from_arena(bytes, port)).collect()
