@@ -84,17 +84,6 @@ macro_rules! isa {
             }
 
             #[inline(always)]
-            unsafe fn widen(at: *const i8) -> Pair {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    [
-                        _mm256_cvtepi8_epi32(_mm_loadl_epi64(at.cast())),
-                        _mm256_cvtepi8_epi32(_mm_loadl_epi64(at.add(8).cast())),
-                    ]
-                }
-            }
-
-            #[inline(always)]
             unsafe fn store(at: *mut i8, vector: Pair) {
                 // SAFETY: the caller's promise.
                 unsafe {

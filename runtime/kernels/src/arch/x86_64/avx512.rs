@@ -53,12 +53,6 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn widen(at: *const i8) -> __m512i {
-        // SAFETY: the caller's promise.
-        unsafe { _mm512_cvtepi8_epi32(_mm_loadu_si128(at.cast())) }
-    }
-
-    #[inline(always)]
     unsafe fn store(at: *mut i8, vector: __m512i) {
         // SAFETY: the caller's promise.
         unsafe { _mm512_storeu_si512(at.cast(), vector) }

@@ -211,7 +211,7 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
     let weights = array::from_fn(|block| layer.weights(first + block * LANES));
     let blocks: [Block<I>; B] = array::from_fn(|block| {
         let mut finish = layer.block::<I>(first + block * LANES);
-        finish.lower(weights[block]);
+        finish.lower(weights[block].iter());
         finish
     });
     for (tile, outputs) in outputs.chunks_mut(P * channels).enumerate() {

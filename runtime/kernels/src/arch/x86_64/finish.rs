@@ -146,17 +146,16 @@ impl<I: Isa> Block<I> {
     /// Takes 128 times the sum of each channel's weights off its sum, which is what inputs that
     /// are raised by 128 add to it. `weights` has every word of the channels.
     #[inline(always)]
-    pub fn lower(&mut self, weights: &[[i8; BYTES]]) {
+    pub fn lower<'a>(&mut self, mut weights: impl Iterator<Item = &'a [i8; BYTES]>) {
         let raised = I::splat8(i8::MIN);
         let mut added = [I::splat32(0); 4];
-        let (fours, rest) = weights.as_chunks::<4>();
-        for four in fours {
-            for (added, weights) in added.iter_mut().zip(four) {
+        'all: loop {
+            for added in &mut added {
+                let Some(weights) = weights.next() else {
+                    break 'all;
+                };
                 *added = I::dot(*added, raised, vector::<I, _, _>(weights));
             }
-        }
-        for weights in rest {
-            added[0] = I::dot(added[0], raised, vector::<I, _, _>(weights));
         }
         for added in added {
             self.bias = I::sub32(self.bias, added);

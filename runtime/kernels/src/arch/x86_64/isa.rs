@@ -33,8 +33,6 @@ pub trait Isa {
     unsafe fn load_part(at: *const i8, len: usize) -> Self::Vector;
     /// The four bytes at `at`, in every lane.
     unsafe fn broadcast(at: *const i8) -> Self::Vector;
-    /// The sixteen bytes at `at`, each widened to an int32.
-    unsafe fn widen(at: *const i8) -> Self::Vector;
     /// Writes the vector to `at`.
     unsafe fn store(at: *mut i8, vector: Self::Vector);
     /// Writes the first `len` bytes to `at`, at most a vector.

@@ -11,9 +11,11 @@ use crate::generic;
 use crate::packing::Packing;
 use crate::set::KernelSet;
 
+pub mod add;
 pub mod avx2;
 pub mod avx512;
 pub mod conv2d;
+pub mod depthwise;
 mod finish;
 pub mod isa;
 mod stage;
@@ -30,6 +32,9 @@ const fn set<I: Isa>(name: &'static str) -> KernelSet {
     KernelSet {
         name,
         conv2d: conv2d::conv2d::<I>,
+        depthwise: depthwise::depthwise::<I>,
+        add: add::add::<I>,
+        add_in_place: add::add_in_place::<I>,
         ..generic::SET
     }
 }
