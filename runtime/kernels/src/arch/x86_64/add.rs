@@ -54,15 +54,7 @@ impl Work for Sum<'_> {
     fn run<I: Isa>(self) {
         let Self { params, a, b } = self;
         let kernel = Kernel::<I> {
-            operands: [0, 1].map(|operand| {
-                let factor = params.factors[operand];
-                let factor = Multiplier {
-                    shift: factor.shift - MORE,
-                    ..factor
-                };
-                let zero = -(i32::from(params.zeros[operand]) << SHIFT);
-                (I::splat32(zero), scale(factor, params.store))
-            }),
+            operands: [operand(params, 0), operand(params, 1)],
             subtract: params.subtract,
             scale: scale(params.factor, params.store),
             store: Store::new(params.store),
@@ -82,6 +74,18 @@ impl Work for Sum<'_> {
     }
 }
 
+/// The shifted zero point of an operand, negative, and its factor.
+#[inline(always)]
+fn operand<I: Isa>(params: &Add, operand: usize) -> (I::Vector, Scale<I>) {
+    let factor = params.factors[operand];
+    let factor = Multiplier {
+        shift: factor.shift - MORE,
+        ..factor
+    };
+    let zero = i32::from(params.zeros[operand]) << SHIFT;
+    (I::splat32(-zero), scale(factor, params.store))
+}
+
 /// The scale of all lanes.
 #[inline(always)]
 fn scale<I: Isa>(factor: Multiplier, output: Output) -> Scale<I> {
@@ -90,7 +94,6 @@ fn scale<I: Isa>(factor: Multiplier, output: Output) -> Scale<I> {
 
 /// What is the same for all elements.
 struct Kernel<I: Isa> {
-    /// The zero point of each operand, shifted and negative, and its factor.
     operands: [(I::Vector, Scale<I>); 2],
     subtract: bool,
     scale: Scale<I>,

@@ -84,6 +84,17 @@ macro_rules! isa {
             }
 
             #[inline(always)]
+            unsafe fn widen(at: *const i8) -> Pair {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    [
+                        _mm256_cvtepi8_epi32(_mm_loadl_epi64(at.cast())),
+                        _mm256_cvtepi8_epi32(_mm_loadl_epi64(at.add(8).cast())),
+                    ]
+                }
+            }
+
+            #[inline(always)]
             unsafe fn store(at: *mut i8, vector: Pair) {
                 // SAFETY: the caller's promise.
                 unsafe {
@@ -117,6 +128,7 @@ macro_rules! isa {
                 add64(a, b) = _mm256_add_epi64;
                 odd(a) = _mm256_srli_epi64::<32>;
                 high(even, odd) = high;
+                shift_left(a, by) = _mm256_sllv_epi32;
                 shift_right(a, by) = _mm256_srav_epi32;
                 pack32(a, b) = _mm256_packs_epi32;
                 pack16(a, b) = _mm256_packs_epi16;

@@ -53,6 +53,12 @@ impl Isa for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn widen(at: *const i8) -> __m512i {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_cvtepi8_epi32(_mm_loadu_si128(at.cast())) }
+    }
+
+    #[inline(always)]
     unsafe fn store(at: *mut i8, vector: __m512i) {
         // SAFETY: the caller's promise.
         unsafe { _mm512_storeu_si512(at.cast(), vector) }
@@ -80,6 +86,7 @@ impl Isa for Avx512 {
         high(even: __m512i, odd: __m512i) -> __m512i {
             _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even)
         }
+        shift_left(a: __m512i, by: __m512i) -> __m512i { _mm512_sllv_epi32(a, by) }
         shift_right(a: __m512i, by: __m512i) -> __m512i { _mm512_srav_epi32(a, by) }
         pack32(a: __m512i, b: __m512i) -> __m512i { _mm512_packs_epi32(a, b) }
         pack16(a: __m512i, b: __m512i) -> __m512i { _mm512_packs_epi16(a, b) }

@@ -1,22 +1,23 @@
 //! Convolution: bands of pixels whose input is staged once for all channels; in a band, one or two
 //! blocks of sixteen channels at a time, and for these as many pixels as there are registers for sums.
 //!
-//! A dense layer, of one pixel, has nothing to share but its input: its blocks are many at a time.
+//! A dense layer, of one pixel, reads every weight once: a block after another, as weights lie.
 //! Groups, other packings and windows too large for the room on the stack are left to [`generic`].
 
 use super::PACKING;
-use super::finish::{Block, Lanes, Store, bytes, vector};
+use super::finish::{Block, Lanes, Room, Store, bytes, vector};
 use super::isa::{BYTES, Isa, LANES, Work};
 use super::stage::{Index, Stage, Staged, TAPS, raise};
 use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
-use core::array;
 
 /// Bytes of staged input on the stack.
 const ROOM: usize = 1 << 16;
-/// Blocks that become a vector of outputs; so many of a dense layer are computed together.
-const PIECES: usize = 4;
+/// Blocks that become a vector of outputs.
+const PIECES: usize = BYTES / LANES;
+/// Sums of a block of a dense layer.
+const CHAINS: usize = 4;
 
 /// As [`crate::reference::conv2d::conv2d`].
 pub fn conv2d<I: Isa>(
@@ -92,7 +93,9 @@ impl<'a> Layer<'a> {
 
     #[inline(always)]
     fn block<I: Isa>(&self, first: usize) -> Block<I> {
-        Block::new(&Lanes::new(self.constants, first), self.params.store)
+        let mut room = Room::NEW;
+        let lanes = Lanes::new(self.constants, first, &mut room);
+        Block::new(lanes, self.params.store)
     }
 }
 
@@ -110,50 +113,53 @@ impl Work for Dense<'_> {
         // What pads the last word has weights of zero: what lies there does not matter.
         raise::<I>(self.input, self.room);
         let words = self.room.as_chunks().0;
-        let mut first = 0;
-        while let Some(outputs) = self.output.get_mut(first..first + PIECES * LANES) {
-            dense::<I, PIECES>(&self.layer, words, first, outputs);
-            first += PIECES * LANES;
-        }
-        for (block, outputs) in self.output[first..].chunks_mut(LANES).enumerate() {
-            dense::<I, 1>(&self.layer, words, first + block * LANES, outputs);
+        let words = &words[..self.layer.pitch / TAPS];
+        let store = Store::<I>::new(self.layer.params.store);
+        for (index, outputs) in self.output.chunks_mut(BYTES).enumerate() {
+            let mut scaled = [I::splat32(0); PIECES];
+            for (piece, scaled) in scaled.iter_mut().enumerate() {
+                let first = index * BYTES + piece * LANES;
+                if first < self.layer.params.output.channels {
+                    *scaled = dense::<I>(&self.layer, words, first);
+                }
+            }
+            let bytes = I::by_place(store.bytes(scaled));
+            // SAFETY: as many bytes as there are outputs, which are no more than a vector's.
+            unsafe { I::store_part(outputs.as_mut_ptr(), outputs.len(), bytes) };
         }
     }
 }
 
-/// The outputs of `N` blocks from the channel `first` on. `words` are those of the input, at least.
+/// The scaled sums of the block of channels from `first` on, over the `words` of the input.
 #[inline(always)]
-fn dense<I: Isa, const N: usize>(
-    layer: &Layer<'_>,
-    words: &[[i8; TAPS]],
-    first: usize,
-    outputs: &mut [i8],
-) {
-    let mut weights = [layer.weights(first); N];
-    for block in 1..N {
-        weights[block] = layer.weights(first + block * LANES);
-    }
-    let words = &words[..weights[0].len()];
+fn dense<I: Isa>(layer: &Layer<'_>, words: &[[i8; TAPS]], first: usize) -> I::Vector {
     let raised = I::splat8(i8::MIN);
-    let (mut sums, mut added) = ([I::splat32(0); N], [I::splat32(0); N]);
-    for (index, word) in words.iter().enumerate() {
-        // SAFETY: a word has four bytes.
-        let word = unsafe { I::broadcast(word.as_ptr()) };
-        for block in 0..N {
-            let vector = vector::<I, _, _>(&weights[block][index]);
-            sums[block] = I::dot(sums[block], word, vector);
-            added[block] = I::dot(added[block], raised, vector);
+    // Several sums, so that none has to wait for the one before.
+    let (mut sums, mut added) = ([I::splat32(0); CHAINS], [I::splat32(0); CHAINS]);
+    let (words, words_rest) = words.as_chunks::<CHAINS>();
+    let (weights, weights_rest) = layer.weights(first).as_chunks::<CHAINS>();
+    for (words, weights) in words.iter().zip(weights) {
+        for chain in 0..CHAINS {
+            // SAFETY: a word has four bytes.
+            let word = unsafe { I::broadcast(words[chain].as_ptr()) };
+            let weights = vector::<I, _, _>(&weights[chain]);
+            sums[chain] = I::dot(sums[chain], word, weights);
+            added[chain] = I::dot(added[chain], raised, weights);
         }
     }
-    let mut scaled = [I::splat32(0); PIECES];
-    for block in 0..N {
-        let finish = layer.block::<I>(first + block * LANES);
-        let sum = I::add32(I::sub32(sums[block], added[block]), finish.bias);
-        scaled[block] = finish.scale(sum);
+    for (word, weights) in words_rest.iter().zip(weights_rest) {
+        // SAFETY: a word has four bytes.
+        let word = unsafe { I::broadcast(word.as_ptr()) };
+        let weights = vector::<I, _, _>(weights);
+        sums[0] = I::dot(sums[0], word, weights);
+        added[0] = I::dot(added[0], raised, weights);
     }
-    let bytes = I::by_place(Store::<I>::new(layer.params.store).bytes(scaled));
-    // SAFETY: as many bytes as there are outputs, which are no more than the channels of `N` blocks.
-    unsafe { I::store_part(outputs.as_mut_ptr(), outputs.len().min(N * LANES), bytes) };
+    let block = layer.block::<I>(first);
+    let mut sum = block.bias;
+    for chain in 0..CHAINS {
+        sum = I::add32(sum, I::sub32(sums[chain], added[chain]));
+    }
+    block.scale(sum)
 }
 
 /// A layer of several pixels.
@@ -208,12 +214,13 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
     let Layer { params, .. } = layer;
     let channels = params.output.channels;
     let store = Store::<I>::new(params.store);
-    let weights = array::from_fn(|block| layer.weights(first + block * LANES));
-    let blocks: [Block<I>; B] = array::from_fn(|block| {
-        let mut finish = layer.block::<I>(first + block * LANES);
-        finish.lower(weights[block].iter());
-        finish
-    });
+    let mut weights = [layer.weights(first); B];
+    let mut blocks = [layer.block::<I>(first); B];
+    for block in 0..B {
+        weights[block] = layer.weights(first + block * LANES);
+        blocks[block] = layer.block(first + block * LANES);
+        blocks[block].lower(weights[block].iter());
+    }
     for (tile, outputs) in outputs.chunks_mut(P * channels).enumerate() {
         let sums = sums::<I, P, B>(staged, tile * P, weights, &blocks);
         for quad in 0..P * B / PIECES {
@@ -264,12 +271,17 @@ fn sums<I: Isa, const P: usize, const B: usize>(
         // SAFETY: `Staged::check`: a place is within the bytes.
         places[index] = unsafe { places[index].add(place as usize) };
     }
+    let groups = staged.runs.len() * staged.words;
+    for weights in &weights {
+        assert!(groups <= weights.len());
+    }
     let mut group = 0;
     for &run in staged.runs {
         for word in 0..staged.words {
             let mut vectors = [I::splat32(0); B];
             for block in 0..B {
-                vectors[block] = vector::<I, _, _>(&weights[block][group]);
+                // SAFETY: `group` is less than `groups`.
+                vectors[block] = unsafe { I::load(weights[block].as_ptr().add(group).cast()) };
             }
             group += 1;
             for index in 0..P {

@@ -5,19 +5,20 @@
 //! The words of an input row are made once for all output rows that read it, in a ring of as many
 //! rows as the window is high. Other depthwise layers are left to [`generic`].
 
-use super::finish::{Block, Lanes, Store, vector};
+use super::finish::{self, Block, Room, Store};
 use super::isa::{BYTES, Isa, LANES, Work};
 use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
 use crate::reference::depthwise::Depthwise;
-use core::array;
 use core::ops::Range;
 
 /// Bytes of the ring, a staged row and weights on the stack.
 const ROOM: usize = 1 << 16;
 /// Taps of a word.
 const TAPS: usize = 4;
+/// Most rows of a window.
+const ROWS_MAX: usize = 16;
 /// Vectors of a word of each of 64 sums.
 const QUADS: usize = BYTES / LANES;
 /// Bytes of them.
@@ -76,7 +77,7 @@ impl Layout {
     /// `None` where the room is too small, or the layer is none of these.
     fn new(params: &Depthwise, room: usize) -> Option<Self> {
         let (window, channels) = (&params.window, params.output.channels);
-        if params.multiplier() != 1 {
+        if params.multiplier() != 1 || window.kernel[0] > ROWS_MAX {
             return None;
         }
         let pixels = (BYTES / channels).max(1);
@@ -192,28 +193,38 @@ fn prepare<I: Isa>(
                 }
             }
             if let Some(words) = next.next() {
-                let quads = interleave::<I>(taps.map(|lanes| vector::<I, _, _>(&lanes)));
-                write_words::<I>(quads, words);
+                let mut vectors = [I::splat8(0); TAPS];
+                for (vector, lanes) in vectors.iter_mut().zip(&taps) {
+                    *vector = finish::vector::<I, _, _>(lanes);
+                }
+                write_words::<I>(interleave::<I>(vectors), words);
             }
         }
     }
+    // The channels of all bytes, as weights have them.
+    let mut channels = [block.end; BYTES];
+    for lanes in channels.chunks_exact_mut(count).take(layout.pixels) {
+        for (lane, channel) in lanes.iter_mut().zip(block.clone()) {
+            *lane = channel;
+        }
+    }
     let words = words.as_chunks::<BYTES>().0;
-    array::from_fn(|quad| {
-        let mut lanes = Lanes::NONE;
+    let mut finishes = [Block::new(Room::NEW.lanes(), params.store); QUADS];
+    for (quad, finish) in finishes.iter_mut().enumerate() {
+        let mut lanes = Room::NEW;
         for lane in 0..LANES {
             // Each quarter of a vector of words has four bytes of each tap's.
-            let byte = lane / QUADS * LANES + quad * QUADS + lane % QUADS;
-            if byte < count * layout.pixels {
-                let channel = block.start + byte % count;
+            let channel = channels[lane / QUADS * LANES + quad * QUADS + lane % QUADS];
+            if channel < block.end {
                 lanes.bias[lane] = constants.bias[channel];
                 lanes.mantissas[lane] = constants.mantissas[channel];
                 lanes.shifts[lane] = constants.shifts[channel];
             }
         }
-        let mut finish = Block::new(&lanes, params.store);
+        *finish = Block::new(lanes.lanes(), params.store);
         finish.lower(words.iter().skip(quad).step_by(QUADS));
-        finish
-    })
+    }
+    finishes
 }
 
 /// Words of the bytes of four vectors.
@@ -275,26 +286,33 @@ impl Strip<'_> {
         } = self;
         let (window, channels) = (&params.window, params.input.channels);
         let zero = I::splat8(params.input_zero);
-        let phase = layout.phase(params);
+        let (phase, pitch) = (layout.phase(params), layout.pitch);
+        let (width, stride, pad) = (params.input.width, window.stride[1], window.pad[1]);
+        let len = block.len();
         for (rest, staged) in staged[..layout.staged(params)]
             .chunks_exact_mut(phase)
             .enumerate()
         {
-            let origin = self.columns.start * window.stride[1] + rest;
-            let places = (0..phase - BYTES).step_by(layout.pitch);
-            for (index, place) in places.enumerate() {
-                let column = (origin + index * window.stride[1]).wrapping_sub(window.pad[1]);
-                let vector = if column < params.input.width {
-                    let from = &input[column * channels..][block.clone()];
-                    // SAFETY: there are as many bytes.
-                    unsafe { I::load_part(from.as_ptr(), from.len()) }
-                } else {
-                    zero
-                };
+            let mut column = (self.columns.start * stride + rest).wrapping_sub(pad);
+            let mut place = 0;
+            while place < phase - BYTES {
+                let mut vector = zero;
+                if column < width {
+                    let from = &input[column * channels + block.start..][..len];
+                    // SAFETY: there are `len` bytes.
+                    vector = unsafe {
+                        match from.first_chunk::<BYTES>() {
+                            Some(whole) => I::load(whole.as_ptr()),
+                            None => I::load_part(from.as_ptr(), len),
+                        }
+                    };
+                }
                 let to = &mut staged[place..][..BYTES];
                 // SAFETY: there are as many bytes as in a vector. What is beyond the pixel's is
                 // written again with the next one.
                 unsafe { I::store(to.as_mut_ptr(), vector) };
+                column = column.wrapping_add(stride);
+                place += pitch;
             }
         }
     }
@@ -339,48 +357,78 @@ impl Strip<'_> {
     ) {
         let Self { params, layout, .. } = self;
         let (window, shape) = (&params.window, params.output);
-        let of_row = layout.groups * WORDS;
-        let first = row * window.stride[0] % layout.rows;
-        for (index, pixel) in self.columns.clone().step_by(layout.pixels).enumerate() {
-            let mut line = first;
-            let mut sums = [I::splat32(0); QUADS];
-            for (sums, finish) in sums.iter_mut().zip(finishes) {
-                *sums = finish.bias;
-            }
-            for tap in 0..window.kernel[0] {
-                let words = &ring[line * layout.line() + index * of_row..][..of_row];
-                let weights = &weights[tap * of_row..][..of_row];
-                line += window.dilation[0];
-                if line >= layout.rows {
-                    line -= layout.rows;
+        let (line, rows) = (layout.line(), window.kernel[0]);
+        let mut lines = [0; ROWS_MAX];
+        for (tap, at) in lines[..rows].iter_mut().enumerate() {
+            *at = (row * window.stride[0] + tap * window.dilation[0]) % layout.rows * line;
+        }
+        let lines = &lines[..rows];
+        assert!(ring.len() >= layout.ring() && weights.len() >= layout.weights(params));
+        let of_pixel = layout.groups * WORDS;
+        let step = layout.pixels * shape.channels;
+        let at = (row * shape.width + self.columns.start) * shape.channels + self.block.start;
+        let last = self.columns.len() * shape.channels - (shape.channels - self.block.len());
+        let outputs = &mut output[at..][..last];
+        let whole = if layout.pixels == 1 {
+            self.block.len()
+        } else {
+            step
+        };
+        for (index, outputs) in outputs.chunks_mut(step).enumerate() {
+            let words = ring[index * of_pixel..].as_ptr();
+            // SAFETY: the ring has all lines, a line has `of_pixel` bytes at every index, and there
+            // are as many weights a row of the window.
+            let sums = unsafe {
+                match (rows, layout.groups) {
+                    (3, 1) => sums(words, &lines[..3], weights.as_ptr(), 1, finishes),
+                    (_, groups) => sums(words, lines, weights.as_ptr(), groups, finishes),
                 }
-                let words = words.as_chunks::<WORDS>().0;
-                for (words, weights) in words.iter().zip(weights.as_chunks::<WORDS>().0) {
-                    for (quad, sums) in sums.iter_mut().enumerate() {
-                        let at = quad * BYTES;
-                        // SAFETY: both have the bytes of four vectors.
-                        unsafe {
-                            let words = I::load(words.as_ptr().add(at));
-                            let weights = I::load(weights.as_ptr().add(at));
-                            *sums = I::dot(*sums, words, weights);
-                        }
-                    }
-                }
-            }
-            for (sums, finish) in sums.iter_mut().zip(finishes) {
-                *sums = finish.scale(*sums);
-            }
+            };
             let bytes = store.bytes(sums);
-            let pixels = layout.pixels.min(self.columns.end - pixel);
-            let at = (row * shape.width + pixel) * shape.channels + self.block.start;
-            let outputs = &mut output[at..][..pixels * self.block.len()];
+            let len = outputs.len().min(whole);
             // SAFETY: as many bytes as there are outputs, which are no more than a vector's.
             unsafe {
-                match outputs.first_chunk_mut::<BYTES>() {
-                    Some(whole) => I::store(whole.as_mut_ptr(), bytes),
-                    None => I::store_part(outputs.as_mut_ptr(), outputs.len(), bytes),
+                if len == BYTES {
+                    I::store(outputs.as_mut_ptr(), bytes);
+                } else {
+                    I::store_part(outputs.as_mut_ptr(), len, bytes);
                 }
             }
         }
     }
+}
+
+/// 64 sums, scaled, of the words that lie at `words` in each of `lines`, `groups` times four vectors.
+///
+/// # Safety
+/// The words are there, and so are as many weights for every line.
+#[inline(always)]
+unsafe fn sums<I: Isa>(
+    words: *const i8,
+    lines: &[usize],
+    weights: *const i8,
+    groups: usize,
+    finishes: &[Block<I>; QUADS],
+) -> [I::Vector; QUADS] {
+    let mut sums = [I::splat32(0); QUADS];
+    for (sum, finish) in sums.iter_mut().zip(finishes) {
+        *sum = finish.bias;
+    }
+    for (tap, line) in lines.iter().enumerate() {
+        for group in 0..groups {
+            let at = (tap * groups + group) * WORDS;
+            for (quad, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let words = I::load(words.add(line + group * WORDS + quad * BYTES));
+                    let weights = I::load(weights.add(at + quad * BYTES));
+                    *sum = I::dot(*sum, words, weights);
+                }
+            }
+        }
+    }
+    for (sum, finish) in sums.iter_mut().zip(finishes) {
+        *sum = finish.scale(*sum);
+    }
+    sums
 }

@@ -7,11 +7,20 @@
 use super::isa::{BYTES, Isa, LANES};
 use crate::num::{Multiplier, Output};
 use crate::reference::conv2d::ConvConstants;
-use core::array;
 
-/// Constants of sixteen channels; those that are missing are 0.
+/// Constants of sixteen channels.
 #[derive(Clone, Copy)]
-pub struct Lanes {
+pub struct Lanes<'a> {
+    /// Biases.
+    pub bias: &'a [i32; LANES],
+    /// Mantissas.
+    pub mantissas: &'a [i32; LANES],
+    /// Shifts.
+    pub shifts: &'a [i8; LANES],
+}
+
+/// Room for constants of which there are fewer than sixteen; those that are missing are 0.
+pub struct Room {
     /// Biases.
     pub bias: [i32; LANES],
     /// Mantissas.
@@ -20,31 +29,45 @@ pub struct Lanes {
     pub shifts: [i8; LANES],
 }
 
-impl Lanes {
-    /// Those of no channels.
-    pub const NONE: Self = Self {
+impl Room {
+    /// No constants.
+    pub const NEW: Self = Self {
         bias: [0; LANES],
         mantissas: [0; LANES],
         shifts: [SHIFT_MAX; LANES],
     };
 
-    /// Those of the channels from `first` on.
-    #[inline(always)]
-    pub fn new(constants: &ConvConstants<'_>, first: usize) -> Self {
-        let mut lanes = Self::NONE;
-        fill(&mut lanes.bias, &constants.bias[first..]);
-        fill(&mut lanes.mantissas, &constants.mantissas[first..]);
-        fill(&mut lanes.shifts, &constants.shifts[first..]);
-        lanes
+    /// What is in the room.
+    pub fn lanes(&self) -> Lanes<'_> {
+        Lanes {
+            bias: &self.bias,
+            mantissas: &self.mantissas,
+            shifts: &self.shifts,
+        }
     }
 }
 
-/// Copies what there is, up to sixteen.
+impl<'a> Lanes<'a> {
+    /// Those of the channels from `first` on.
+    #[inline(always)]
+    pub fn new(constants: &ConvConstants<'a>, first: usize, room: &'a mut Room) -> Self {
+        Self {
+            bias: whole(&constants.bias[first..], &mut room.bias),
+            mantissas: whole(&constants.mantissas[first..], &mut room.mantissas),
+            shifts: whole(&constants.shifts[first..], &mut room.shifts),
+        }
+    }
+}
+
+/// The first sixteen values, in the room if they are fewer.
 #[inline(always)]
-fn fill<T: Copy>(lanes: &mut [T; LANES], values: &[T]) {
+fn whole<'a, T: Copy>(values: &'a [T], room: &'a mut [T; LANES]) -> &'a [T; LANES] {
     match values.first_chunk() {
-        Some(whole) => *lanes = *whole,
-        None => lanes[..values.len()].copy_from_slice(values),
+        Some(whole) => whole,
+        None => {
+            room[..values.len()].copy_from_slice(values);
+            room
+        }
     }
 }
 
@@ -52,47 +75,50 @@ fn fill<T: Copy>(lanes: &mut [T; LANES], values: &[T]) {
 const SHIFT_MAX: i8 = -2;
 
 /// Factors of the lanes of a vector.
+#[derive(Clone, Copy)]
 pub struct Scale<I: Isa> {
     mantissas: [I::Vector; 2],
     half: I::Vector,
+    /// Bits to the right of a product's high word: one less than the shift, negative.
     shift: I::Vector,
-    /// All of it again, where a factor is not below 1/4.
-    large: Option<Large>,
-}
-
-/// Any factors, and what becomes of values that are scaled by them.
-struct Large {
-    multipliers: [Multiplier; LANES],
-    output: Output,
+    /// What becomes of scaled values, where a factor is not below 1/4.
+    large: Option<Output>,
 }
 
 impl<I: Isa> Scale<I> {
     /// Of these mantissas and shifts, for values that [`Store::bytes`] of `output` is given.
     #[inline(always)]
     pub fn new(mantissas: &[i32; LANES], shifts: &[i8; LANES], output: Output) -> Self {
-        let (mut half, mut right) = ([0; LANES], [0; LANES]);
-        let mut largest = SHIFT_MAX;
-        for lane in 0..LANES {
-            largest = largest.max(shifts[lane]);
-            let shift = i32::from(shifts[lane].min(SHIFT_MAX));
-            right[lane] = -1 - shift;
-            half[lane] = 1_i32 << (-2 - shift);
+        let largest = shifts.iter().copied().fold(i8::MIN, i8::max);
+        if largest > SHIFT_MAX {
+            let (shifts, largest) = without_zeros(mantissas, shifts);
+            let large = (largest > SHIFT_MAX).then_some(output);
+            return Self::of(mantissas, &shifts, large);
         }
+        Self::of(mantissas, shifts, None)
+    }
+
+    #[inline(always)]
+    fn of(mantissas: &[i32; LANES], shifts: &[i8; LANES], large: Option<Output>) -> Self {
         let even = vector::<I, _, _>(mantissas);
+        let ones = I::splat32(-1);
+        // SAFETY: the array has sixteen bytes.
+        let shift = I::xor(unsafe { I::widen(shifts.as_ptr()) }, ones);
         Self {
             mantissas: [even, I::odd(even)],
-            half: vector::<I, _, _>(&half),
-            shift: vector::<I, _, _>(&right),
-            large: (largest > SHIFT_MAX).then(|| Large::new(mantissas, shifts, output)),
+            half: I::shift_left(I::splat32(1), I::add32(shift, ones)),
+            shift,
+            large,
         }
     }
 
     /// Scaled int32.
     #[inline(always)]
     pub fn apply(&self, values: I::Vector) -> I::Vector {
-        if let Some(large) = &self.large {
-            let mut scaled = bytemuck::cast(bytes::<I>(values));
-            large.apply(&mut scaled);
+        if let Some(output) = self.large {
+            let mut scaled = int32::<I>(values);
+            let [mantissas, right] = [int32::<I>(self.mantissas[0]), int32::<I>(self.shift)];
+            apply_large(&mut scaled, &mantissas, &right, output);
             return vector::<I, _, _>(&scaled);
         }
         let even = I::mul(values, self.mantissas[0]);
@@ -102,31 +128,40 @@ impl<I: Isa> Scale<I> {
     }
 }
 
-impl Large {
-    #[cold]
-    fn new(mantissas: &[i32; LANES], shifts: &[i8; LANES], output: Output) -> Self {
-        let multipliers = array::from_fn(|lane| Multiplier {
-            mantissa: mantissas[lane],
-            shift: shifts[lane],
-        });
-        Self {
-            multipliers,
-            output,
+/// The shifts, and the largest one of them, once a factor of 0, which may have any, has a small one.
+#[cold]
+fn without_zeros(mantissas: &[i32; LANES], shifts: &[i8; LANES]) -> ([i8; LANES], i8) {
+    let (mut shifts, mut largest) = (*shifts, SHIFT_MAX);
+    for (shift, &mantissa) in shifts.iter_mut().zip(mantissas) {
+        if mantissa == 0 {
+            *shift = SHIFT_MAX;
         }
+        largest = largest.max(*shift);
     }
+    (shifts, largest)
+}
 
-    /// Replaces values by the outputs less their zero point: adding that must wrap, which
-    /// [`Store::bytes`] does not.
-    #[cold]
-    fn apply(&self, values: &mut [i32; LANES]) {
-        for (value, multiplier) in values.iter_mut().zip(&self.multipliers) {
-            let stored = self.output.store(multiplier.apply(*value));
-            *value = i32::from(stored) - i32::from(self.output.zero);
-        }
+/// Replaces values by the outputs less their zero point: adding that must wrap, which
+/// [`Store::bytes`] does not.
+#[cold]
+fn apply_large(
+    values: &mut [i32; LANES],
+    mantissas: &[i32; LANES],
+    right: &[i32; LANES],
+    output: Output,
+) {
+    for (lane, value) in values.iter_mut().enumerate() {
+        let multiplier = Multiplier {
+            mantissa: mantissas[lane],
+            shift: (-1 - right[lane]) as i8,
+        };
+        let stored = output.store(multiplier.apply(*value));
+        *value = i32::from(stored) - i32::from(output.zero);
     }
 }
 
 /// What begins the sums of sixteen channels, and what becomes of them.
+#[derive(Clone, Copy)]
 pub struct Block<I: Isa> {
     /// Where sums begin.
     pub bias: I::Vector,
@@ -136,10 +171,10 @@ pub struct Block<I: Isa> {
 impl<I: Isa> Block<I> {
     /// Of the channels that `lanes` are.
     #[inline(always)]
-    pub fn new(lanes: &Lanes, output: Output) -> Self {
+    pub fn new(lanes: Lanes<'_>, output: Output) -> Self {
         Self {
-            bias: vector::<I, _, _>(&lanes.bias),
-            scale: Scale::new(&lanes.mantissas, &lanes.shifts, output),
+            bias: vector::<I, _, _>(lanes.bias),
+            scale: Scale::new(lanes.mantissas, lanes.shifts, output),
         }
     }
 
@@ -215,4 +250,10 @@ pub fn bytes<I: Isa>(vector: I::Vector) -> [i8; BYTES] {
     // SAFETY: the array has the bytes of a vector.
     unsafe { I::store(bytes.as_mut_ptr(), vector) };
     bytes
+}
+
+/// The int32 of a vector.
+#[inline(always)]
+fn int32<I: Isa>(vector: I::Vector) -> [i32; LANES] {
+    bytemuck::cast(bytes::<I>(vector))
 }

@@ -18,7 +18,7 @@ pub trait Work {
 ///
 /// # Safety
 /// Operations on memory touch `BYTES` bytes at the address, if they do not say otherwise.
-pub trait Isa {
+pub trait Isa: Copy {
     /// A vector.
     type Vector: Copy;
     /// Whether there are 32 registers for whole vectors, not 16 for halves.
@@ -33,6 +33,8 @@ pub trait Isa {
     unsafe fn load_part(at: *const i8, len: usize) -> Self::Vector;
     /// The four bytes at `at`, in every lane.
     unsafe fn broadcast(at: *const i8) -> Self::Vector;
+    /// The sixteen bytes at `at`, each as an int32.
+    unsafe fn widen(at: *const i8) -> Self::Vector;
     /// Writes the vector to `at`.
     unsafe fn store(at: *mut i8, vector: Self::Vector);
     /// Writes the first `len` bytes to `at`, at most a vector.
@@ -62,6 +64,8 @@ pub trait Isa {
     fn odd(a: Self::Vector) -> Self::Vector;
     /// The high halves of int64, of `even` at the even int32 and of `odd` at the odd ones.
     fn high(even: Self::Vector, odd: Self::Vector) -> Self::Vector;
+    /// Each int32 shifted left by as many bits as `by` has there; 0 by more than 31.
+    fn shift_left(a: Self::Vector, by: Self::Vector) -> Self::Vector;
     /// Each int32 shifted right, with its sign, by as many bits as `by` has there.
     fn shift_right(a: Self::Vector, by: Self::Vector) -> Self::Vector;
 

@@ -31,6 +31,8 @@ impl Band {
 /// How the input of a layer is staged.
 pub struct Stage<'a> {
     params: &'a Conv2d,
+    /// Bytes of a pixel's taps, in whole words.
+    patch: usize,
     /// Bytes of a run of neighbouring taps.
     run: usize,
     /// Whether runs are not whole words, so that each pixel's are collected.
@@ -93,6 +95,7 @@ impl<'a> Stage<'a> {
         let collects = !run.is_multiple_of(TAPS) || runs > RUNS_MAX;
         let mut stage = Self {
             params,
+            patch: params.taps().next_multiple_of(TAPS),
             run,
             collects,
             size: [1, params.output.width],
@@ -106,7 +109,7 @@ impl<'a> Stage<'a> {
         if stage.size[1] == params.output.width {
             let pitch = stage.staged_pitch(stage.size[1]);
             let patches = if collects {
-                stage.size[1] * stage.pitch()
+                stage.size[1] * stage.patch
             } else {
                 0
             };
@@ -121,13 +124,8 @@ impl<'a> Stage<'a> {
     fn len(&self) -> usize {
         let columns = self.size[1];
         let rows = self.staged_rows(1) * self.staged_pitch(columns) + BYTES;
-        let patches = columns * self.pitch() + BYTES;
+        let patches = columns * self.patch + BYTES;
         rows + if self.collects { patches } else { 0 }
-    }
-
-    /// Bytes of a pixel's taps, in whole words.
-    fn pitch(&self) -> usize {
-        self.params.taps().next_multiple_of(TAPS)
     }
 
     /// Input rows that `rows` output rows read.
@@ -198,23 +196,23 @@ impl<'a> Stage<'a> {
             .check();
         }
         let (rows, patches) = room.split_at_mut(len + BYTES);
-        let patches = &mut patches[..pixels.len() * self.pitch() + BYTES];
+        let patches = &mut patches[..pixels.len() * self.patch + BYTES];
+        let patch = Patch {
+            run: self.run,
+            rows: [window.kernel[0], window.dilation[0] * pitch],
+            columns: [columns, window.dilation[1] * depth],
+        };
         for (pixel, at) in pixels.iter_mut().enumerate() {
-            let mut to = pixel * self.pitch();
-            for run in 0..runs {
-                let [row, column] = [run / columns, run % columns];
-                let from = place(row * window.dilation[0], column * window.dilation[1]);
-                copy::<I>(&rows[*at as usize + from..], &mut patches[to..], self.run);
-                to += self.run;
-            }
-            *at = (pixel * self.pitch()) as u32;
+            let to = pixel * self.patch;
+            patch.collect::<I>(&rows[*at as usize..], &mut patches[to..]);
+            *at = to as u32;
         }
         index.runs[0] = 0;
         Staged {
             bytes: patches,
             places: pixels,
             runs: &index.runs[..1],
-            words: self.pitch() / TAPS,
+            words: self.patch / TAPS,
         }
         .check()
     }
@@ -273,14 +271,45 @@ pub fn raise<I: Isa>(from: &[i8], to: &mut [i8]) {
     }
 }
 
-/// Copies `len` bytes, and at most a vector more; both have that.
-#[inline(always)]
-fn copy<I: Isa>(from: &[i8], to: &mut [i8], len: usize) {
-    assert!(len + BYTES <= from.len() && len + BYTES <= to.len());
-    let mut at = 0;
-    while at < len {
-        // SAFETY: both have `BYTES` bytes from every `at` before `len` on.
-        unsafe { I::store(to.as_mut_ptr().add(at), I::load(from.as_ptr().add(at))) };
-        at += BYTES;
+/// The runs of an output pixel's taps: their bytes, and of both axes how many there are and how far
+/// apart they lie.
+struct Patch {
+    run: usize,
+    rows: [usize; 2],
+    columns: [usize; 2],
+}
+
+impl Patch {
+    /// Bytes that are moved at once where runs are short.
+    const SHORT: usize = 16;
+
+    /// Copies the runs to one piece, and any bytes after that, less than a vector.
+    #[inline(always)]
+    fn collect<I: Isa>(&self, from: &[i8], to: &mut [i8]) {
+        let ([rows, row_pitch], [columns, pitch]) = (self.rows, self.columns);
+        let run = self.run;
+        let end = (rows - 1) * row_pitch + (columns - 1) * pitch + run;
+        assert!(end + BYTES <= from.len() && rows * columns * run + BYTES <= to.len());
+        let (mut line, mut to) = (from.as_ptr(), to.as_mut_ptr());
+        for _ in 0..rows {
+            let mut from = line;
+            for _ in 0..columns {
+                // SAFETY: what is read and written is less than a vector longer than a run, and both
+                // slices have a vector more than the runs.
+                unsafe {
+                    if run <= Self::SHORT {
+                        to.cast::<[i8; Self::SHORT]>()
+                            .write_unaligned(from.cast::<[i8; Self::SHORT]>().read_unaligned());
+                    } else {
+                        for at in (0..run).step_by(BYTES) {
+                            I::store(to.add(at), I::load(from.add(at)));
+                        }
+                    }
+                }
+                from = from.wrapping_add(pitch);
+                to = to.wrapping_add(run);
+            }
+            line = line.wrapping_add(row_pitch);
+        }
     }
 }
