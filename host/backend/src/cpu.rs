@@ -2,12 +2,14 @@
 
 use crate::{Backend, BackendError, Inputs, Outputs, check_inputs};
 use microtome_exec::Executor;
-use microtome_plan::{Manifest, PlanBuf, Target, repack};
+use microtome_plan::{Manifest, PlanBuf, Step, Target, repack};
 
 /// Runs a plan on this machine's processor, one sample after another on the calling thread.
 #[derive(Debug)]
 pub struct CpuBackend {
     plan: PlanBuf,
+    /// Its steps, decoded once.
+    steps: Vec<Step<'static>>,
     /// The words make the alignment that executors want.
     arena: Vec<u128>,
 }
@@ -25,14 +27,12 @@ impl CpuBackend {
             // A plan that is at the limit of what a plan may hold runs as it is.
             repack(&plan, target).unwrap_or(plan)
         };
-        let words = plan
-            .plan()
-            .manifest()
-            .arena_bytes
-            .div_ceil(size_of::<u128>());
+        let steps = plan.plan().steps().map(Step::into_unnamed).collect();
+        let bytes = plan.plan().manifest().arena_bytes;
         Self {
             plan,
-            arena: vec![0; words],
+            steps,
+            arena: vec![0; bytes.div_ceil(size_of::<u128>())],
         }
     }
 }
@@ -44,13 +44,15 @@ impl Backend for CpuBackend {
 
     fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
         // Plan and executor borrow what `self` owns: they are made once a batch, which costs the
-        // decoding of the manifest and no copy of constants or activations.
+        // decoding of the manifest, and of no step, and no copy of constants or activations.
         let plan = self.plan.plan();
         check_inputs(plan.manifest(), samples)?;
         let arena = bytemuck::cast_slice_mut(&mut self.arena);
-        let mut executor = Executor::new(&plan, arena).map_err(|error| BackendError::Failed {
-            executor: Self::NAME,
-            cause: error.to_string(),
+        let mut executor = Executor::with_steps(&plan, &self.steps, arena).map_err(|error| {
+            BackendError::Failed {
+                executor: Self::NAME,
+                cause: error.to_string(),
+            }
         })?;
         Ok(samples
             .iter()

@@ -1,11 +1,11 @@
 //! Convolution: bands of pixels whose input is staged once for all channels; in a band, one or two
 //! blocks of sixteen channels at a time, and for these as many pixels as there are registers for sums.
 //!
-//! A dense layer, of one pixel, reads every weight once: a block after another, as weights lie.
+//! A dense layer, of one pixel, has only its input to share: four blocks are computed at a time.
 //! Groups, other packings and windows too large for the room on the stack are left to [`generic`].
 
 use super::PACKING;
-use super::finish::{Block, Lanes, Room, Store, bytes, vector};
+use super::finish::{Block, Lanes, Room, Store};
 use super::isa::{BYTES, Isa, LANES, Work};
 use super::stage::{Index, Stage, Staged, TAPS, raise};
 use crate::arch::stack::Stack;
@@ -16,8 +16,6 @@ use crate::reference::conv2d::{Conv2d, ConvConstants};
 const ROOM: usize = 1 << 16;
 /// Blocks that become a vector of outputs.
 const PIECES: usize = BYTES / LANES;
-/// Sums of a block of a dense layer.
-const CHAINS: usize = 4;
 
 /// As [`crate::reference::conv2d::conv2d`].
 pub fn conv2d<I: Isa>(
@@ -116,11 +114,14 @@ impl Work for Dense<'_> {
         let words = &words[..self.layer.pitch / TAPS];
         let store = Store::<I>::new(self.layer.params.store);
         for (index, outputs) in self.output.chunks_mut(BYTES).enumerate() {
+            let first = index * BYTES;
             let mut scaled = [I::splat32(0); PIECES];
-            for (piece, scaled) in scaled.iter_mut().enumerate() {
-                let first = index * BYTES + piece * LANES;
-                if first < self.layer.params.output.channels {
-                    *scaled = dense::<I>(&self.layer, words, first);
+            if I::WIDE && outputs.len() == BYTES {
+                scaled = dense::<I, PIECES>(&self.layer, words, first);
+            } else {
+                let blocks = outputs.len().div_ceil(LANES);
+                for (block, scaled) in scaled[..blocks].iter_mut().enumerate() {
+                    [*scaled] = dense::<I, 1>(&self.layer, words, first + block * LANES);
                 }
             }
             let bytes = I::by_place(store.bytes(scaled));
@@ -130,36 +131,36 @@ impl Work for Dense<'_> {
     }
 }
 
-/// The scaled sums of the block of channels from `first` on, over the `words` of the input.
+/// The scaled sums of `B` blocks of channels from `first` on, over the `words` of the input.
 #[inline(always)]
-fn dense<I: Isa>(layer: &Layer<'_>, words: &[[i8; TAPS]], first: usize) -> I::Vector {
-    let raised = I::splat8(i8::MIN);
-    // Several sums, so that none has to wait for the one before.
-    let (mut sums, mut added) = ([I::splat32(0); CHAINS], [I::splat32(0); CHAINS]);
-    let (words, words_rest) = words.as_chunks::<CHAINS>();
-    let (weights, weights_rest) = layer.weights(first).as_chunks::<CHAINS>();
-    for (words, weights) in words.iter().zip(weights) {
-        for chain in 0..CHAINS {
-            // SAFETY: a word has four bytes.
-            let word = unsafe { I::broadcast(words[chain].as_ptr()) };
-            let weights = vector::<I, _, _>(&weights[chain]);
-            sums[chain] = I::dot(sums[chain], word, weights);
-            added[chain] = I::dot(added[chain], raised, weights);
-        }
+fn dense<I: Isa, const B: usize>(
+    layer: &Layer<'_>,
+    words: &[[i8; TAPS]],
+    first: usize,
+) -> [I::Vector; B] {
+    let mut weights = [layer.weights(first); B];
+    for (block, weights) in weights.iter_mut().enumerate() {
+        *weights = layer.weights(first + block * LANES);
+        assert!(weights.len() >= words.len());
     }
-    for (word, weights) in words_rest.iter().zip(weights_rest) {
+    let raised = I::splat8(i8::MIN);
+    let (mut sums, mut added) = ([I::splat32(0); B], [I::splat32(0); B]);
+    for (group, word) in words.iter().enumerate() {
         // SAFETY: a word has four bytes.
         let word = unsafe { I::broadcast(word.as_ptr()) };
-        let weights = vector::<I, _, _>(weights);
-        sums[0] = I::dot(sums[0], word, weights);
-        added[0] = I::dot(added[0], raised, weights);
+        for block in 0..B {
+            // SAFETY: there are as many groups of weights as words.
+            let weights = unsafe { I::load(weights[block].as_ptr().add(group).cast()) };
+            sums[block] = I::dot(sums[block], word, weights);
+            added[block] = I::dot(added[block], raised, weights);
+        }
     }
-    let block = layer.block::<I>(first);
-    let mut sum = block.bias;
-    for chain in 0..CHAINS {
-        sum = I::add32(sum, I::sub32(sums[chain], added[chain]));
+    for block in 0..B {
+        let finish = layer.block::<I>(first + block * LANES);
+        let sum = I::add32(finish.bias, I::sub32(sums[block], added[block]));
+        sums[block] = finish.scale(sum);
     }
-    block.scale(sum)
+    sums
 }
 
 /// A layer of several pixels.
@@ -191,7 +192,7 @@ impl Work for Bands<'_> {
                     continue;
                 }
                 if I::WIDE {
-                    tiles::<I, 8, 1>(&self.layer, &staged, first, outputs);
+                    tiles::<I, 12, 1>(&self.layer, &staged, first, outputs);
                 } else {
                     tiles::<I, 4, 1>(&self.layer, &staged, first, outputs);
                 }
@@ -221,34 +222,40 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
         blocks[block] = layer.block(first + block * LANES);
         blocks[block].lower(weights[block].iter());
     }
-    for (tile, outputs) in outputs.chunks_mut(P * channels).enumerate() {
-        let sums = sums::<I, P, B>(staged, tile * P, weights, &blocks);
+    for pixel in (0..staged.places.len()).step_by(P) {
+        let sums = sums::<I, P, B>(staged, pixel, weights, &blocks);
+        let mut bytes = [[[0; LANES]; B]; P];
         for quad in 0..P * B / PIECES {
             let mut scaled = [I::splat32(0); PIECES];
             for (piece, scaled) in scaled.iter_mut().enumerate() {
                 let index = quad * PIECES + piece;
                 *scaled = blocks[index % B].scale(sums[index / B][index % B]);
             }
-            let bytes = bytes::<I>(I::by_place(store.bytes(scaled)));
-            for (piece, bytes) in bytes.as_chunks().0.iter().enumerate() {
-                let index = quad * PIECES + piece;
-                let channel = first + index % B * LANES;
-                let at = index / B * channels + channel;
-                // A tile at the end has fewer pixels.
-                if at < outputs.len() {
-                    write(bytes, &mut outputs[at..], channels - channel);
-                }
+            let vector = I::by_place(store.bytes(scaled));
+            // SAFETY: the array has the bytes of all vectors, one after another.
+            unsafe { I::store(bytes.as_mut_ptr().cast::<i8>().add(quad * BYTES), vector) };
+        }
+        for (index, bytes) in bytes.iter().enumerate() {
+            let at = (pixel + index) * channels + first;
+            // The last tile has fewer pixels.
+            if at < outputs.len() {
+                write(bytes.as_flattened(), &mut outputs[at..], first, channels);
             }
         }
     }
 }
 
-/// Writes the outputs of a pixel's block, of which there are no more than `channels`.
+/// Writes the outputs of a pixel's blocks from the channel `first` on to where `outputs` begins.
 #[inline(always)]
-fn write(bytes: &[i8; LANES], outputs: &mut [i8], channels: usize) {
-    match outputs.first_chunk_mut() {
-        Some(whole) if channels >= LANES => *whole = *bytes,
-        _ => outputs[..channels].copy_from_slice(&bytes[..channels]),
+fn write(bytes: &[i8], outputs: &mut [i8], first: usize, channels: usize) {
+    let len = bytes.len();
+    // Where there are no blocks before, what is written beyond the channels is the next pixel's, which
+    // is written later.
+    if len <= outputs.len() && (first + len <= channels || first == 0) {
+        outputs[..len].copy_from_slice(bytes);
+    } else {
+        let len = len.min(channels - first);
+        outputs[..len].copy_from_slice(&bytes[..len]);
     }
 }
 
