@@ -154,20 +154,6 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The step without its name, which keeps no plan borrowed.
-    pub fn into_unnamed(self) -> Step<'static> {
-        Step {
-            name: "",
-            scale: self.scale,
-            op: self.op,
-            inputs: self.inputs,
-            outputs: self.outputs,
-            state: self.state,
-            scratch: self.scratch,
-            constants: self.constants,
-        }
-    }
-
     /// Becomes the step that `bytes` begin with, as its derived encoding has it, and leaves what
     /// follows. A step is large, and is not moved as a whole. `None` if there is no valid one.
     pub(crate) fn read(&mut self, bytes: &mut &'a [u8]) -> Option<()> {

@@ -31,7 +31,7 @@ pub fn conv2d<I: Isa>(
 }
 
 /// The same with the input staged in `room`.
-fn within<I: Isa>(
+pub(super) fn within<I: Isa>(
     params: &Conv2d,
     constants: &ConvConstants<'_>,
     input: &[i8],

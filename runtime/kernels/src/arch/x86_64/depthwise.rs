@@ -38,7 +38,7 @@ pub fn depthwise<I: Isa>(
 }
 
 /// The same in `room`.
-fn within<I: Isa>(
+pub(super) fn within<I: Isa>(
     params: &Depthwise,
     constants: &ConvConstants<'_>,
     input: &[i8],

@@ -48,3 +48,61 @@ pub const AVX_VNNI: KernelSet = set::<AvxVnni>("x86-64 avx-vnni");
 
 /// The kernel set of AVX2: only for a processor that has it.
 pub const AVX2: KernelSet = set::<Avx2>("x86-64 avx2");
+
+#[cfg(all(test, feature = "std", not(miri)))]
+mod tests {
+    use super::{Avx2, Avx512, AvxVnni, Isa, conv2d, depthwise, set};
+    use crate::reference::conv2d::{Conv2d, ConvConstants};
+    use crate::reference::depthwise::Depthwise;
+    use crate::set::KernelSet;
+    use crate::{cases, dispatch};
+
+    /// So few that rows are cut: cases with more rows and columns have several bands and strips.
+    const ROOM: usize = 3000;
+
+    fn conv2d_in_little_room<I: Isa>(
+        params: &Conv2d,
+        constants: &ConvConstants<'_>,
+        input: &[i8],
+        scratch: &mut [u8],
+        output: &mut [i8],
+    ) {
+        let len = 100 + scratch.len() % 400;
+        conv2d::within::<I>(params, constants, input, &mut [7; ROOM][..len], output);
+    }
+
+    fn depthwise_in_little_room<I: Isa>(
+        params: &Depthwise,
+        constants: &ConvConstants<'_>,
+        input: &[i8],
+        _scratch: &mut [u8],
+        output: &mut [i8],
+    ) {
+        depthwise::within::<I>(params, constants, input, &mut [7; ROOM], output);
+    }
+
+    const fn in_little_room<I: Isa>(name: &'static str) -> KernelSet {
+        KernelSet {
+            conv2d: conv2d_in_little_room::<I>,
+            depthwise: depthwise_in_little_room::<I>,
+            ..set::<I>(name)
+        }
+    }
+
+    #[test]
+    fn bands_and_strips_have_the_bits_of_the_whole() {
+        let sets = [
+            in_little_room::<Avx512>(super::VNNI.name),
+            in_little_room::<AvxVnni>(super::AVX_VNNI.name),
+            in_little_room::<Avx2>(super::AVX2.name),
+        ];
+        for set in sets {
+            if dispatch::x86_64().all(|available| available.name != set.name) {
+                std::eprintln!("skipped: this processor does not run {}", set.name);
+                continue;
+            }
+            cases::repeat(&set, cases::conv2d, 4000);
+            cases::repeat(&set, cases::depthwise, 4000);
+        }
+    }
+}
