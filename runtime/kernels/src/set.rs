@@ -7,7 +7,6 @@
 use crate::arch::simd::Simd;
 #[cfg(feature = "float")]
 use crate::float::{conv2d::ConvReads, depthwise::DepthwiseF32, tile::Product};
-use crate::packing::Packing;
 use crate::reference::{
     add::Add,
     average_pool::AveragePool,
@@ -45,8 +44,6 @@ pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [u8], &mut [i8]
 pub struct KernelSet {
     /// Name of the set, for logs and reports.
     pub name: &'static str,
-    /// How the weights of an integer convolution lie for it to be fastest.
-    pub packing: Packing,
     /// See [`crate::reference::conv2d`].
     pub conv2d: Convolution<Conv2d>,
     /// See [`crate::reference::depthwise`].
@@ -85,13 +82,20 @@ pub struct KernelSet {
     pub mat_vec: MatVec,
     /// See [`crate::reference::conv_transpose`].
     pub conv_transpose: fn(&ConvTranspose, &ConvConstants<'_>, &[i8], &mut [i8]),
+    /// The kernels of floats.
+    #[cfg(feature = "float")]
+    pub float: FloatKernels,
+}
+
+/// What instruction sets are faster at among the operators on floats. Results are within the
+/// tolerances of `docs/numerics.md`.
+#[cfg(feature = "float")]
+#[derive(Clone, Copy, Debug)]
+pub struct FloatKernels {
     /// See [`crate::float::depthwise`].
-    #[cfg(feature = "float")]
-    pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
+    pub depthwise: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
     /// See [`crate::float::tile`].
-    #[cfg(feature = "float")]
-    pub product_f32: Product,
-    /// What other kernels of floats are compiled for.
-    #[cfg(feature = "float")]
+    pub product: Product,
+    /// What other kernels are compiled for.
     pub simd: Simd,
 }

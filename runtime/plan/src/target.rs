@@ -1,13 +1,13 @@
 //! What a plan is packed for, and the one place that chooses how.
 
-use crate::op::Op;
+use crate::op::{ConstAt, Op};
 use crate::plan::Plan;
 use core::fmt;
 use microtome_kernels::arch::scratch;
 #[cfg(feature = "float")]
 use microtome_kernels::float::conv2d::ConvF32;
 use microtome_kernels::reference::conv2d::Conv2d;
-use microtome_kernels::{Packing, dispatch};
+use microtome_kernels::{Packing, dispatch, generic};
 use serde::{Deserialize, Serialize};
 
 /// What a plan was packed for. Every executor runs every target's plan with the same bits; it is
@@ -57,7 +57,7 @@ impl Target {
 
     /// The target of the kernels that this host runs.
     pub fn of_this_host() -> Self {
-        if dispatch::best().packing == Packing::ROWS {
+        if dispatch::best().name == generic::SET.name {
             Self::Generic
         } else {
             Self::Cpu
@@ -109,6 +109,14 @@ impl Target {
                 };
             }
             _ => {}
+        }
+    }
+
+    /// Where constants lie at a multiple of in a plan: at cache lines where vectors are as long.
+    pub const fn constant_align(self) -> usize {
+        match self {
+            Self::Cpu => 64,
+            _ => ConstAt::ALIGN,
         }
     }
 

@@ -5,7 +5,7 @@
 //! `#[inline(always)]` for that.
 
 #[cfg(target_arch = "x86_64")]
-use super::x86_64;
+use super::x86_64::float;
 
 /// Code that is compiled for several kinds of vectors.
 pub trait Kernel {
@@ -35,10 +35,10 @@ impl Simd {
             Self::Baseline => kernel.run(),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: whoever chose this set made sure that the processor has the instructions.
-            Self::Avx2 => unsafe { x86_64::with_avx2(kernel) },
+            Self::Avx2 => unsafe { float::with_avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Self::Avx512 => unsafe { x86_64::with_avx512(kernel) },
+            Self::Avx512 => unsafe { float::with_avx512(kernel) },
         }
     }
 }

@@ -149,10 +149,10 @@ impl Operator for Binary {
         let reads = self.operands.reads(Element::F32);
         let b = reads.get(&args, 1);
         if args.in_place {
-            set.simd.run(Update(self, args.output(0), b));
+            set.float.simd.run(Update(self, args.output(0), b));
         } else {
             let a = reads.get(&args, 0);
-            set.simd.run(Zip(self, a, b, args.output(0)));
+            set.float.simd.run(Zip(self, a, b, args.output(0)));
         }
     }
 }

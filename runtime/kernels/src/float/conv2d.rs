@@ -199,7 +199,7 @@ impl Operator for ConvF32 {
             bias: reads.get(&args, 2),
         };
         let scratch = bytemuck::cast_slice_mut(core::mem::take(&mut args.scratch));
-        conv2d(self, &reads, set.product_f32, scratch, args.output(0));
+        conv2d(self, &reads, set.float.product, scratch, args.output(0));
     }
 }
 

@@ -144,7 +144,7 @@ impl Operator for ConvTransposeF32 {
             bias: reads.get(&args, 2),
         };
         let scratch = bytemuck::cast_slice_mut(core::mem::take(&mut args.scratch));
-        conv_transpose(self, &reads, set.product_f32, scratch, args.output(0));
+        conv_transpose(self, &reads, set.float.product, scratch, args.output(0));
     }
 }
 

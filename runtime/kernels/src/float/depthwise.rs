@@ -96,7 +96,7 @@ impl Operator for DepthwiseF32 {
             weights: reads.get(&args, 1),
             bias: reads.get(&args, 2),
         };
-        (set.depthwise_f32)(self, &reads, args.output(0));
+        (set.float.depthwise)(self, &reads, args.output(0));
     }
 }
 

@@ -121,7 +121,7 @@ impl Operator for MatMulF32 {
         let reads = self.reads();
         let (a, b) = (reads.get(&args, 0), reads.get(&args, 1));
         let scratch = bytemuck::cast_slice_mut(core::mem::take(&mut args.scratch));
-        matmul(self, [a, b], set.product_f32, scratch, args.output(0));
+        matmul(self, [a, b], set.float.product, scratch, args.output(0));
     }
 }
 

@@ -128,7 +128,7 @@ impl Operator for NormF32 {
         let reads = self.reads();
         let (gamma, beta): (&[f32], &[f32]) = (reads.get(&args, 1), reads.get(&args, 2));
         args.replace_input::<f32>();
-        set.simd.run(Normalise {
+        set.float.simd.run(Normalise {
             params: self,
             gamma,
             beta,

@@ -128,7 +128,7 @@ impl Operator for PoolF32 {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let (input, out) = (args.input(0), args.output(0));
-        set.simd.run(Fold(self, input, out));
+        set.float.simd.run(Fold(self, input, out));
         if self.has_indices() {
             places(self, input, args.output(1));
         }

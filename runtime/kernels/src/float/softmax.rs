@@ -66,7 +66,7 @@ impl Operator for SoftmaxF32 {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let values = args.replace_input();
-        set.simd.run(Apply(self, values));
+        set.float.simd.run(Apply(self, values));
     }
 }
 

@@ -94,10 +94,9 @@ struct Ran {
 /// Every kernel set that this machine can run, the portable one first.
 fn sets() -> Vec<&'static KernelSet> {
     let mut sets = vec![&generic::SET];
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-        sets.push(&crate::arch::x86_64::AVX2);
-    }
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    sets.extend(dispatch::x86_64());
+    #[cfg(any(not(target_arch = "x86_64"), miri))]
     sets.push(dispatch::best());
     sets
 }

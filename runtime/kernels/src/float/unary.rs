@@ -267,7 +267,7 @@ impl Operator for Unary {
 
     fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let values = args.replace_input();
-        set.simd.run(Apply(self.function, values));
+        set.float.simd.run(Apply(self.function, values));
     }
 }
 

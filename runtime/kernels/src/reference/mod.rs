@@ -33,7 +33,6 @@ pub mod softmax;
 /// The reference as a kernel set: what every other set is compared with.
 pub const SET: KernelSet = KernelSet {
     name: "reference",
-    packing: crate::packing::Packing::ROWS,
     conv2d: conv2d::conv2d,
     depthwise: depthwise::depthwise,
     add: add::add,
@@ -54,9 +53,9 @@ pub const SET: KernelSet = KernelSet {
     mat_vec: recurrent::mat_vec,
     conv_transpose: conv_transpose::conv_transpose,
     #[cfg(feature = "float")]
-    depthwise_f32: crate::float::depthwise::depthwise,
-    #[cfg(feature = "float")]
-    product_f32: crate::float::tile::product,
-    #[cfg(feature = "float")]
-    simd: crate::arch::simd::Simd::Baseline,
+    float: crate::set::FloatKernels {
+        depthwise: crate::float::depthwise::depthwise,
+        product: crate::float::tile::product,
+        simd: crate::arch::simd::Simd::Baseline,
+    },
 };

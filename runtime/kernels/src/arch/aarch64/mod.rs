@@ -23,7 +23,6 @@ pub const PACKING: Packing = Packing::new(finish::LANES as u8, dot::TAPS as u8);
 /// For every AArch64 core.
 pub const NEON: KernelSet = KernelSet {
     name: "aarch64 neon",
-    packing: PACKING,
     conv2d: conv2d::conv2d::<dot::Neon>,
     depthwise: depthwise::depthwise,
     ..generic::SET
