@@ -14,6 +14,8 @@ pub mod aarch64;
 pub mod armv7em;
 #[cfg(kernels_isa = "armv81m")]
 pub mod armv81m;
+#[cfg(feature = "float")]
+pub mod float;
 pub mod patch;
 pub mod scratch;
 #[cfg(feature = "float")]

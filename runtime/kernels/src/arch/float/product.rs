@@ -12,41 +12,18 @@
 
 use super::vector::Vector;
 use crate::float::tile::{COLUMNS, Panels, Row, Rows, Store};
-use core::arch::x86_64::{__m256, __m512};
 
 /// Vectors of a tile's columns.
 const VECTORS: usize = 2;
 /// Elements of a block of rows.
 const BLOCK: usize = 1 << 16;
 
-/// As [`crate::float::tile::product`], for AVX-512.
-pub fn avx512(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn compiled(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
-        // SAFETY: this is compiled for the instructions.
-        unsafe { product::<__m512, 12>(rows, panels, store) };
-    }
-    // SAFETY: whoever chose this set made sure that the processor has the instructions.
-    unsafe { compiled(rows, panels, store) };
-}
-
-/// As [`crate::float::tile::product`], for AVX2 and FMA.
-pub fn avx2(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
-    #[target_feature(enable = "avx2,fma")]
-    fn compiled(rows: &Rows<'_>, panels: &Panels<'_>, store: Store<'_>) {
-        // SAFETY: this is compiled for the instructions.
-        unsafe { product::<__m256, 6>(rows, panels, store) };
-    }
-    // SAFETY: whoever chose this set made sure that the processor has the instructions.
-    unsafe { compiled(rows, panels, store) };
-}
-
-/// Tiles of at most `R` rows.
+/// As [`crate::float::tile::product`], in tiles of at most `R` rows, of which there are 12 at most.
 ///
 /// # Safety
 /// The processor has the vector's instructions, and the caller is compiled for them.
 #[inline(always)]
-unsafe fn product<V: Vector, const R: usize>(
+pub(in crate::arch) unsafe fn product<V: Vector, const R: usize>(
     rows: &Rows<'_>,
     panels: &Panels<'_>,
     mut store: Store<'_>,

@@ -9,39 +9,29 @@
 
 use super::vector::Vector;
 use crate::float::conv2d::ConvReads;
-use crate::float::depthwise::{DepthwiseF32, depthwise};
+use crate::float::depthwise::DepthwiseF32;
 use crate::num::{Inside, Shape};
-use core::arch::x86_64::{__m256, __m512};
 
 /// Most neighbouring pixels that are computed together.
 const PIXELS: usize = 4;
 
-/// As [`crate::float::depthwise::depthwise`], for AVX-512.
-pub fn avx512(params: &DepthwiseF32, reads: &ConvReads<'_>, output: &mut [f32]) {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn compiled(params: &DepthwiseF32, reads: &ConvReads<'_>, output: &mut [f32]) {
-        // SAFETY: this is compiled for the instructions.
-        unsafe { Layer { params, reads }.run::<__m512>(output) };
-    }
-    if params.multiplier() > 1 || params.input.channels < __m512::LANES {
-        return depthwise(params, reads, output);
-    }
-    // SAFETY: whoever chose this set made sure that the processor has the instructions.
-    unsafe { compiled(params, reads, output) };
+/// Whether [`depthwise`] has vectors enough for these parameters.
+pub fn has_vectors<V: Vector>(params: &DepthwiseF32) -> bool {
+    params.multiplier() == 1 && params.input.channels >= V::LANES
 }
 
-/// As [`crate::float::depthwise::depthwise`], for AVX2 and FMA.
-pub fn avx2(params: &DepthwiseF32, reads: &ConvReads<'_>, output: &mut [f32]) {
-    #[target_feature(enable = "avx2,fma")]
-    fn compiled(params: &DepthwiseF32, reads: &ConvReads<'_>, output: &mut [f32]) {
-        // SAFETY: this is compiled for the instructions.
-        unsafe { Layer { params, reads }.run::<__m256>(output) };
-    }
-    if params.multiplier() > 1 || params.input.channels < __m256::LANES {
-        return depthwise(params, reads, output);
-    }
-    // SAFETY: whoever chose this set made sure that the processor has the instructions.
-    unsafe { compiled(params, reads, output) };
+/// As [`crate::float::depthwise::depthwise`].
+///
+/// # Safety
+/// The processor has the vector's instructions, and the caller is compiled for them.
+#[inline(always)]
+pub(in crate::arch) unsafe fn depthwise<V: Vector>(
+    params: &DepthwiseF32,
+    reads: &ConvReads<'_>,
+    output: &mut [f32],
+) {
+    // SAFETY: the caller's promise.
+    unsafe { Layer { params, reads }.run::<V>(output) };
 }
 
 struct Layer<'a> {
@@ -51,8 +41,7 @@ struct Layer<'a> {
 
 impl Layer<'_> {
     /// # Safety
-    /// The processor has the vector's instructions, the caller is compiled for them, and there are
-    /// as many channels as the vector has lanes.
+    /// As [`depthwise`].
     #[inline(always)]
     unsafe fn run<V: Vector>(&self, output: &mut [f32]) {
         let DepthwiseF32 {
@@ -64,7 +53,7 @@ impl Layer<'_> {
         let channels = shape.channels;
         let [rows, columns] = window.kernel;
         // What the loops rely on.
-        assert!(channels >= V::LANES && input.channels == channels);
+        assert!(has_vectors::<V>(self.params));
         assert!(self.reads.input.len() >= input.len() && output.len() >= shape.len());
         assert!(self.reads.weights.len() >= rows * columns * channels);
         assert!(self.reads.bias.is_empty() || self.reads.bias.len() >= channels);
