@@ -102,6 +102,10 @@ impl Backend for GpuBackend {
         format!("{} ({})", Self::NAME, self.gpu.adapter_name())
     }
 
+    fn batch_max(&self) -> usize {
+        self.samples_max
+    }
+
     fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
         check_inputs(self.plan.plan().manifest(), samples)?;
         let mut outputs = Vec::with_capacity(samples.len());
