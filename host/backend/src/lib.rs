@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 mod cpu;
+pub mod rise;
 
 pub use cpu::CpuBackend;
 

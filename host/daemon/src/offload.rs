@@ -276,7 +276,7 @@ struct Model {
     plan: Arc<PlanBuf>,
     backend: Box<dyn Backend>,
     executor: Arc<str>,
-    /// How long its last batch took for each question.
+    /// The shortest time that it has taken for a question.
     each: Duration,
 }
 
@@ -416,6 +416,7 @@ fn run(
         }
         outputs => outputs?,
     };
-    model.each = begun.elapsed() / batch.len().max(1) as u32;
+    let each = begun.elapsed() / batch.len().max(1) as u32;
+    model.each = model.each.min(each);
     Ok(outputs)
 }

@@ -3,9 +3,9 @@
 use crate::batch::Batch;
 use crate::device::Gpu;
 use crate::error::GpuError;
-use crate::ops::{self, Dispatch, Lowered, PARAMS_STRIDE, WORD_BYTES};
+use crate::ops::{self, Dispatch, Job, Lowered, PARAMS_STRIDE, WORD_BYTES};
 use microtome_backend::{Backend, BackendError, Inputs, Outputs, check_inputs};
-use microtome_plan::{PlanBuf, Target, repack};
+use microtome_plan::{PlanBuf, Port, Target, repack};
 use wgpu::BufferUsages;
 
 /// Most samples that run in one submission; larger batches are cut.
@@ -33,6 +33,19 @@ pub(crate) struct Loaded {
     pub constants: wgpu::Buffer,
     pub params: wgpu::Buffer,
     pub steps: Vec<LoadedStep>,
+}
+
+impl Loaded {
+    /// The job of a program that writes the input `port` of every sample.
+    pub(crate) fn job(&self, port: &Port<'_>) -> Job {
+        Job {
+            sample_words: self.sample_words as u32,
+            shared_words: (self.shared.len() / WORD_BYTES) as u32,
+            output_at: port.at.0 as u32,
+            output_len: port.len() as u32,
+            chain_at: 0,
+        }
+    }
 }
 
 /// A step: its pipeline, and its invocations for each sample.
@@ -77,22 +90,50 @@ impl GpuBackend {
         })
     }
 
-    fn run_batch(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, GpuError> {
+    /// The device that it runs on.
+    pub(crate) fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// The plan, as it is packed here.
+    pub(crate) fn plan(&self) -> &PlanBuf {
+        &self.plan
+    }
+
+    /// What of the plan lies on the device.
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Most samples of a batch.
+    pub(crate) fn samples_max(&self) -> usize {
+        self.samples_max
+    }
+
+    /// Buffers for at least `samples` samples. What an error leaves behind is not used again:
+    /// after success, [`Self::keep_batch`] gives them back.
+    pub(crate) fn take_batch(&mut self, samples: usize) -> Result<Batch, GpuError> {
+        let batch = self.batch.take();
+        if let Some(batch) = batch.filter(|batch| batch.capacity() >= samples) {
+            return Ok(batch);
+        }
+        let capacity = samples.next_power_of_two().min(self.samples_max);
         let plan = self.plan.plan();
-        // What an error leaves behind is not used again.
-        let batch = match self
-            .batch
-            .take()
-            .filter(|batch| batch.capacity() >= samples.len())
-        {
-            Some(batch) => batch,
-            None => {
-                let capacity = samples.len().next_power_of_two().min(self.samples_max);
-                Batch::new(&self.gpu, &self.loaded, plan.manifest(), capacity)?
-            }
-        };
-        let outputs = batch.run(&self.gpu, &self.loaded, plan.manifest(), samples)?;
+        Batch::new(&self.gpu, &self.loaded, plan.manifest(), capacity)
+    }
+
+    /// Keeps buffers for the next batch.
+    pub(crate) fn keep_batch(&mut self, batch: Batch) {
         self.batch = Some(batch);
+    }
+
+    fn run_batch(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, GpuError> {
+        let batch = self.take_batch(samples.len())?;
+        let outputs = {
+            let plan = self.plan.plan();
+            batch.run(&self.gpu, &self.loaded, plan.manifest(), samples)?
+        };
+        self.keep_batch(batch);
         Ok(outputs)
     }
 }

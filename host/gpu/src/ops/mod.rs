@@ -31,7 +31,7 @@ use chain::{Span, Stage};
 use context::{At, Packed};
 use microtome_kernels::reference::conv2d::ConvConstants;
 use microtome_plan::{ArenaAt, Op, Plan, Port, Step};
-use params::Job;
+pub(crate) use params::Job;
 
 /// Every program there is.
 #[cfg(test)]
@@ -93,6 +93,7 @@ fn programs() -> Vec<&'static Program> {
         .into_iter()
         .flatten()
         .chain(others.iter().copied())
+        .chain(crate::rise::PROGRAMS)
         .collect()
 }
 
