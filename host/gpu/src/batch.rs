@@ -15,7 +15,7 @@ use std::time::Instant;
 use wgpu::BufferUsages;
 
 /// Most workgroups along one axis of a dispatch: WebGPU's default limit.
-const GROUPS_MAX: u32 = 65_535;
+pub(crate) const GROUPS_MAX: u32 = 65_535;
 /// Invocations of a workgroup, as `common.wgsl` declares it.
 pub(crate) const GROUP_SIZE: u32 = 64;
 
