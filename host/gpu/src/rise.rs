@@ -8,7 +8,7 @@ use crate::ops::{Job, PARAMS_STRIDE, WORD_BYTES};
 use crate::program::Program;
 use bytemuck::NoUninit;
 use microtome_backend::rise::{Image, Rise, RiseError};
-use microtome_backend::{BackendError, check_inputs};
+use microtome_backend::{Backend as _, BackendError, check_inputs};
 use microtome_plan::{Element, Manifest};
 use wgpu::BufferUsages;
 
@@ -70,9 +70,12 @@ impl GpuBackend {
         let plan = plan.plan();
         let image = Image::of(plan.manifest(), rise)?;
         check_inputs(plan.manifest(), &[vec![input]])?;
-        let masks = rise.masks as usize;
+        // Until a run has told how long a sample takes, there is no telling how many fit.
+        if self.is_new() {
+            self.run(&[vec![input]])?;
+        }
         let sums = self
-            .take_batch(masks.min(self.samples_max()))
+            .take_batch(self.samples_next().min(rise.masks as usize))
             .and_then(|batch| {
                 let sums = self.sums(&batch, plan.manifest(), &image, input, rise)?;
                 self.keep_batch(batch);
