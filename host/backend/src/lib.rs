@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 mod cpu;
+pub mod rise;
 
 pub use cpu::CpuBackend;
 
@@ -21,6 +22,11 @@ pub type Outputs = Vec<Vec<u8>>;
 pub trait Backend: Send {
     /// The executor and what it runs on, for people and journals: `gpu (llvmpipe)`.
     fn name(&self) -> String;
+
+    /// Samples in a batch from which the executor still gains.
+    fn batch_max(&self) -> usize {
+        1
+    }
 
     /// Runs a batch and gives the outputs of each sample, in the order of the samples.
     ///

@@ -46,6 +46,8 @@ enum Command {
     Run(commands::run::Args),
     /// Run a model or plan on several executors and compare every output
     Compare(commands::compare::Args),
+    /// Show which parts of an image a model's answer rests on
+    Explain(commands::explain::Args),
     /// Latency on hosts, instructions on emulated boards
     Bench(commands::bench::Args),
     /// Build a board's firmware and start it with a plan
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args, json),
         Command::Run(args) => commands::run::run(args, json),
         Command::Compare(args) => commands::compare::run(args, json),
+        Command::Explain(args) => commands::explain::run(args, json),
         Command::Bench(args) => commands::bench::run(args, json),
         Command::Flash(args) => commands::flash::run(args, json),
         Command::Daemon(args) => commands::daemon::run(args, json),

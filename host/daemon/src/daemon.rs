@@ -104,9 +104,9 @@ fn services(config: &Config) -> Result<Services, DaemonError> {
         tracing::info!("no plan names a heavier model that is listed: boards answer alone");
         None
     } else {
-        let executors = Executors::choose(config.gpu);
+        let mut executors = Executors::choose(config.gpu);
         tracing::info!("heavier models run on {}", executors.name());
-        Some(Offload::start(&heavier, config.queue, |plan| {
+        Some(Offload::start(&heavier, config.queue, move |plan| {
             executors.open(plan)
         })?)
     };

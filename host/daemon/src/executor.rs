@@ -19,6 +19,7 @@ pub enum GpuPolicy {
 }
 
 /// The choice between the executors of this computer.
+#[derive(Clone)]
 pub struct Executors {
     gpu: Option<Gpu>,
     /// Why there is no GPU; empty when there is.
@@ -45,6 +46,11 @@ impl Executors {
         }
     }
 
+    /// The adapter, if one was chosen.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        self.gpu.as_ref()
+    }
+
     /// The choice for people: `gpu (NVIDIA L4)`, `cpu (the only adapter is software: llvmpipe)`.
     pub fn name(&self) -> String {
         match &self.gpu {
@@ -54,11 +60,21 @@ impl Executors {
     }
 
     /// An executor of `plan`, and its name as records have it. A plan that the GPU does not take
-    /// is run by the CPU.
+    /// is run by the CPU. A GPU that was lost is opened anew; where that fails, the CPU takes its
+    /// place for good.
     ///
     /// # Errors
     /// When no executor takes it.
-    pub fn open(&self, plan: &PlanBuf) -> Result<(Box<dyn Backend>, String), BackendError> {
+    pub fn open(&mut self, plan: &PlanBuf) -> Result<(Box<dyn Backend>, String), BackendError> {
+        if let Some(lost) = self.gpu.as_ref().and_then(Gpu::lost) {
+            match Gpu::open(&GpuOptions::from_env()) {
+                Ok(gpu) => self.gpu = Some(gpu),
+                Err(error) => {
+                    self.gpu = None;
+                    self.reason = format!("{lost}; {error}");
+                }
+            }
+        }
         let Some(gpu) = &self.gpu else {
             return Ok((Box::new(CpuBackend::new(plan.clone())), self.name()));
         };

@@ -5,10 +5,11 @@
 //! no result when it ends; where its device vanishes, frames that the host had not heard of are
 //! not known to be lost. A result that comes twice is recorded once.
 
+use crate::cascade::Cascade;
 use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
 use crate::journal::{Journal, JournalError};
-use crate::offload::{Cascade, HostAnswer, NoAnswer, Offload, Question, Verdict};
+use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
 use crate::plans::Plans;
 use crate::record::{Latency, Origins, Record, board_us};
 use crate::session::{Ask, Event, Fault, Session, SessionError, TimedResult};
@@ -268,6 +269,7 @@ impl Instrument {
                 frame,
                 plan: Arc::clone(&cascade.plan),
                 values: cascade.convert(ask.values),
+                priority: Priority::Board,
                 deadline: ask.deadline.into_std(),
                 reply: self.verdicts.0.clone(),
             }),

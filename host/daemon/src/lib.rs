@@ -11,6 +11,7 @@
 //! in time. Starting emulated boards is left to `microtome-board`.
 #![deny(missing_docs)]
 
+mod cascade;
 pub mod clock;
 pub mod config;
 pub mod daemon;

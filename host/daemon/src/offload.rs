@@ -1,24 +1,44 @@
 //! The offload queue: heavier models answer what boards ask.
 //!
-//! One worker thread runs one frame after another, in the order in which they came. The queue is
-//! bounded; a question that finds it full is refused at once, so that the board does not wait for
-//! an answer that would come too late. A question whose deadline has passed before its turn is
-//! refused without being run. Nothing here ever blocks a session.
+//! One worker thread runs one batch after another. The most urgent question is taken first: boards
+//! before the background, then the earliest deadline; questions for the same plan that wait beside
+//! it run with it, as many as the executor gains from and as end within [`BATCH_TIME_MAX`]. A
+//! question whose deadline has passed, or for whose answer nobody waits any more, is not run.
+//!
+//! The queue is bounded. A question that finds it full is refused at once, so that a board does not
+//! wait for an answer that would come too late; but a board's question takes the place of the
+//! youngest one of the background, which is refused instead. Nothing here ever blocks a session.
+//!
+//! When an executor fails, another one is opened, once, and the batch is run again: on the same
+//! adapter if that can be had, else on the CPU. The answer names what ran it.
 
 use microtome_answer::Reading;
-use microtome_backend::{Backend, BackendError};
-use microtome_plan::{Digest, Element, PlanBuf, Port};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use microtome_backend::{Backend, BackendError, Outputs};
+use microtome_plan::{Digest, PlanBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Questions that wait at most, unless the user says otherwise.
 pub const QUEUE_LEN_DEFAULT: usize = 16;
+/// The longest that a batch of more than one question is meant to run: whoever comes next waits no
+/// longer for it.
+pub const BATCH_TIME_MAX: Duration = Duration::from_millis(50);
+/// How long a question waits for others to run with, where its executor gains from batches.
+const BATCH_WAIT: Duration = Duration::from_millis(2);
 
 /// Opens an executor of a plan, with its name as records have it.
 pub type Opened = Result<(Box<dyn Backend>, String), BackendError>;
+
+/// How urgent a question is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// A board waits for the answer.
+    Board,
+    /// Nobody does.
+    Background,
+}
 
 /// A question.
 #[derive(Debug)]
@@ -29,9 +49,12 @@ pub struct Question {
     pub plan: Arc<PlanBuf>,
     /// Its first input.
     pub values: Vec<u8>,
+    /// How urgent it is.
+    pub priority: Priority,
     /// When nobody waits for the answer any more.
     pub deadline: Instant,
-    /// Where the verdict goes; it is dropped where there is no room.
+    /// Where the verdict goes; it is dropped where there is no room. Closing it cancels the
+    /// question.
     pub reply: mpsc::Sender<Verdict>,
 }
 
@@ -55,7 +78,7 @@ pub struct HostAnswer {
     pub executor: Arc<str>,
     /// Time in the queue.
     pub queue: Duration,
-    /// Time in the executor.
+    /// Time in the executor, of the whole batch.
     pub run: Duration,
 }
 
@@ -65,13 +88,16 @@ pub enum NoAnswer {
     /// Too many questions wait already.
     #[error("the offload queue is full")]
     QueueFull,
+    /// A board's question took its place.
+    #[error("a more urgent question took its place in the offload queue")]
+    Displaced,
     /// Its turn came after its deadline.
     #[error("its deadline passed in the queue")]
     Late,
     /// The plan was not among those that the queue was started with.
     #[error("no executor was opened for the plan")]
     NoExecutor,
-    /// The executor failed.
+    /// The executor failed, and the one that took its place too.
     #[error("{0}")]
     Executor(BackendError),
     /// The worker is gone.
@@ -82,7 +108,7 @@ pub enum NoAnswer {
 /// The queue. Its worker ends when it is dropped.
 #[derive(Debug)]
 pub struct Offload {
-    queue: SyncSender<Waiting>,
+    queue: Arc<Queue>,
 }
 
 #[derive(Debug)]
@@ -100,26 +126,23 @@ impl Offload {
     pub fn start(
         plans: &[Arc<PlanBuf>],
         queue_len: usize,
-        mut open: impl FnMut(&PlanBuf) -> Opened,
+        mut open: impl FnMut(&PlanBuf) -> Opened + Send + 'static,
     ) -> Result<Self, BackendError> {
-        let mut models = Vec::new();
-        for plan in plans {
-            let (mut backend, executor) = open(plan)?;
-            let inputs = plan.plan().manifest().inputs.clone();
-            let zeros: Vec<Vec<u8>> = inputs
-                .iter()
-                .map(|port| vec![0; port.len_bytes()])
-                .collect();
-            backend.run(&[zeros.iter().map(Vec::as_slice).collect()])?;
-            let (digest, executor) = (plan.digest(), executor.into());
-            models.push(Model {
-                digest,
-                backend,
-                executor,
-            });
-        }
-        let (queue, waiting) = sync_channel(queue_len);
-        thread::spawn(move || work(&waiting, &mut models));
+        let models: Result<Vec<_>, _> = plans
+            .iter()
+            .map(|plan| Model::open(plan, &mut open))
+            .collect();
+        let queue = Arc::new(Queue {
+            len_max: queue_len,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let worker = Worker {
+            queue: Arc::clone(&queue),
+            models: models?,
+            open,
+        };
+        thread::spawn(move || worker.work());
         Ok(Self { queue })
     }
 
@@ -128,140 +151,272 @@ impl Offload {
     /// # Errors
     /// [`NoAnswer::QueueFull`], or [`NoAnswer::Ended`] after the worker has panicked.
     pub fn submit(&self, question: Question) -> Result<(), NoAnswer> {
-        let waiting = Waiting {
+        let displaced = self.queue.push(Waiting {
             question,
             since: Instant::now(),
-        };
-        self.queue.try_send(waiting).map_err(|error| match error {
-            TrySendError::Full(_) => NoAnswer::QueueFull,
-            TrySendError::Disconnected(_) => NoAnswer::Ended,
-        })
+        })?;
+        if let Some(waiting) = displaced {
+            waiting.question.end(Err(NoAnswer::Displaced));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Offload {
+    fn drop(&mut self) {
+        self.queue.end();
+    }
+}
+
+impl Question {
+    fn end(self, outcome: Result<HostAnswer, NoAnswer>) {
+        // Where the session has ended, nobody waits; where its queue is full, its board's
+        // deadline passes.
+        let _ = self.reply.try_send(Verdict {
+            frame: self.frame,
+            outcome,
+        });
+    }
+
+    fn urgency(&self) -> (Priority, Instant) {
+        (self.priority, self.deadline)
+    }
+}
+
+#[derive(Debug)]
+struct Queue {
+    len_max: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// In the order in which they came.
+    waiting: Vec<Waiting>,
+    ended: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a question; gives the one whose place it takes.
+    fn push(&self, new: Waiting) -> Result<Option<Waiting>, NoAnswer> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(NoAnswer::Ended);
+        }
+        let mut displaced = None;
+        if state.waiting.len() >= self.len_max {
+            let priority = new.question.priority;
+            let mut waiting = state.waiting.iter();
+            let youngest = waiting.rposition(|other| other.question.priority > priority);
+            let youngest = youngest.ok_or(NoAnswer::QueueFull)?;
+            displaced = Some(state.waiting.remove(youngest));
+        }
+        state.waiting.push(new);
+        self.changed.notify_one();
+        Ok(displaced)
+    }
+
+    fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// The most urgent question, and others for its plan, as many in all as `batch_max` says;
+    /// `None` when the queue has ended.
+    fn pop(&self, batch_max: impl Fn(&Digest) -> usize) -> Option<Vec<Waiting>> {
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.ended;
+        let mut state = self
+            .changed
+            .wait_while(self.lock(), idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let digest = state.most_urgent()?.plan.digest();
+        let len_max = batch_max(&digest);
+        let few = |state: &mut State| state.count(&digest) < len_max && !state.ended;
+        if len_max > 1 {
+            let waited = self.changed.wait_timeout_while(state, BATCH_WAIT, few);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        Some(state.take(&digest, len_max))
+    }
+}
+
+impl State {
+    fn most_urgent(&self) -> Option<&Question> {
+        if self.ended {
+            return None;
+        }
+        let questions = self.waiting.iter().map(|waiting| &waiting.question);
+        questions.min_by_key(|question| question.urgency())
+    }
+
+    fn count(&self, digest: &Digest) -> usize {
+        let plans = self.waiting.iter().map(|it| it.question.plan.digest());
+        plans.filter(|plan| plan == digest).count()
+    }
+
+    /// Takes up to `len_max` questions for a plan, the most urgent ones.
+    fn take(&mut self, digest: &Digest, len_max: usize) -> Vec<Waiting> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let is_ours = |it: &Waiting| it.question.plan.digest() == *digest;
+        let (mut taken, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_ours);
+        self.waiting = rest;
+        taken.sort_by_key(|it| it.question.urgency());
+        self.waiting.extend(taken.drain(len_max.min(taken.len())..));
+        taken
     }
 }
 
 /// A plan that can be run.
 struct Model {
-    digest: Digest,
+    plan: Arc<PlanBuf>,
     backend: Box<dyn Backend>,
     executor: Arc<str>,
+    /// The shortest time that it has taken for a question.
+    each: Duration,
 }
 
-fn work(waiting: &Receiver<Waiting>, models: &mut [Model]) {
-    while let Ok(Waiting { question, since }) = waiting.recv() {
-        let outcome = answer(models, &question, since);
-        let verdict = Verdict {
-            frame: question.frame,
-            outcome,
-        };
-        // Where the session has ended, nobody waits; where its queue is full, its board's
-        // deadline passes.
-        let _ = question.reply.try_send(verdict);
-    }
-}
-
-fn answer(
-    models: &mut [Model],
-    question: &Question,
-    since: Instant,
-) -> Result<HostAnswer, NoAnswer> {
-    let begun = Instant::now();
-    if begun >= question.deadline {
-        return Err(NoAnswer::Late);
-    }
-    let digest = question.plan.digest();
-    let model = models.iter_mut().find(|model| model.digest == digest);
-    let model = model.ok_or(NoAnswer::NoExecutor)?;
-    let outputs = model
-        .backend
-        .run(&[vec![&question.values[..]]])
-        .map_err(NoAnswer::Executor)?;
-    let plan = question.plan.plan();
-    let manifest = plan.manifest();
-    let output = outputs.first().and_then(|outputs| outputs.first());
-    let output = output.map(Vec::as_slice).unwrap_or_default();
-    Ok(HostAnswer {
-        reading: microtome_answer::read(&manifest.task, &manifest.outputs[0], output),
-        plan: Arc::clone(&question.plan),
-        executor: Arc::clone(&model.executor),
-        queue: begun - since,
-        run: begun.elapsed(),
-    })
-}
-
-/// A board's model and the heavier one that it asks.
-#[derive(Clone, Debug)]
-pub(crate) struct Cascade {
-    pub plan: Arc<PlanBuf>,
-    /// The bytes of the heavier model's value for each of the board's; `None` where they are the
-    /// same.
-    converted: Option<Vec<Vec<u8>>>,
-}
-
-/// Why a board's questions can not be answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoCascade {
-    #[error("its plan names no heavier model")]
-    NotAsked,
-    #[error("there is no plan of its heavier model {0}: compile it and list it under `plans`")]
-    Unknown(String),
-    #[error("its heavier model {0} takes an input of another shape")]
-    Shape(String),
-    #[error("its heavier model {0} takes an input of another type")]
-    Type(String),
-}
-
-impl Cascade {
-    /// The heavier model of `board`, which `find` knows by name.
-    pub fn new(
-        board: &PlanBuf,
-        find: impl FnOnce(&str) -> Option<Arc<PlanBuf>>,
-    ) -> Result<Self, NoCascade> {
-        let board = board.plan();
-        let name = board.manifest().cascade.ok_or(NoCascade::NotAsked)?.model;
-        let plan = find(name).ok_or_else(|| NoCascade::Unknown(name.to_owned()))?;
-        let heavier = plan.plan();
-        let (from, to) = (&board.manifest().inputs[0], &heavier.manifest().inputs[0]);
-        if heavier.manifest().inputs.len() != 1 || !shape(from).eq(shape(to)) {
-            return Err(NoCascade::Shape(name.to_owned()));
-        }
-        let is_same = from.element == to.element && from.scale == to.scale && from.zero == to.zero;
-        let converted = match (from.element, to.element) {
-            _ if is_same => None,
-            (Element::I8, Element::I8 | Element::F32) => Some(converted(from, to)),
-            _ => return Err(NoCascade::Type(name.to_owned())),
-        };
+impl Model {
+    fn open(
+        plan: &Arc<PlanBuf>,
+        open: &mut impl FnMut(&PlanBuf) -> Opened,
+    ) -> Result<Self, BackendError> {
+        let (mut backend, executor) = open(plan)?;
+        let inputs = plan.plan().manifest().inputs.clone();
+        let zeros: Vec<Vec<u8>> = inputs
+            .iter()
+            .map(|port| vec![0; port.len_bytes()])
+            .collect();
+        let sample = || zeros.iter().map(Vec::as_slice).collect();
+        backend.run(&[sample()])?;
+        let begun = Instant::now();
+        backend.run(&[sample()])?;
         Ok(Self {
-            plan: Arc::clone(&plan),
-            converted,
+            plan: Arc::clone(plan),
+            backend,
+            executor: executor.into(),
+            each: begun.elapsed(),
         })
     }
 
-    /// The board's frame as the heavier model's input.
-    pub fn convert(&self, values: Vec<u8>) -> Vec<u8> {
-        match &self.converted {
-            Some(table) => values
-                .iter()
-                .flat_map(|&value| &table[usize::from(value)])
-                .copied()
-                .collect(),
-            None => values,
+    /// Questions that are run at once.
+    fn batch_max(&self) -> usize {
+        let within = BATCH_TIME_MAX.as_nanos() / self.each.as_nanos().max(1);
+        let within = usize::try_from(within).unwrap_or(usize::MAX);
+        self.backend.batch_max().min(within).max(1)
+    }
+}
+
+struct Worker<F> {
+    queue: Arc<Queue>,
+    models: Vec<Model>,
+    open: F,
+}
+
+/// However a worker ends, nobody waits for it.
+impl<F> Drop for Worker<F> {
+    fn drop(&mut self) {
+        self.queue.end();
+        for waiting in std::mem::take(&mut self.queue.lock().waiting) {
+            waiting.question.end(Err(NoAnswer::Ended));
         }
     }
 }
 
-/// The extents of a port in the arena's order.
-fn shape(port: &Port<'_>) -> impl Iterator<Item = usize> {
-    port.order.iter().map(|&axis| port.dims[usize::from(axis)])
+impl<F: FnMut(&PlanBuf) -> Opened> Worker<F> {
+    fn work(mut self) {
+        let queue = Arc::clone(&self.queue);
+        loop {
+            let models = &self.models;
+            let batch_max = |digest: &Digest| {
+                let model = models.iter().find(|model| model.plan.digest() == *digest);
+                model.map_or(1, Model::batch_max)
+            };
+            let Some(batch) = queue.pop(batch_max) else {
+                return;
+            };
+            self.answer(batch);
+        }
+    }
+
+    /// Answers questions for one plan.
+    fn answer(&mut self, batch: Vec<Waiting>) {
+        let begun = Instant::now();
+        let (late, batch): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .filter(|waiting| !waiting.question.reply.is_closed())
+            .partition(|waiting| begun >= waiting.question.deadline);
+        for waiting in late {
+            waiting.question.end(Err(NoAnswer::Late));
+        }
+        let Some(first) = batch.first() else { return };
+        let digest = first.question.plan.digest();
+        let model = self
+            .models
+            .iter_mut()
+            .find(|model| model.plan.digest() == digest);
+        let outputs = match model {
+            None => Err(NoAnswer::NoExecutor),
+            Some(model) => run(model, &mut self.open, &batch)
+                .map(|outputs| (outputs, Arc::clone(&model.executor)))
+                .map_err(NoAnswer::Executor),
+        };
+        let run = begun.elapsed();
+        let (outputs, executor) = match outputs {
+            Ok(answered) => answered,
+            Err(why) => {
+                for waiting in batch {
+                    waiting.question.end(Err(why.clone()));
+                }
+                return;
+            }
+        };
+        for (Waiting { question, since }, outputs) in batch.into_iter().zip(outputs) {
+            let answer = HostAnswer {
+                reading: reading(&question.plan, &outputs),
+                plan: Arc::clone(&question.plan),
+                executor: Arc::clone(&executor),
+                queue: begun - since,
+                run,
+            };
+            question.end(Ok(answer));
+        }
+    }
 }
 
-/// The bytes that `to` has for each int8 value of `from`.
-fn converted(from: &Port<'_>, to: &Port<'_>) -> Vec<Vec<u8>> {
-    let convert = |value: u8| {
-        let real = from.dequantize(value.cast_signed());
-        match to.element {
-            Element::F32 => real.to_le_bytes().to_vec(),
-            _ => vec![to.quantize(real).cast_unsigned()],
+/// What the first output says.
+fn reading(plan: &PlanBuf, outputs: &Outputs) -> Reading {
+    let plan = plan.plan();
+    let manifest = plan.manifest();
+    let output = outputs.first().map(Vec::as_slice).unwrap_or_default();
+    microtome_answer::read(&manifest.task, &manifest.outputs[0], output)
+}
+
+/// Runs a batch; where the executor fails, once more on another one.
+fn run(
+    model: &mut Model,
+    open: &mut impl FnMut(&PlanBuf) -> Opened,
+    batch: &[Waiting],
+) -> Result<Vec<Outputs>, BackendError> {
+    let samples: Vec<_> = batch
+        .iter()
+        .map(|waiting| vec![&waiting.question.values[..]])
+        .collect();
+    let begun = Instant::now();
+    let outputs = match model.backend.run(&samples) {
+        Err(error @ BackendError::Failed { .. }) => {
+            tracing::warn!(%error, "an executor failed, another one takes its place");
+            let plan = Arc::clone(&model.plan);
+            *model = Model::open(&plan, open)?;
+            model.backend.run(&samples)?
         }
+        outputs => outputs?,
     };
-    (0..=u8::MAX).map(convert).collect()
+    let each = begun.elapsed() / batch.len().max(1) as u32;
+    model.each = model.each.min(each);
+    Ok(outputs)
 }

@@ -15,9 +15,9 @@ use std::time::Instant;
 use wgpu::BufferUsages;
 
 /// Most workgroups along one axis of a dispatch: WebGPU's default limit.
-const GROUPS_MAX: u32 = 65_535;
+pub(crate) const GROUPS_MAX: u32 = 65_535;
 /// Invocations of a workgroup, as `common.wgsl` declares it.
-const GROUP_SIZE: u32 = 64;
+pub(crate) const GROUP_SIZE: u32 = 64;
 
 /// Buffers for up to `capacity` samples.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Batch {
                 BufferUsages::COPY_DST | BufferUsages::MAP_READ,
             );
             gpu.queue.write_buffer(&arena, 0, &loaded.shared);
-            let bindings = bind(gpu, loaded, &arena);
+            let bindings = bind(gpu, [&arena, &loaded.constants, &loaded.params, &arena]);
             Self {
                 capacity,
                 arena,
@@ -68,6 +68,21 @@ impl Batch {
     /// Samples that fit.
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// The arenas of the samples, behind what all of them read.
+    pub(crate) fn arena(&self) -> &wgpu::Buffer {
+        &self.arena
+    }
+
+    /// Encodes all steps for the first `samples` samples.
+    pub(crate) fn encode_all(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        loaded: &Loaded,
+        samples: usize,
+    ) {
+        self.encode_steps(encoder, loaded, 0..loaded.steps.len(), samples);
     }
 
     /// Runs `samples`, no more than fit and at least one, whose inputs fit the plan.
@@ -85,7 +100,7 @@ impl Batch {
         if tracing::enabled!(tracing::Level::TRACE) {
             self.run_timed(gpu, loaded, samples.len())?;
         } else {
-            self.encode_steps(&mut encoder, loaded, 0..loaded.steps.len(), samples.len());
+            self.encode_all(&mut encoder, loaded, samples.len());
         }
         self.encode_readback(&mut encoder, loaded, manifest, samples.len());
         let submission = gpu.queue.submit([encoder.finish()]);
@@ -150,11 +165,10 @@ impl Batch {
             .take(range.end)
             .skip(range.start)
         {
-            let groups = (step.invocations as u32).div_ceil(GROUP_SIZE);
-            let columns = groups.min(GROUPS_MAX);
+            let [columns, rows] = groups(step.invocations);
             pass.set_pipeline(&step.pipeline);
             pass.set_bind_group(0, &self.bindings, &[(index * PARAMS_STRIDE) as u32]);
-            pass.dispatch_workgroups(columns, groups.div_ceil(columns), samples as u32);
+            pass.dispatch_workgroups(columns, rows, samples as u32);
         }
     }
 
@@ -177,17 +191,26 @@ impl Batch {
     }
 }
 
-fn bind(gpu: &Gpu, loaded: &Loaded, arena: &wgpu::Buffer) -> wgpu::BindGroup {
+/// Workgroups along both axes of a dispatch of so many invocations.
+pub(crate) fn groups(invocations: usize) -> [u32; 2] {
+    let groups = (invocations as u32).div_ceil(GROUP_SIZE);
+    let columns = groups.min(GROUPS_MAX);
+    [columns, groups.div_ceil(columns)]
+}
+
+/// The bindings of `common.wgsl`.
+pub(crate) fn bind(gpu: &Gpu, buffers: [&wgpu::Buffer; 4]) -> wgpu::BindGroup {
+    let [arena, constants, params, arena_quads] = buffers;
     let params = wgpu::BufferBinding {
-        buffer: &loaded.params,
+        buffer: params,
         offset: 0,
         size: NonZeroU64::new(PARAMS_STRIDE as u64),
     };
     let resources = [
         arena.as_entire_binding(),
-        loaded.constants.as_entire_binding(),
+        constants.as_entire_binding(),
         wgpu::BindingResource::Buffer(params),
-        arena.as_entire_binding(),
+        arena_quads.as_entire_binding(),
     ];
     let entries: Vec<_> = (0..)
         .zip(resources)

@@ -117,6 +117,12 @@ impl Gpu {
         self.info.device_type == DeviceType::Cpu
     }
 
+    /// Why the device is gone, if it is.
+    pub fn lost(&self) -> Option<GpuError> {
+        let error = self.check().err()?;
+        matches!(error, GpuError::Lost { .. }).then_some(error)
+    }
+
     /// Gives the device back at once: every later use of it, by whatever clone or backend, is
     /// [`GpuError::Lost`].
     pub fn destroy(&self) {

@@ -8,6 +8,7 @@
 //!    needs no GPU.
 //! 4. `batch`: the buffers of a batch and the commands that run it.
 //! 5. `backend`: [`GpuBackend`], which is all that together for one plan.
+//! 6. `rise`: which parts of an image an answer rests on, from thousands of masked copies.
 //!
 //! Guarantees: outputs are those of `microtome_kernels::reference`, whatever the adapter; every
 //! wait has a limit; whatever a driver does is a [`GpuError`], not a panic. Deciding whether a
@@ -20,6 +21,7 @@ mod device;
 mod error;
 mod ops;
 mod program;
+mod rise;
 
 pub use backend::GpuBackend;
 pub use device::{Gpu, GpuOptions};

@@ -1,6 +1,7 @@
 //! Whole plans on the adapter: equal to the CPU executor, batch by batch; and what happens when
 //! something is wrong.
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 
 use microtome_backend::{Backend, BackendError, CpuBackend, Inputs};

@@ -208,7 +208,9 @@ fn frames(model: &Model) -> Result<Vec<Vec<u8>>> {
 fn services(folder: &Path, executors: &Executors) -> Result<Services> {
     let plans = Plans::load(&[folder.to_owned()])?;
     let queue_len = SAMPLES.len();
-    let offload = Offload::start(&plans.heavier(), queue_len, |plan| executors.open(plan))?;
+    let mut executors = executors.clone();
+    let open = move |plan: &_| executors.open(plan);
+    let offload = Offload::start(&plans.heavier(), queue_len, open)?;
     let journal = Journal::open(&folder.join("results.jsonl"))?;
     Ok(Services {
         plans,

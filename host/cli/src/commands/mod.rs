@@ -7,6 +7,7 @@ pub mod compile;
 pub mod daemon;
 pub mod demo;
 pub mod devices;
+pub mod explain;
 pub mod flash;
 pub mod inspect;
 pub mod quantization;

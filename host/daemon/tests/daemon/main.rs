@@ -4,6 +4,7 @@
 
 mod acquire;
 mod journal;
+mod offload;
 mod service;
 mod session;
 mod support;

@@ -67,7 +67,12 @@ pub(super) struct At<'a> {
 impl<'a> At<'a> {
     /// The job, with the chain after a function of the step's own.
     pub(super) fn chained(&mut self, own: Option<Stage>) -> Job {
-        self.stages = own.iter().chain(self.chain).copied().collect();
+        self.with_functions(own.iter().chain(self.chain).copied().collect())
+    }
+
+    /// The job of a program that is built for these functions.
+    pub(super) fn with_functions(&mut self, stages: Vec<Stage>) -> Job {
+        self.stages = stages;
         let numbers = self.stages.iter().flat_map(|stage| stage.numbers);
         let chain_at = self.packed.extend(numbers);
         Job {

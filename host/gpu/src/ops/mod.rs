@@ -31,7 +31,7 @@ use chain::{Span, Stage};
 use context::{At, Packed};
 use microtome_kernels::reference::conv2d::ConvConstants;
 use microtome_plan::{ArenaAt, Op, Plan, Port, Step};
-use params::Job;
+pub(crate) use params::Job;
 
 /// Every program there is.
 #[cfg(test)]
@@ -85,6 +85,9 @@ fn programs() -> Vec<&'static Program> {
         &float::pool::PROGRAM,
         &float::quantize::DEQUANTIZE,
         &float::quantize::QUANTIZE,
+        &float::recurrent::GRU,
+        &float::recurrent::LSTM,
+        &float::recurrent::RNN,
         &float::reduce::PROGRAM,
         &float::resample::PROGRAM,
         &float::softmax::PROGRAM,
@@ -93,6 +96,7 @@ fn programs() -> Vec<&'static Program> {
         .into_iter()
         .flatten()
         .chain(others.iter().copied())
+        .chain(crate::rise::PROGRAMS)
         .collect()
 }
 
@@ -295,8 +299,13 @@ pub(crate) struct Unsupported {
 /// The dispatch of one step; `None` where its operator, or this form of it, has no program.
 fn dispatch(at: &mut At<'_>) -> Option<Dispatch> {
     let step = at.step;
-    if step.outputs.len() != 1 {
-        return None;
+    match &step.op {
+        Op::LstmF32(op) => return float::recurrent::lstm(at, op),
+        Op::GruF32(op) => return float::recurrent::gru(at, op),
+        Op::RnnF32(op) => return float::recurrent::rnn(at, op),
+        // No other program has a second result.
+        _ if step.outputs.len() != 1 => return None,
+        _ => {}
     }
     match &step.op {
         Op::Copy(op) => data::copy::dispatch(at, op),

@@ -13,6 +13,7 @@ pub(super) mod matmul;
 pub(super) mod norm;
 pub(super) mod pool;
 pub(super) mod quantize;
+pub(super) mod recurrent;
 pub(super) mod reduce;
 pub(super) mod resample;
 pub(super) mod softmax;
