@@ -9,7 +9,7 @@ use microtome_kernels::float::matmul::MatMulF32;
 use microtome_kernels::float::source::Source;
 use microtome_kernels::float::unary::{Function, UnaryKind};
 use microtome_kernels::num::{Shape, Window};
-use microtome_kernels::operator::{Args, Constants, Extent, Extents, Operator};
+use microtome_kernels::operator::{Args, Constants, Extent, Extents, OPERANDS_MAX, Operator};
 use microtome_kernels::view::Strides;
 use std::hint::black_box;
 
@@ -103,8 +103,6 @@ fn measure_operator(criterion: &mut Criterion, name: &str, op: &dyn Operator) {
     let mut outputs = memory(op.outputs());
     let mut scratch = vec![0.0_f32; op.scratch_bytes() / size_of::<f32>()];
     measure(criterion, name, op.macs(), || {
-        let bytes =
-            |memory: &[Vec<f32>]| memory.iter().map(|it| bytemuck::cast_slice(it)).collect();
         let args = Args {
             inputs: bytes(&inputs),
             constants: Constants(bytes(&constants)),
@@ -118,6 +116,10 @@ fn measure_operator(criterion: &mut Criterion, name: &str, op: &dyn Operator) {
         op.run(dispatch::best(), args);
     });
     black_box(&outputs);
+}
+
+fn bytes(memory: &[Vec<f32>]) -> heapless::Vec<&[u8], OPERANDS_MAX> {
+    memory.iter().map(|it| bytemuck::cast_slice(it)).collect()
 }
 
 /// A window that keeps rows and columns.
