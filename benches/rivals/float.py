@@ -3,12 +3,13 @@
 
     benches/rivals/float.py MODEL.onnx [MODEL.onnx ...] [--rounds 7] [--runs 20]
 
-Rounds alternate between the two, so that what else the machine does meets both; the figure of each is
-the median of its rounds' medians, and beside it the best round's. Models of one float input;
+Rounds alternate between the two, so that what else the machine does meets both; the figure of each
+is the median of its rounds' medians, and beside it the best round's. Models of one float input;
 models.py writes three. Needs target/release/microtome (built by the README's test command) and the
 packages of requirements.txt:
 
-    python3 -m venv target/rivals && target/rivals/bin/pip install -r benches/rivals/requirements.txt
+    python3 -m venv target/rivals
+    target/rivals/bin/pip install -r benches/rivals/requirements.txt
     target/rivals/bin/python benches/rivals/models.py target/models
     target/rivals/bin/python benches/rivals/float.py target/models/*.onnx
 """

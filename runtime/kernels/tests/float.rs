@@ -1,5 +1,5 @@
-//! Products of floats on random shapes, in every kernel set that this machine runs, against the same
-//! in double precision; and where NaN and infinities go.
+//! Products of floats on random shapes, in every kernel set that this machine runs, against the
+//! same in double precision; and where NaN and infinities go.
 
 use microtome_kernels::cases::Rng;
 use microtome_kernels::float::conv_transpose::ConvTransposeF32;

@@ -1,8 +1,8 @@
 //! Batched matrix product of floats, each operand strided: transposed or broadcast as it lies.
 //!
-//! The columns of `b` are packed, a few panels at a time, and multiplied with the rows of `a`: as they
-//! lie, or collected first if their elements are apart. Where `a` has too few rows, packing would
-//! cost as much as the products, and `b` is read where it lies.
+//! The columns of `b` are packed, a few panels at a time, and multiplied with the rows of `a`: as
+//! they lie, or collected first if their elements are apart. Where `a` has too few rows, packing
+//! would cost as much as the products, and `b` is read where it lies.
 
 use super::source::{Reads, Source};
 use super::tile::{

@@ -1,7 +1,8 @@
 //! Depthwise convolution of floats: a vector of channels of a few neighbouring pixels at a time,
 //! which share the weights that are loaded.
 //!
-//! Several outputs a channel, and fewer channels than a vector has, are left to the portable kernel.
+//! Several outputs a channel, and fewer channels than a vector has, are left to the portable
+//! kernel.
 #![allow(
     clippy::needless_range_loop,
     reason = "loops over arrays of registers are unrolled as indices alone"
