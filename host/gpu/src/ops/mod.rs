@@ -76,6 +76,7 @@ fn programs() -> Vec<&'static Program> {
         &float::conv2d::PROGRAM,
         &float::conv2d::PROGRAM_TILE,
         &float::conv2d::PROGRAM_TILE_QUADS,
+        &float::conv2d::PROGRAM_TILE_WIDE,
         &float::conv_transpose::PROGRAM,
         &float::conv_transpose::PROGRAM_QUADS,
         &float::depthwise::PROGRAM,
