@@ -93,7 +93,7 @@ impl<'a> Layer<'a> {
     fn block<I: Isa>(&self, first: usize) -> Block<I> {
         let mut room = Room::NEW;
         let lanes = Lanes::new(self.constants, first, &mut room);
-        Block::new(lanes, self.params.store)
+        Block::new(lanes, self.params.store.zero)
     }
 }
 

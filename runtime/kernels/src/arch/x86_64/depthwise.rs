@@ -209,7 +209,7 @@ fn prepare<I: Isa>(
         }
     }
     let words = words.as_chunks::<BYTES>().0;
-    let mut finishes = [Block::new(Room::NEW.lanes(), params.store); QUADS];
+    let mut finishes = [Block::new(Room::NEW.lanes(), 0); QUADS];
     for (quad, finish) in finishes.iter_mut().enumerate() {
         let mut lanes = Room::NEW;
         for lane in 0..LANES {
@@ -221,7 +221,7 @@ fn prepare<I: Isa>(
                 lanes.shifts[lane] = constants.shifts[channel];
             }
         }
-        *finish = Block::new(lanes.lanes(), params.store);
+        *finish = Block::new(lanes.lanes(), params.store.zero);
         finish.lower(words.iter().skip(quad).step_by(QUADS));
     }
     finishes

@@ -42,8 +42,6 @@ pub trait Isa: Copy {
 
     /// `x` in every byte.
     fn splat8(x: i8) -> Self::Vector;
-    /// `x` in every int16.
-    fn splat16(x: i16) -> Self::Vector;
     /// `x` in every int32.
     fn splat32(x: i32) -> Self::Vector;
 
@@ -58,10 +56,14 @@ pub trait Isa: Copy {
 
     /// The products of the even int32, as int64.
     fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Sums of int64.
-    fn add64(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// The odd int32 where the even ones are; what is then odd is any.
+    /// The even int32, as int64 without a sign.
+    fn even(a: Self::Vector) -> Self::Vector;
+    /// The odd int32, as int64 without a sign.
     fn odd(a: Self::Vector) -> Self::Vector;
+    /// int64 over powers of two, rounded half up; `by` is in 1 to 62.
+    fn round64(a: Self::Vector, by: Self::Vector) -> Self::Vector;
+    /// The low halves of int64, of `even` at the even int32 and of `odd` at the odd ones.
+    fn low(even: Self::Vector, odd: Self::Vector) -> Self::Vector;
     /// The high halves of int64, of `even` at the even int32 and of `odd` at the odd ones.
     fn high(even: Self::Vector, odd: Self::Vector) -> Self::Vector;
     /// Each int32 shifted left by as many bits as `by` has there; 0 by more than 31.
@@ -73,8 +75,6 @@ pub trait Isa: Copy {
     fn pack32(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Bytes of the int16 of `a` and `b`, saturated: those of `a` first in each quarter.
     fn pack16(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Sums of int16, saturated.
-    fn add16(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The larger bytes.
     fn max8(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The smaller bytes.
