@@ -6,7 +6,7 @@
 
 use super::PACKING;
 use super::finish::{Block, Lanes, Room, Store};
-use super::isa::{BYTES, Isa, LANES, Work};
+use super::isa::{BYTES, Isa, LANES, Line, Work};
 use super::stage::{Index, Stage, Staged, TAPS, raise};
 use crate::arch::stack::Stack;
 use crate::generic;
@@ -25,8 +25,8 @@ pub fn conv2d<I: Isa>(
     _scratch: &mut [u8],
     output: &mut [i8],
 ) {
-    let mut stack = Stack::<{ ROOM / size_of::<u32>() }>::new();
-    let room = bytemuck::cast_slice_mut(stack.or(&mut []));
+    let mut stack = Line(Stack::<{ ROOM / size_of::<u32>() }>::new());
+    let room = bytemuck::cast_slice_mut(stack.0.or(&mut []));
     within::<I>(params, constants, input, room, output);
 }
 

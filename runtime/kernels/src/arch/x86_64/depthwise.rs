@@ -6,7 +6,7 @@
 //! rows as the window is high. Other depthwise layers are left to [`generic`].
 
 use super::finish::{self, Block, Room, Store};
-use super::isa::{BYTES, Isa, LANES, Work};
+use super::isa::{BYTES, Isa, LANES, Line, Work};
 use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
@@ -32,8 +32,8 @@ pub fn depthwise<I: Isa>(
     _scratch: &mut [u8],
     output: &mut [i8],
 ) {
-    let mut stack = Stack::<{ ROOM / size_of::<u32>() }>::new();
-    let room = bytemuck::cast_slice_mut(stack.or(&mut []));
+    let mut stack = Line(Stack::<{ ROOM / size_of::<u32>() }>::new());
+    let room = bytemuck::cast_slice_mut(stack.0.or(&mut []));
     within::<I>(params, constants, input, room, output);
 }
 
@@ -197,7 +197,7 @@ fn prepare<I: Isa>(
                 for (vector, lanes) in vectors.iter_mut().zip(&taps) {
                     *vector = finish::vector::<I, _, _>(lanes);
                 }
-                write_words::<I>(interleave::<I>(vectors), words);
+                write_words::<I>(finish::interleave::<I>(vectors), words);
             }
         }
     }
@@ -225,14 +225,6 @@ fn prepare<I: Isa>(
         finish.lower(words.iter().skip(quad).step_by(QUADS));
     }
     finishes
-}
-
-/// Words of the bytes of four vectors.
-#[inline(always)]
-fn interleave<I: Isa>([a, b, c, d]: [I::Vector; TAPS]) -> [I::Vector; QUADS] {
-    let ([a_low, a_high], [c_low, c_high]) = (I::zip8(a, b), I::zip8(c, d));
-    let ([first, second], [third, fourth]) = (I::zip16(a_low, c_low), I::zip16(a_high, c_high));
-    [first, second, third, fourth]
 }
 
 /// Writes words to `to`, [`WORDS`] long.
@@ -339,7 +331,7 @@ impl Strip<'_> {
                     // SAFETY: there are as many bytes as in a vector.
                     *vector = unsafe { I::xor(I::load(from.as_ptr()), sign) };
                 }
-                write_words::<I>(interleave::<I>(taps), words);
+                write_words::<I>(finish::interleave::<I>(taps), words);
             }
         }
     }

@@ -223,3 +223,21 @@ pub fn vector<I: Isa, T: bytemuck::Pod, const N: usize>(values: &[T; N]) -> I::V
     // SAFETY: the array has the bytes of a vector.
     unsafe { I::load(values.as_ptr().cast()) }
 }
+
+/// The int32 of a vector.
+#[inline(always)]
+pub fn int32<I: Isa>(vector: I::Vector) -> [i32; LANES] {
+    let mut values = [0; LANES];
+    // SAFETY: the array has the bytes of a vector.
+    unsafe { I::store(values.as_mut_ptr().cast(), vector) };
+    values
+}
+
+/// The bytes of four vectors, four to an int32: those of the first four places of each quarter, of the
+/// next four, and so on. [`Store::bytes`] has the order of the places again.
+#[inline(always)]
+pub fn interleave<I: Isa>([a, b, c, d]: [I::Vector; 4]) -> [I::Vector; 4] {
+    let ([a_low, a_high], [c_low, c_high]) = (I::zip8(a, b), I::zip8(c, d));
+    let ([first, second], [third, fourth]) = (I::zip16(a_low, c_low), I::zip16(a_high, c_high));
+    [first, second, third, fourth]
+}

@@ -8,6 +8,13 @@ pub const BYTES: usize = 64;
 /// int32 of a vector.
 pub const LANES: usize = 16;
 
+/// Something that begins with a cache line, so that no vector in it lies in two.
+#[repr(align(64))]
+pub struct Line<T>(
+    /// What it is.
+    pub T,
+);
+
 /// Work that is to run with the instructions of a set.
 pub trait Work {
     /// Does it. Implementations are inlined always: only then they have the instructions.

@@ -12,6 +12,7 @@ use crate::packing::Packing;
 use crate::set::KernelSet;
 
 pub mod add;
+pub mod average_pool;
 pub mod avx2;
 pub mod avx512;
 pub mod conv2d;
@@ -33,6 +34,7 @@ const fn set<I: Isa>(name: &'static str) -> KernelSet {
         name,
         conv2d: conv2d::conv2d::<I>,
         depthwise: depthwise::depthwise::<I>,
+        average_pool: average_pool::average_pool::<I>,
         add: add::add::<I>,
         add_in_place: add::add_in_place::<I>,
         ..generic::SET
