@@ -1,8 +1,8 @@
 //! Addition and subtraction, element by element, 64 at a time.
 //!
-//! Operands are shifted left by two bits more than the definition has it, so that factors up to 1/2,
-//! of which one is the larger operand's, are below 1/4. Larger factors, and operands that are
-//! repeated, are left to [`generic`].
+//! Operands are shifted left by two bits more than the definition has it, so that factors up to
+//! 1/2, of which one is the larger operand's, are below 1/4. Larger factors, and operands that
+//! are repeated, are left to [`generic`].
 
 use super::finish::{Scale, Store, vector};
 use super::isa::{BYTES, Isa, LANES, Work};

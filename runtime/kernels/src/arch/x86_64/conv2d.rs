@@ -1,5 +1,5 @@
 //! Convolution: bands of pixels whose input is staged once for all channels; in a band, one or two
-//! blocks of sixteen channels at a time, and for these as many pixels as there are registers for sums.
+//! blocks of sixteen channels at a time, and for these as many pixels as registers have room for.
 //!
 //! A dense layer, of one pixel, has only its input to share: four blocks are computed at a time.
 //! Groups, other packings and windows too large for the room on the stack are left to [`generic`].
@@ -249,8 +249,8 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
 #[inline(always)]
 fn write(bytes: &[i8], outputs: &mut [i8], first: usize, channels: usize) {
     let len = bytes.len();
-    // Where there are no blocks before, what is written beyond the channels is the next pixel's, which
-    // is written later.
+    // Where there are no blocks before, what is written beyond the channels is the next pixel's,
+    // which is written later.
     if len <= outputs.len() && (first + len <= channels || first == 0) {
         outputs[..len].copy_from_slice(bytes);
     } else {

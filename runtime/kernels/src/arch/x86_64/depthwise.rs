@@ -112,8 +112,8 @@ impl Layout {
         self.vectors * self.groups * WORDS
     }
 
-    /// Bytes of a staged row: every column that has a neighbour at the stride's distance is followed
-    /// by that, so that what the pixels of a vector read at one tap is one run.
+    /// Bytes of a staged row. Columns whose number has the same rest by the stride lie side by side,
+    /// so that what the pixels of a vector read at one tap is one run.
     fn staged(&self, params: &Depthwise) -> usize {
         params.window.stride[1] * self.phase(params)
     }
@@ -390,7 +390,8 @@ impl Strip<'_> {
     }
 }
 
-/// 64 sums, scaled, of the words that lie at `words` in each of `lines`, `groups` times four vectors.
+/// 64 sums, scaled, of the words that lie at `words` in each of `lines`: `groups` times four
+/// vectors.
 ///
 /// # Safety
 /// The words are there, and so are as many weights for every line.

@@ -71,8 +71,8 @@ fn whole<'a, T: Copy>(values: &'a [T], room: &'a mut [T; LANES]) -> &'a [T; LANE
     }
 }
 
-/// The shifts of usual factors: below 1/4, and so large that a zero point can be added to the high word
-/// of a product before it is shifted.
+/// The shifts of usual factors: below 1/4, and so large that a zero point can be added to the high
+/// word of a product before it is shifted.
 const USUAL: RangeInclusive<i8> = -23..=-2;
 /// A usual shift, for the factor 0, which may have any.
 const SHIFT_OF_ZERO: i8 = -2;
@@ -233,8 +233,8 @@ pub fn int32<I: Isa>(vector: I::Vector) -> [i32; LANES] {
     values
 }
 
-/// The bytes of four vectors, four to an int32: those of the first four places of each quarter, of the
-/// next four, and so on. [`Store::bytes`] has the order of the places again.
+/// The bytes of four vectors, four to an int32: those of the first four places of each quarter, of
+/// the next four, and so on. [`Store::bytes`] has the order of the places again.
 #[inline(always)]
 pub fn interleave<I: Isa>([a, b, c, d]: [I::Vector; 4]) -> [I::Vector; 4] {
     let ([a_low, a_high], [c_low, c_high]) = (I::zip8(a, b), I::zip8(c, d));

@@ -1,7 +1,7 @@
 //! What the kernels ask of an instruction set: vectors of 64 bytes, whatever registers hold them.
 //!
-//! A vector is bytes, int16 or int32, as the operation has it. Operations that pair or pack elements
-//! do so within each 16 bytes, a *quarter*, as the processor does.
+//! A vector is bytes, int16 or int32, as the operation has it. Operations that pair or pack
+//! elements do so within each 16 bytes, a *quarter*, as the processor does.
 
 /// Bytes of a vector.
 pub const BYTES: usize = 64;

@@ -1,5 +1,5 @@
-//! The input of a convolution as its inner loop reads it: raised by 128, so that bytes have no sign,
-//! with its padding, and with the taps of every output pixel in a few runs of whole words.
+//! The input of a convolution as its inner loop reads it: raised by 128, so that bytes have no
+//! sign, with its padding, and with the taps of every output pixel in a few runs of whole words.
 
 use super::isa::{BYTES, Isa};
 use crate::reference::conv2d::Conv2d;
@@ -294,8 +294,8 @@ impl Patch {
         for _ in 0..rows {
             let mut from = line;
             for _ in 0..columns {
-                // SAFETY: what is read and written is less than a vector longer than a run, and both
-                // slices have a vector more than the runs.
+                // SAFETY: what is read and written is less than a vector longer than a run, and
+                // both slices have a vector more than the runs.
                 unsafe {
                     if run <= Self::SHORT {
                         to.cast::<[i8; Self::SHORT]>()
