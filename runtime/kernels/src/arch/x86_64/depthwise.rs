@@ -112,8 +112,8 @@ impl Layout {
         self.vectors * self.groups * WORDS
     }
 
-    /// Bytes of a staged row. Columns whose number has the same rest by the stride lie side by side,
-    /// so that what the pixels of a vector read at one tap is one run.
+    /// Bytes of a staged row. Columns whose number has the same rest by the stride lie side by
+    /// side, so that what the pixels of a vector read at one tap is one run.
     fn staged(&self, params: &Depthwise) -> usize {
         params.window.stride[1] * self.phase(params)
     }

@@ -21,10 +21,8 @@ pub trait Work {
     fn run<I: Isa>(self);
 }
 
-/// An instruction set. Whoever names one makes sure that the processor has it.
-///
-/// # Safety
-/// Operations on memory touch `BYTES` bytes at the address, if they do not say otherwise.
+/// An instruction set. Whoever names one makes sure that the processor has it; a caller of an
+/// operation on memory, that there is what it reads or writes: a vector, if it says no other size.
 pub trait Isa: Copy {
     /// A vector.
     type Vector: Copy;
