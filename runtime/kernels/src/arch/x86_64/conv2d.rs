@@ -224,7 +224,7 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
     }
     for pixel in (0..staged.places.len()).step_by(P) {
         let sums = sums::<I, P, B>(staged, pixel, weights, &blocks);
-        let mut bytes = [[[0; LANES]; B]; P];
+        let mut bytes = [[0_u128; B]; P];
         for quad in 0..P * B / PIECES {
             let mut scaled = [I::splat32(0); PIECES];
             for (piece, scaled) in scaled.iter_mut().enumerate() {
@@ -239,7 +239,7 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
             let at = (pixel + index) * channels + first;
             // The last tile has fewer pixels.
             if at < outputs.len() {
-                write(bytes.as_flattened(), &mut outputs[at..], first, channels);
+                write(bytes, &mut outputs[at..], first, channels);
             }
         }
     }
@@ -247,16 +247,21 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
 
 /// Writes the outputs of a pixel's blocks from the channel `first` on to where `outputs` begins.
 #[inline(always)]
-fn write(bytes: &[i8], outputs: &mut [i8], first: usize, channels: usize) {
-    let len = bytes.len();
+fn write<const B: usize>(blocks: &[u128; B], outputs: &mut [i8], first: usize, channels: usize) {
+    let len = B * LANES;
     // Where there are no blocks before, what is written beyond the channels is the next pixel's,
     // which is written later.
     if len <= outputs.len() && (first + len <= channels || first == 0) {
-        outputs[..len].copy_from_slice(bytes);
-    } else {
-        let len = len.min(channels - first);
-        outputs[..len].copy_from_slice(&bytes[..len]);
+        let to = outputs.as_mut_ptr().cast::<u128>();
+        for (block, bytes) in blocks.iter().enumerate() {
+            // SAFETY: there are `len` outputs.
+            unsafe { to.add(block).write_unaligned(*bytes) };
+        }
+        return;
     }
+    let bytes: &[i8] = bytemuck::cast_slice(blocks);
+    let len = len.min(channels - first);
+    outputs[..len].copy_from_slice(&bytes[..len]);
 }
 
 /// The sums of `P` pixels that are staged from `pixel` on; where there are fewer, the last is there
