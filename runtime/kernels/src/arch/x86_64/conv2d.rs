@@ -13,7 +13,7 @@ use crate::generic;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
 
 /// Bytes of staged input on the stack.
-const ROOM: usize = 1 << 16;
+const ROOM: usize = 1 << 15;
 /// Blocks that become a vector of outputs.
 const PIECES: usize = BYTES / LANES;
 
