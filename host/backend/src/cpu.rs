@@ -2,14 +2,40 @@
 
 use crate::{Backend, BackendError, Inputs, Outputs, check_inputs};
 use microtome_exec::Executor;
-use microtome_plan::{Manifest, PlanBuf, Target, repack};
+use microtome_plan::{Manifest, Plan, PlanBuf, Step, Target, repack};
+use self_cell::self_cell;
 
 /// Runs a plan on this machine's processor, one sample after another on the calling thread.
 #[derive(Debug)]
 pub struct CpuBackend {
-    plan: PlanBuf,
+    loaded: Loaded,
     /// The words make the alignment that executors want.
     arena: Vec<u128>,
+}
+
+self_cell! {
+    /// A plan, and what is decoded of its bytes once and not in every run.
+    struct Loaded {
+        owner: PlanBuf,
+        #[covariant]
+        dependent: Decoded,
+    }
+    impl {Debug}
+}
+
+/// A plan that is ready to run.
+#[derive(Debug)]
+struct Decoded<'a> {
+    plan: Plan<'a>,
+    steps: Vec<Step<'a>>,
+}
+
+impl<'a> Decoded<'a> {
+    fn new(plan: &'a PlanBuf) -> Self {
+        let plan = plan.plan();
+        let steps = plan.steps().collect();
+        Self { plan, steps }
+    }
 }
 
 impl CpuBackend {
@@ -25,14 +51,11 @@ impl CpuBackend {
             // A plan that is at the limit of what a plan may hold runs as it is.
             repack(&plan, target).unwrap_or(plan)
         };
-        let words = plan
-            .plan()
-            .manifest()
-            .arena_bytes
-            .div_ceil(size_of::<u128>());
+        let loaded = Loaded::new(plan, |plan| Decoded::new(plan));
+        let bytes = loaded.borrow_dependent().plan.manifest().arena_bytes;
         Self {
-            plan,
-            arena: vec![0; words],
+            loaded,
+            arena: vec![0; bytes.div_ceil(size_of::<u128>())],
         }
     }
 }
@@ -43,12 +66,11 @@ impl Backend for CpuBackend {
     }
 
     fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
-        // Plan and executor borrow what `self` owns: they are made once a batch, which costs the
-        // decoding of the manifest and no copy of constants or activations.
-        let plan = self.plan.plan();
+        let Decoded { plan, steps } = self.loaded.borrow_dependent();
         check_inputs(plan.manifest(), samples)?;
         let arena = bytemuck::cast_slice_mut(&mut self.arena);
-        let mut executor = Executor::new(&plan, arena).map_err(|error| BackendError::Failed {
+        let executor = Executor::with_steps(plan, steps, arena);
+        let mut executor = executor.map_err(|error| BackendError::Failed {
             executor: Self::NAME,
             cause: error.to_string(),
         })?;

@@ -15,7 +15,7 @@ pub fn emit(
     memory: &MemoryPlan,
     options: &Options<'_>,
 ) -> Result<PlanBuf, CompileError> {
-    let mut constants = Constants::default();
+    let mut constants = Constants::new(options.target.constant_align());
     let steps: Vec<_> = (0..graph.nodes.len())
         .map(|index| step(graph, memory, index, &mut constants))
         .collect();
@@ -62,18 +62,27 @@ fn step<'a>(
 }
 
 /// The constants section; equal constants lie in it once.
-#[derive(Default)]
 struct Constants {
+    align: usize,
     section: Vec<u8>,
     places: HashMap<Vec<u8>, ConstAt>,
 }
 
 impl Constants {
+    /// An empty section whose constants lie at multiples of `align`.
+    fn new(align: usize) -> Self {
+        Self {
+            align,
+            section: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
     fn add(&mut self, bytes: &[u8]) -> ConstAt {
         if let Some(&at) = self.places.get(bytes) {
             return at;
         }
-        let start = self.section.len().next_multiple_of(ConstAt::ALIGN);
+        let start = self.section.len().next_multiple_of(self.align);
         self.section.resize(start, 0);
         self.section.extend_from_slice(bytes);
         self.places.insert(bytes.to_vec(), ConstAt(start));

@@ -18,6 +18,8 @@ pub struct Executor<'p, 'a> {
     kernels: &'static KernelSet,
     arena: &'a mut [u8],
     steps: Steps<'p>,
+    /// The steps, where the caller has decoded them.
+    decoded: Option<&'p [Step<'p>]>,
     next: usize,
 }
 
@@ -68,6 +70,28 @@ impl<'p, 'a> Executor<'p, 'a> {
         arena: &'a mut [u8],
         kernels: &'static KernelSet,
     ) -> Result<Self, ArenaError> {
+        Self::create(plan, None, arena, kernels)
+    }
+
+    /// As [`Executor::new`], with the steps of `plan` as [`Plan::steps`] gives them: a caller who
+    /// makes executors of one plan again and again keeps them, so that none has to decode them.
+    ///
+    /// # Errors
+    /// When the arena is too small or misaligned.
+    pub fn with_steps(
+        plan: &'p Plan<'p>,
+        steps: &'p [Step<'p>],
+        arena: &'a mut [u8],
+    ) -> Result<Self, ArenaError> {
+        Self::create(plan, Some(steps), arena, dispatch::best())
+    }
+
+    fn create(
+        plan: &'p Plan<'p>,
+        decoded: Option<&'p [Step<'p>]>,
+        arena: &'a mut [u8],
+        kernels: &'static KernelSet,
+    ) -> Result<Self, ArenaError> {
         let (need, have) = (plan.manifest().arena_bytes, arena.len());
         if have < need {
             return Err(ArenaError::TooSmall { need, have });
@@ -81,6 +105,7 @@ impl<'p, 'a> Executor<'p, 'a> {
             kernels,
             arena,
             steps: plan.steps(),
+            decoded,
             next: 0,
         };
         executor.reset();
@@ -127,11 +152,19 @@ impl<'p, 'a> Executor<'p, 'a> {
 
     /// Forgets what steps keep from run to run: the next run is the first of a sequence.
     pub fn reset(&mut self) {
-        for step in self.plan.steps() {
-            let fill = step.op.operator().state_fill().cast_unsigned();
-            for span in step.kept() {
-                self.arena[span].fill(fill);
-            }
+        match self.decoded {
+            Some(steps) => steps.iter().for_each(|step| self.forget(step)),
+            None => self.plan.steps().for_each(|step| self.forget(&step)),
+        }
+    }
+
+    fn forget(&mut self, step: &Step<'_>) {
+        if step.state.is_empty() {
+            return;
+        }
+        let fill = step.op.operator().state_fill().cast_unsigned();
+        for span in step.kept() {
+            self.arena[span].fill(fill);
         }
     }
 
@@ -153,6 +186,12 @@ impl<'p, 'a> Executor<'p, 'a> {
     /// Runs every step, from the first; the next step is the first one again.
     pub fn run(&mut self, profiler: &mut impl Profiler) {
         self.rewind();
+        if let Some(steps) = self.decoded {
+            for (index, step) in steps.iter().enumerate() {
+                self.run_step(index, step, profiler);
+            }
+            return;
+        }
         let (mut steps, mut step) = (self.plan.steps(), Step::empty());
         let mut index = 0;
         while steps.read(&mut step).is_some() {

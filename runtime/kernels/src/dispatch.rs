@@ -32,18 +32,29 @@ macro_rules! aarch64_has {
     }};
 }
 
+/// The sets for x86-64 that this processor runs, the fastest first.
+#[cfg(all(target_arch = "x86_64", feature = "std", not(miri)))]
+pub fn x86_64() -> impl Iterator<Item = &'static KernelSet> {
+    use crate::arch::x86_64;
+    macro_rules! has {
+        ($($feature:tt),*) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
+    }
+    let has_avx2 = has!("avx2");
+    let has_vnni = has!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni");
+    let sets = [
+        (&x86_64::VNNI, has_vnni),
+        (&x86_64::AVX_VNNI, has_avx2 && has!("avxvnni")),
+        (&x86_64::AVX2, has_avx2),
+    ];
+    sets.into_iter().filter_map(|(set, has)| has.then_some(set))
+}
+
 /// The fastest kernel set of this machine.
 #[cfg(not(target_arch = "aarch64"))]
 pub fn best() -> &'static KernelSet {
     #[cfg(all(target_arch = "x86_64", feature = "std", not(miri)))]
-    {
-        let has_vnni = std::arch::is_x86_feature_detected!("avx512f")
-            && std::arch::is_x86_feature_detected!("avx512bw")
-            && std::arch::is_x86_feature_detected!("avx512vl")
-            && std::arch::is_x86_feature_detected!("avx512vnni");
-        if has_vnni {
-            return &crate::arch::x86_64::VNNI;
-        }
+    if let Some(set) = x86_64().next() {
+        return set;
     }
     &fastest::SET
 }

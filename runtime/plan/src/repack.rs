@@ -51,11 +51,11 @@ pub fn repack(plan: &PlanBuf, target: Target) -> Result<PlanBuf, PlanError> {
         let scratch_bytes = step.op.operator().scratch_bytes();
         let constants = pack(target, &mut step.op, bytes);
         for (at, bytes) in step.constants.iter_mut().zip(&constants) {
-            *at = append(&mut section, bytes);
+            *at = append(target, &mut section, bytes);
         }
         for (at, extent) in step.inputs.iter_mut().zip(&step.op.operator().inputs()) {
             if let OperandAt::Constant(at) = at {
-                *at = append(&mut section, plan.constant(*at, *extent));
+                *at = append(target, &mut section, plan.constant(*at, *extent));
             }
         }
         if step.op.operator().scratch_bytes() > scratch_bytes {
@@ -68,8 +68,8 @@ pub fn repack(plan: &PlanBuf, target: Target) -> Result<PlanBuf, PlanError> {
     PlanBuf::new(&encode(&manifest, &steps, &section))
 }
 
-fn append(section: &mut Vec<u8>, bytes: &[u8]) -> ConstAt {
-    let start = section.len().next_multiple_of(ConstAt::ALIGN);
+fn append(target: Target, section: &mut Vec<u8>, bytes: &[u8]) -> ConstAt {
+    let start = section.len().next_multiple_of(target.constant_align());
     section.resize(start, 0);
     section.extend_from_slice(bytes);
     ConstAt(start)

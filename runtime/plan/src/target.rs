@@ -1,6 +1,6 @@
 //! What a plan is packed for, and the one place that chooses how.
 
-use crate::op::Op;
+use crate::op::{ConstAt, Op};
 use crate::plan::Plan;
 use core::fmt;
 use microtome_kernels::arch::scratch;
@@ -100,6 +100,14 @@ impl Target {
                 };
             }
             _ => {}
+        }
+    }
+
+    /// Where constants lie at a multiple of in a plan: at cache lines where vectors are as long.
+    pub const fn constant_align(self) -> usize {
+        match self {
+            Self::Cpu => 64,
+            _ => ConstAt::ALIGN,
         }
     }
 

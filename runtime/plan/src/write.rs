@@ -29,11 +29,23 @@ fn append(bytes: &mut Vec<u8>, value: &impl serde::Serialize) {
 }
 
 /// An owned, validated plan.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PlanBuf {
     /// The words make the alignment that [`Plan::parse`] wants.
     words: Vec<u128>,
+    /// The word that the plan begins with: its constants section begins with a cache line, to which
+    /// [`Target::constant_align`](crate::Target::constant_align) aligns constants.
+    start: usize,
     header: Header,
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+impl Clone for PlanBuf {
+    fn clone(&self) -> Self {
+        Self::place(self.bytes(), self.header)
+    }
 }
 
 impl PlanBuf {
@@ -42,15 +54,28 @@ impl PlanBuf {
     /// # Errors
     /// As [`Plan::parse`]; bytes that follow the plan are [`PlanError::NotAPlan`].
     pub fn new(bytes: &[u8]) -> Result<Self, PlanError> {
-        let mut words = alloc::vec![0_u128; bytes.len().div_ceil(size_of::<u128>())];
-        let copy = bytemuck::cast_slice_mut::<u128, u8>(&mut words);
-        copy[..bytes.len()].copy_from_slice(bytes);
-        let header = Header::parse(&copy[..bytes.len()])?;
+        let header = Header::parse(bytes)?;
         if header.total_len() != bytes.len() {
             return Err(PlanError::NotAPlan);
         }
-        Plan::parse(&copy[..bytes.len()])?;
-        Ok(Self { words, header })
+        let plan = Self::place(bytes, header);
+        Plan::parse(plan.bytes())?;
+        Ok(plan)
+    }
+
+    /// Copies the plan that has this header.
+    fn place(bytes: &[u8], header: Header) -> Self {
+        let words = (bytes.len() + LINE).div_ceil(size_of::<u128>());
+        let mut words = alloc::vec![0_u128; words];
+        let section = words.as_ptr().addr() + header.constants_at();
+        let start = (section.next_multiple_of(LINE) - section) / size_of::<u128>();
+        let copy = bytemuck::cast_slice_mut::<u128, u8>(&mut words[start..]);
+        copy[..bytes.len()].copy_from_slice(bytes);
+        Self {
+            words,
+            start,
+            header,
+        }
     }
 
     /// The plan.
@@ -60,7 +85,7 @@ impl PlanBuf {
 
     /// The plan's bytes, as a `.mtp` file holds them.
     pub fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.words)[..self.header.total_len()]
+        &bytemuck::cast_slice(&self.words[self.start..])[..self.header.total_len()]
     }
 
     /// The plan's identity.

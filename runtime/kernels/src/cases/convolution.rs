@@ -81,12 +81,16 @@ impl Case for Depthwise {
         let Sliding {
             input,
             output,
-            window,
+            mut window,
         } = sliding(rng, true);
-        let (channels, multiplier) = if rng.once_in(3) {
-            (rng.size(1..=9), rng.size(2..=4))
-        } else {
-            (rng.size(1..=45), 1)
+        if rng.once_in(4) {
+            // More columns than the registers of some kernels hold at once.
+            window.kernel[1] += 4;
+        }
+        let (channels, multiplier) = match rng.size(0..=5) {
+            0 | 1 => (rng.size(1..=9), rng.size(2..=4)),
+            2 => (rng.size(46..=140), 1),
+            _ => (rng.size(1..=45), 1),
         };
         Self {
             input: Shape { channels, ..input },

@@ -1,87 +1,79 @@
-//! Convolution: tiles of pixels whose patches are collected once for all channels; in a tile, blocks
-//! of 16 channels, four pixels at a time.
+//! Convolution: bands of pixels whose input is staged once for all channels; in a band, one or two
+//! blocks of sixteen channels at a time, and for these as many pixels as registers have room for.
 //!
-//! Pixels that read one run of whole words are read in place. Groups, other packings and patches too
-//! large for the room on the stack are left to [`generic`].
+//! A dense layer, of one pixel, has only its input to share: four blocks are computed at a time.
+//! Groups, other packings and windows too large for the room on the stack are left to [`generic`].
 
 use super::PACKING;
-use crate::arch::patch::collect;
+use super::finish::{Block, Lanes, Room, Store};
+use super::isa::{BYTES, Isa, LANES, Line, Work};
+use super::stage::{Index, Stage, Staged, TAPS, raise};
 use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
-use core::arch::x86_64::{
-    __m512i, _mm_mask_storeu_epi8, _mm512_add_epi32, _mm512_add_epi64, _mm512_cvtepi32_epi8,
-    _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_max_epi32,
-    _mm512_min_epi32, _mm512_mul_epi32, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64,
-    _mm512_setzero_si512, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srav_epi64,
-    _mm512_srli_epi64, _mm512_sub_epi32, _mm512_sub_epi64,
-};
 
-/// Output channels of a vector.
-const LANES: usize = 16;
-/// Taps of a word.
-const TAPS: usize = 4;
-/// Pixels that are computed together.
-const PIXELS: usize = 4;
-/// Bytes of patches on the stack.
+/// Bytes of staged input on the stack.
 const ROOM: usize = 1 << 15;
+/// Blocks that become a vector of outputs.
+const PIECES: usize = BYTES / LANES;
 
 /// As [`crate::reference::conv2d::conv2d`].
-pub fn conv2d(
+pub fn conv2d<I: Isa>(
     params: &Conv2d,
     constants: &ConvConstants<'_>,
     input: &[i8],
     _scratch: &mut [u8],
     output: &mut [i8],
 ) {
-    let pitch = params.taps().next_multiple_of(TAPS);
-    let window = &params.window;
-    let direct = window.kernel == [1, 1]
-        && window.stride == [1, 1]
-        && params.input.width == params.output.width
-        && params.taps() == pitch;
-    if params.packing != PACKING || params.groups != 1 || !direct && pitch > ROOM {
+    let mut stack = Line(Stack::<{ ROOM / size_of::<u32>() }>::new());
+    let room = bytemuck::cast_slice_mut(stack.0.or(&mut []));
+    within::<I>(params, constants, input, room, output);
+}
+
+/// The same with the input staged in `room`.
+pub(super) fn within<I: Isa>(
+    params: &Conv2d,
+    constants: &ConvConstants<'_>,
+    input: &[i8],
+    room: &mut [i8],
+    output: &mut [i8],
+) {
+    if params.packing != PACKING || params.groups != 1 {
         return generic::conv2d::conv2d(params, constants, input, &mut [], output);
     }
     let layer = Layer {
         params,
         constants,
-        pitch,
+        pitch: PACKING.pitch(params.taps()),
     };
-    let channels = params.output.channels;
-    if direct {
-        // The output may have fewer rows than the input.
-        let pixels = output.len() / channels;
-        // SAFETY: whoever chose this set made sure that the processor has the instructions.
-        unsafe { layer.tile(&input[..pixels * pitch], output) };
-        return;
+    if is_dense(params) && layer.pitch + BYTES <= room.len() {
+        return I::enter(Dense {
+            layer,
+            input,
+            room,
+            output,
+        });
     }
-    let mut stack = Stack::<{ ROOM / size_of::<u32>() }>::new();
-    let room: &mut [i8] = bytemuck::cast_slice_mut(stack.or(&mut []));
-    let (pixels, width) = (ROOM / pitch, params.output.width);
-    for (tile, outputs) in output.chunks_mut(pixels * channels).enumerate() {
-        let count = outputs.len() / channels;
-        for (pixel, patch) in room.chunks_exact_mut(pitch).take(count).enumerate() {
-            // The taps that pad a patch have weights of zero: what lies there does not matter.
-            let pixel = tile * pixels + pixel;
-            let at = [pixel / width, pixel % width];
-            let copy = |from: &[i8], to: &mut [i8]| to.copy_from_slice(from);
-            collect(
-                params.input,
-                window,
-                params.input_zero,
-                input,
-                at,
-                patch,
-                copy,
-            );
-        }
-        // SAFETY: as above.
-        unsafe { layer.tile(&room[..count * pitch], outputs) };
+    match Stage::new(params, room.len()) {
+        Some(stage) => I::enter(Bands {
+            layer,
+            stage,
+            input,
+            room,
+            output,
+        }),
+        None => generic::conv2d::conv2d(params, constants, input, &mut [], output),
     }
 }
 
-/// A convolution's constants.
+/// Whether there is one output pixel, which reads the input as it lies.
+fn is_dense(params: &Conv2d) -> bool {
+    let (window, input, output) = (&params.window, params.input, params.output);
+    let plain = window.pad == [0, 0] && window.dilation == [1, 1];
+    plain && [input.height, input.width] == window.kernel && output.len() == output.channels
+}
+
+/// A convolution and its constants.
 struct Layer<'a> {
     params: &'a Conv2d,
     constants: &'a ConvConstants<'a>,
@@ -89,140 +81,229 @@ struct Layer<'a> {
     pitch: usize,
 }
 
-impl Layer<'_> {
-    /// Computes every channel of the pixels whose patches are in `patches`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn tile(&self, patches: &[i8], output: &mut [i8]) {
-        let channels = self.params.output.channels;
-        for first in (0..channels).step_by(LANES) {
-            let weights = &self.constants.weights[first * self.pitch..][..LANES * self.pitch];
-            let lanes = LANES.min(channels - first);
-            let block = Block::new(self, weights, first, lanes);
-            let mut outputs = output[first..].chunks_mut(channels);
-            let mut groups = patches.chunks_exact(PIXELS * self.pitch);
-            for group in &mut groups {
-                for (sums, out) in block
-                    .sums::<PIXELS>(weights, group)
-                    .into_iter()
-                    .zip(&mut outputs)
-                {
-                    block.store(sums, &mut out[..lanes]);
+impl<'a> Layer<'a> {
+    /// The weights of the block of channels that begins with `first`, a word of each at a time.
+    #[inline(always)]
+    fn weights(&self, first: usize) -> &'a [[i8; BYTES]] {
+        let weights = &self.constants.weights[first * self.pitch..][..LANES * self.pitch];
+        weights.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn block<I: Isa>(&self, first: usize) -> Block<I> {
+        let mut room = Room::NEW;
+        let lanes = Lanes::new(self.constants, first, &mut room);
+        Block::new(lanes, self.params.store.zero)
+    }
+}
+
+/// A layer of one pixel, which reads all of the input.
+struct Dense<'a> {
+    layer: Layer<'a>,
+    input: &'a [i8],
+    room: &'a mut [i8],
+    output: &'a mut [i8],
+}
+
+impl Work for Dense<'_> {
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        // What pads the last word has weights of zero: what lies there does not matter.
+        raise::<I>(self.input, self.room);
+        let words = self.room.as_chunks().0;
+        let words = &words[..self.layer.pitch / TAPS];
+        let store = Store::<I>::new(self.layer.params.store);
+        for (index, outputs) in self.output.chunks_mut(BYTES).enumerate() {
+            let first = index * BYTES;
+            let mut scaled = [I::splat32(0); PIECES];
+            if I::WIDE && outputs.len() == BYTES {
+                scaled = dense::<I, PIECES>(&self.layer, words, first);
+            } else {
+                let blocks = outputs.len().div_ceil(LANES);
+                for (block, scaled) in scaled[..blocks].iter_mut().enumerate() {
+                    [*scaled] = dense::<I, 1>(&self.layer, words, first + block * LANES);
                 }
             }
-            for patch in groups.remainder().chunks_exact(self.pitch) {
-                let [sums] = block.sums::<1>(weights, patch);
-                if let Some(out) = outputs.next() {
-                    block.store(sums, &mut out[..lanes]);
+            let bytes = I::by_place(store.bytes(scaled));
+            // SAFETY: as many bytes as there are outputs, which are no more than a vector's.
+            unsafe { I::store_part(outputs.as_mut_ptr(), outputs.len(), bytes) };
+        }
+    }
+}
+
+/// The scaled sums of `B` blocks of channels from `first` on, over the `words` of the input.
+#[inline(always)]
+fn dense<I: Isa, const B: usize>(
+    layer: &Layer<'_>,
+    words: &[[i8; TAPS]],
+    first: usize,
+) -> [I::Vector; B] {
+    let mut weights = [layer.weights(first); B];
+    for (block, weights) in weights.iter_mut().enumerate() {
+        *weights = layer.weights(first + block * LANES);
+        assert!(weights.len() >= words.len());
+    }
+    let raised = I::splat8(i8::MIN);
+    let (mut sums, mut added) = ([I::splat32(0); B], [I::splat32(0); B]);
+    for (group, word) in words.iter().enumerate() {
+        // SAFETY: a word has four bytes.
+        let word = unsafe { I::broadcast(word.as_ptr()) };
+        for block in 0..B {
+            // SAFETY: there are as many groups of weights as words.
+            let weights = unsafe { I::load(weights[block].as_ptr().add(group).cast()) };
+            sums[block] = I::dot(sums[block], word, weights);
+            added[block] = I::dot(added[block], raised, weights);
+        }
+    }
+    for block in 0..B {
+        let finish = layer.block::<I>(first + block * LANES);
+        let sum = I::add32(finish.bias, I::sub32(sums[block], added[block]));
+        sums[block] = finish.scale(sum);
+    }
+    sums
+}
+
+/// A layer of several pixels.
+struct Bands<'a> {
+    layer: Layer<'a>,
+    stage: Stage<'a>,
+    input: &'a [i8],
+    room: &'a mut [i8],
+    output: &'a mut [i8],
+}
+
+impl Work for Bands<'_> {
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let channels = self.layer.params.output.channels;
+        let mut index = Index::new();
+        let mut rest = self.output;
+        for band in self.stage.bands() {
+            let (outputs, tail) = rest.split_at_mut(band.pixels() * channels);
+            rest = tail;
+            let staged = self
+                .stage
+                .stage::<I>(self.input, &band, self.room, &mut index);
+            let mut first = 0;
+            while first < channels {
+                if I::WIDE && first + LANES < channels {
+                    tiles::<I, 6, 2>(&self.layer, &staged, first, outputs);
+                    first += 2 * LANES;
+                    continue;
+                }
+                if I::WIDE {
+                    tiles::<I, 12, 1>(&self.layer, &staged, first, outputs);
+                } else {
+                    tiles::<I, 4, 1>(&self.layer, &staged, first, outputs);
+                }
+                first += LANES;
+            }
+        }
+    }
+}
+
+/// The outputs of all pixels that are staged, of `B` blocks from the channel `first` on; `P` pixels
+/// at a time.
+#[inline(always)]
+fn tiles<I: Isa, const P: usize, const B: usize>(
+    layer: &Layer<'_>,
+    staged: &Staged<'_>,
+    first: usize,
+    outputs: &mut [i8],
+) {
+    const { assert!((P * B).is_multiple_of(PIECES)) };
+    let Layer { params, .. } = layer;
+    let channels = params.output.channels;
+    let store = Store::<I>::new(params.store);
+    let mut weights = [layer.weights(first); B];
+    let mut blocks = [layer.block::<I>(first); B];
+    for block in 0..B {
+        weights[block] = layer.weights(first + block * LANES);
+        blocks[block] = layer.block(first + block * LANES);
+        blocks[block].lower(weights[block].iter());
+    }
+    for pixel in (0..staged.places.len()).step_by(P) {
+        let sums = sums::<I, P, B>(staged, pixel, weights, &blocks);
+        let mut bytes = [[0_u128; B]; P];
+        for quad in 0..P * B / PIECES {
+            let mut scaled = [I::splat32(0); PIECES];
+            for (piece, scaled) in scaled.iter_mut().enumerate() {
+                let index = quad * PIECES + piece;
+                *scaled = blocks[index % B].scale(sums[index / B][index % B]);
+            }
+            let vector = I::by_place(store.bytes(scaled));
+            // SAFETY: the array has the bytes of all vectors, one after another.
+            unsafe { I::store(bytes.as_mut_ptr().cast::<i8>().add(quad * BYTES), vector) };
+        }
+        for (index, bytes) in bytes.iter().enumerate() {
+            let at = (pixel + index) * channels + first;
+            // The last tile has fewer pixels.
+            if at < outputs.len() {
+                write(bytes, &mut outputs[at..], first, channels);
+            }
+        }
+    }
+}
+
+/// Writes the outputs of a pixel's blocks from the channel `first` on to where `outputs` begins.
+#[inline(always)]
+fn write<const B: usize>(blocks: &[u128; B], outputs: &mut [i8], first: usize, channels: usize) {
+    let len = B * LANES;
+    // Where there are no blocks before, what is written beyond the channels is the next pixel's,
+    // which is written later.
+    if len <= outputs.len() && (first + len <= channels || first == 0) {
+        let to = outputs.as_mut_ptr().cast::<u128>();
+        for (block, bytes) in blocks.iter().enumerate() {
+            // SAFETY: there are `len` outputs.
+            unsafe { to.add(block).write_unaligned(*bytes) };
+        }
+        return;
+    }
+    let bytes: &[i8] = bytemuck::cast_slice(blocks);
+    let len = len.min(channels - first);
+    outputs[..len].copy_from_slice(&bytes[..len]);
+}
+
+/// The sums of `P` pixels that are staged from `pixel` on; where there are fewer, the last is there
+/// again.
+#[inline(always)]
+fn sums<I: Isa, const P: usize, const B: usize>(
+    staged: &Staged<'_>,
+    pixel: usize,
+    weights: [&[[i8; BYTES]]; B],
+    blocks: &[Block<I>; B],
+) -> [[I::Vector; B]; P] {
+    let mut sums = [[I::splat32(0); B]; P];
+    let mut places = [staged.bytes.as_ptr(); P];
+    for index in 0..P {
+        for block in 0..B {
+            sums[index][block] = blocks[block].bias;
+        }
+        let place = staged.places[(pixel + index).min(staged.places.len() - 1)];
+        // SAFETY: `Staged::check`: a place is within the bytes.
+        places[index] = unsafe { places[index].add(place as usize) };
+    }
+    let groups = staged.runs.len() * staged.words;
+    for weights in &weights {
+        assert!(groups <= weights.len());
+    }
+    let mut group = 0;
+    for &run in staged.runs {
+        for word in 0..staged.words {
+            let mut vectors = [I::splat32(0); B];
+            for block in 0..B {
+                // SAFETY: `group` is less than `groups`.
+                vectors[block] = unsafe { I::load(weights[block].as_ptr().add(group).cast()) };
+            }
+            group += 1;
+            for index in 0..P {
+                // SAFETY: `Staged::check`: every word of every run of a pixel is within the bytes.
+                let word = unsafe { I::broadcast(places[index].add(run as usize + word * TAPS)) };
+                for block in 0..B {
+                    sums[index][block] = I::dot(sums[index][block], word, vectors[block]);
                 }
             }
         }
     }
-}
-
-/// How the sums of 16 channels begin, and how they become outputs. What is 64 bits wide is apart
-/// for even and odd channels.
-struct Block {
-    bias: __m512i,
-    mantissas: [__m512i; 2],
-    halves: [__m512i; 2],
-    shifts: [__m512i; 2],
-    zero: __m512i,
-    min: __m512i,
-    max: __m512i,
-}
-
-impl Block {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn new(layer: &Layer<'_>, weights: &[i8], first: usize, lanes: usize) -> Self {
-        let (mut bias, mut mantissas, mut shifts) = ([0; LANES], [0; LANES], [31_i32; LANES]);
-        for lane in 0..lanes {
-            bias[lane] = layer.constants.bias[first + lane];
-            mantissas[lane] = layer.constants.mantissas[first + lane];
-            shifts[lane] = 31 - i32::from(layer.constants.shifts[first + lane]);
-        }
-        let raised = _mm512_set1_epi8(i8::MIN);
-        let mut added = _mm512_setzero_si512();
-        for vector in weights.as_chunks::<64>().0 {
-            added = _mm512_dpbusd_epi32(added, raised, load(vector));
-        }
-        let shifts = apart(load(&shifts));
-        let one = _mm512_set1_epi64(1);
-        let store = layer.params.store;
-        Self {
-            bias: _mm512_sub_epi32(load(&bias), added),
-            mantissas: apart(load(&mantissas)),
-            halves: shifts.map(|shift| _mm512_sllv_epi64(one, _mm512_sub_epi64(shift, one))),
-            shifts,
-            zero: _mm512_set1_epi32(store.zero.into()),
-            min: _mm512_set1_epi32(store.min.into()),
-            max: _mm512_set1_epi32(store.max.into()),
-        }
-    }
-
-    /// The sums of `N` pixels.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn sums<const N: usize>(&self, weights: &[i8], patches: &[i8]) -> [__m512i; N] {
-        let mut sums = [self.bias; N];
-        let pitch = patches.len() / N;
-        for (group, vector) in weights.as_chunks::<64>().0.iter().enumerate() {
-            let weights = load(vector);
-            for (pixel, sum) in sums.iter_mut().enumerate() {
-                let word = &patches[pixel * pitch + group * TAPS..][..TAPS];
-                let word =
-                    i32::from_le_bytes([word[0], word[1], word[2], word[3]].map(|x| x as u8));
-                let inputs = _mm512_set1_epi32(word ^ 0x8080_8080_u32.cast_signed());
-                *sum = _mm512_dpbusd_epi32(*sum, inputs, weights);
-            }
-        }
-        sums
-    }
-
-    /// Writes the outputs of one pixel, 16 or fewer.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn store(&self, sums: __m512i, output: &mut [i8]) {
-        let sums = [sums, _mm512_srli_epi64::<32>(sums)];
-        let mut scaled = [_mm512_setzero_si512(); 2];
-        for (half, scaled) in scaled.iter_mut().enumerate() {
-            let product = _mm512_mul_epi32(sums[half], self.mantissas[half]);
-            let rounded = _mm512_add_epi64(product, self.halves[half]);
-            *scaled = _mm512_srav_epi64(rounded, self.shifts[half]);
-        }
-        let odd = _mm512_slli_epi64::<32>(scaled[1]);
-        let scaled = _mm512_mask_blend_epi32(0xaaaa, scaled[0], odd);
-        let shifted = _mm512_add_epi32(scaled, self.zero);
-        let clamped = _mm512_min_epi32(_mm512_max_epi32(shifted, self.min), self.max);
-        let mask = (1_u32 << output.len().min(LANES)) - 1;
-        // SAFETY: the mask has a bit for each byte of the output.
-        unsafe {
-            _mm_mask_storeu_epi8(
-                output.as_mut_ptr(),
-                mask as u16,
-                _mm512_cvtepi32_epi8(clamped),
-            );
-        }
-    }
-}
-
-/// A vector of 64 bytes.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load<T: bytemuck::Pod, const N: usize>(values: &[T; N]) -> __m512i {
-    let bytes: &[u8] = bytemuck::cast_slice(values);
-    assert!(bytes.len() == size_of::<__m512i>());
-    // SAFETY: 64 bytes are there.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-/// The even and the odd int32, each as the low half of 64 bits; the shifts among them are not
-/// negative.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn apart(values: __m512i) -> [__m512i; 2] {
-    let odd = _mm512_srli_epi64::<32>(values);
-    [
-        _mm512_srli_epi64::<32>(_mm512_slli_epi64::<32>(values)),
-        odd,
-    ]
+    sums
 }
