@@ -9,14 +9,15 @@
 //!
 //! The wire may lose, damage, repeat and invent bytes, but must not reorder frames.
 
+use crate::WINDOW_MAX;
 use crate::frame::{FRAME_LEN_MAX, Header, Kind, Raw};
 use crate::link::Event;
 use crate::message::Channel;
 use crate::receiver::{Answer, Receiver};
-use crate::sender::Sender;
+use crate::sender::{Departure, Sender};
 
 /// Time between two attempts to open a session, and between two announcements of having none.
-const HANDSHAKE_PERIOD_US: u64 = 200_000;
+const HANDSHAKE_PERIOD_US: u64 = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -25,23 +26,24 @@ pub(crate) enum Role {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Session {
+pub(crate) struct Session<const W: usize> {
     role: Role,
     /// The session that is open, or that the host is opening; 0 is none.
     number: u32,
     is_open: bool,
     /// When to open or announce next, while not open.
     handshake_us: u64,
-    receiver: Receiver,
-    sender: Sender,
+    receiver: Receiver<W>,
+    sender: Sender<W>,
     log: Raw,
     log_waits: bool,
     tells_closed: bool,
     tells_opened: bool,
 }
 
-impl Session {
+impl<const W: usize> Session<W> {
     pub const fn new(role: Role, number: u32) -> Self {
+        const { assert!(W.is_power_of_two() && W <= WINDOW_MAX) };
         Self {
             role,
             number,
@@ -99,11 +101,10 @@ impl Session {
         if !self.is_open || header.session != self.number {
             return;
         }
-        self.sender
-            .acknowledged(header.acknowledgement, header.credit, now_us);
+        self.sender.acknowledged(&header, now_us);
         match header.kind {
             Kind::Ack | Kind::Announce => {}
-            Kind::Reject => self.sender.rejected(),
+            Kind::Query => self.receiver.accept_query(header.sequence),
             Kind::Open => self.receiver.acknowledge(),
             Kind::Message(Channel::Log) => self.receiver.accept_log(body),
             Kind::Message(channel) => self.receiver.accept(header.sequence, channel, body),
@@ -173,20 +174,33 @@ impl Session {
             return self.poll_handshake(now_us, out);
         }
         let answer = self.receiver.take_answer();
-        if answer == Answer::Reject {
-            return Some(self.header(Kind::Reject).encode_bare(out));
+        if answer == Answer::Now {
+            return Some(self.acknowledgement().encode_bare(out));
         }
         // Every frame acknowledges what has arrived.
-        let mut header = self.header(Kind::Ack);
-        if let Some((raw, sequence, channel)) = self.sender.poll(now_us) {
-            (header.kind, header.sequence) = (Kind::Message(channel), sequence);
-            return Some(raw.encode(header, out));
+        match self.sender.poll(now_us) {
+            Some(Departure::Message(slot, sequence)) => {
+                let kind = Kind::Message(slot.channel);
+                let header = self.receiver.tell(kind, self.number, sequence);
+                return Some(slot.raw.encode(header, out));
+            }
+            Some(Departure::Query(number)) => {
+                let header = self.receiver.tell(Kind::Query, self.number, number);
+                return Some(header.encode_bare(out));
+            }
+            None => {}
         }
         if core::mem::take(&mut self.log_waits) {
-            header.kind = Kind::Message(Channel::Log);
+            let kind = Kind::Message(Channel::Log);
+            let header = self.receiver.tell(kind, self.number, 0);
             return Some(self.log.encode(header, out));
         }
-        (answer == Answer::Ack).then(|| header.encode_bare(out))
+        (answer == Answer::Ack).then(|| self.acknowledgement().encode_bare(out))
+    }
+
+    fn acknowledgement(&mut self) -> Header {
+        let query = self.receiver.query();
+        self.receiver.tell(Kind::Ack, self.number, query)
     }
 
     fn poll_handshake<'o>(
@@ -198,24 +212,11 @@ impl Session {
             return None;
         }
         self.handshake_us = now_us + HANDSHAKE_PERIOD_US;
-        let kind = match self.role {
-            Role::Host => Kind::Open,
-            Role::Board => Kind::Announce,
+        let header = match self.role {
+            Role::Host => self.receiver.tell(Kind::Open, self.number, 0),
+            Role::Board => self.receiver.tell(Kind::Announce, 0, 0),
         };
-        Some(self.header(kind).encode_bare(out))
-    }
-
-    const fn header(&self, kind: Kind) -> Header {
-        Header {
-            kind,
-            session: match kind {
-                Kind::Announce => 0,
-                _ => self.number,
-            },
-            sequence: 0,
-            acknowledgement: self.receiver.expected(),
-            credit: self.receiver.credit(),
-        }
+        Some(header.encode_bare(out))
     }
 
     pub const fn poll_timeout(&self) -> Option<u64> {
