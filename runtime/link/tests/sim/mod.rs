@@ -6,7 +6,7 @@
 
 #![allow(dead_code, reason = "no test file uses all of it")]
 
-use microtome_link::{FRAME_LEN_MAX, Link};
+use microtome_link::{FRAME_LEN_MAX, LinkEnd};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -104,6 +104,11 @@ impl Line {
         Self { faults, ..self }
     }
 
+    /// Bytes that it carries in a second.
+    pub const fn bytes_hz(&self) -> u64 {
+        self.baud as u64 / 10
+    }
+
     /// Nanoseconds that `len` bytes take on the wire.
     pub const fn wire_ns(&self, len: usize) -> u64 {
         len as u64 * 10_000_000_000 / self.baud as u64
@@ -134,21 +139,9 @@ enum Happening {
     Turn(Side),
 }
 
-/// The owners of both links: called whenever something may have happened at a side, it takes
-/// events, sends messages, and says when it wants to be called again.
-pub trait Owners {
-    fn act(&mut self, side: Side, link: &mut Link, now_us: u64) -> Option<u64>;
-}
-
-impl<F: FnMut(Side, &mut Link, u64) -> Option<u64>> Owners for F {
-    fn act(&mut self, side: Side, link: &mut Link, now_us: u64) -> Option<u64> {
-        self(side, link, now_us)
-    }
-}
-
 /// Both ends and the line.
-pub struct Sim {
-    pub links: [Link; 2],
+pub struct Sim<const W: usize> {
+    pub links: [LinkEnd<W>; 2],
     pub line: Line,
     pub random: Random,
     /// Bytes that each side has put on the wire.
@@ -163,10 +156,10 @@ pub struct Sim {
     turn_ns: [u64; 2],
 }
 
-impl Sim {
+impl<const W: usize> Sim<W> {
     pub fn new(seed: u64, line: Line) -> Self {
-        let mut sim = Self {
-            links: [Link::host(7), Link::board()],
+        Self {
+            links: [LinkEnd::host(7), LinkEnd::board()],
             line,
             random: Random::new(seed),
             sent_bytes: [0; 2],
@@ -175,21 +168,19 @@ impl Sim {
             count: 0,
             busy_ns: [0; 2],
             turn_ns: [u64::MAX; 2],
-        };
-        sim.wake();
-        sim
+        }
     }
 
     pub const fn now_us(&self) -> u64 {
         self.now_ns / 1000
     }
 
-    pub fn link(&mut self, side: Side) -> &mut Link {
+    pub fn link(&mut self, side: Side) -> &mut LinkEnd<W> {
         &mut self.links[side as usize]
     }
 
     /// A side starts anew: what its transmitter still had is cut off.
-    pub fn restart(&mut self, side: Side, link: Link) {
+    pub fn restart(&mut self, side: Side, link: LinkEnd<W>) {
         self.links[side as usize] = link;
         let sent_ns = self.now_ns + self.line.latency_us * 1000;
         let to = side.other();
@@ -197,17 +188,22 @@ impl Sim {
             *at_ns <= sent_ns || !matches!(happening, Happening::Arrival(at, _) if *at == to)
         });
         self.busy_ns[side as usize] = self.now_ns;
-        self.wake();
     }
 
     /// Gives both sides a turn now.
-    pub fn wake(&mut self) {
+    fn wake(&mut self) {
         self.plan(self.now_ns, Happening::Turn(Side::Host));
         self.plan(self.now_ns, Happening::Turn(Side::Board));
     }
 
-    /// Goes on for so long, or until the owners have nothing to do any more.
-    pub fn run(&mut self, duration_us: u64, owners: &mut impl Owners) {
+    /// Goes on for so long. `owners` own both links: called whenever something may have happened
+    /// at a side, they take events, send messages, and say when they want to be called again.
+    pub fn run(
+        &mut self,
+        duration_us: u64,
+        mut owners: impl FnMut(Side, &mut LinkEnd<W>, u64) -> Option<u64>,
+    ) {
+        self.wake();
         let until_ns = self.now_ns + duration_us * 1000;
         while let Some(Reverse((at_ns, _, _))) = self.agenda.peek()
             && *at_ns <= until_ns
@@ -228,7 +224,7 @@ impl Sim {
                     side
                 }
             };
-            let wake_us = owners.act(side, &mut self.links[side as usize], now_us);
+            let wake_us = owners(side, &mut self.links[side as usize], now_us);
             self.transmit(side, wake_us);
         }
         self.now_ns = until_ns;
