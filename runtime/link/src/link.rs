@@ -76,11 +76,10 @@ pub struct LinkEnd<const W: usize> {
 }
 
 impl<const W: usize> LinkEnd<W> {
-    /// The host's end. `seed` should differ from one start of the host to the next: it is the
-    /// number of the first session.
+    /// The host's end. `seed` should differ from one start of the host to the next: the numbers
+    /// of sessions count on from it.
     pub const fn host(seed: u32) -> Self {
-        // Zero would be no session.
-        Self::new(Role::Host, if seed == 0 { 1 } else { seed })
+        Self::new(Role::Host, seed)
     }
 
     /// The board's end.

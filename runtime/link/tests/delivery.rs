@@ -23,6 +23,13 @@ const BAD: Line = Line::usb(921_600).with(Faults {
     stall: 3000,
 });
 
+/// A line with a session over it.
+fn opened(seed: u64, line: Line) -> Sim {
+    let mut sim = Sim::new(seed, line);
+    open(&mut sim);
+    sim
+}
+
 /// One direction of traffic: numbered messages, checked for order within a session.
 #[derive(Default)]
 struct Flow {
@@ -123,7 +130,7 @@ fn nobody<const W: usize>(_: Side, _: &mut LinkEnd<W>, _: u64) -> Option<u64> {
 fn a_good_line_repeats_nothing_at_any_rate() {
     for baud in [9_600, 115_200, 921_600, 3_000_000] {
         for line in [Line::bare(baud), Line::usb(baud)] {
-            let mut sim = Sim::new(1, line);
+            let mut sim = opened(1, line);
             carry(&mut sim, 500, 500);
             for link in &sim.links {
                 let stats = link.stats();
@@ -140,7 +147,7 @@ fn a_good_line_repeats_nothing_at_any_rate() {
 #[test]
 fn each_message_comes_once_and_in_order_on_a_bad_line() {
     for seed in 0..20 {
-        let mut sim = Sim::new(seed, BAD);
+        let mut sim = opened(seed, BAD);
         carry(&mut sim, 300, 300);
         let [host, board] = sim.links.map(|link| link.stats());
         assert!(board.repeated > 0 && host.garbage > 0);
@@ -155,7 +162,7 @@ fn one_damaged_byte_in_500_is_no_standstill() {
             flip,
             ..Faults::default()
         });
-        let mut sim = Sim::new(seed, line);
+        let mut sim = opened(seed, line);
         // 20 frames of 2 kB, and as many answers.
         let took_us = carry(&mut sim, 160, 20);
         assert!(took_us < 6_000_000, "{took_us} us");
@@ -165,7 +172,7 @@ fn one_damaged_byte_in_500_is_no_standstill() {
 #[test]
 fn a_restart_of_either_side_begins_a_session_that_keeps_the_promise() {
     let mut random = Random::new(4242);
-    let mut sim = Sim::new(99, BAD);
+    let mut sim = opened(99, BAD);
     for round in 0..60 {
         carry(&mut sim, random.below(30) as u32, random.below(30) as u32);
         // In the middle of whatever is under way.
@@ -179,14 +186,14 @@ fn a_restart_of_either_side_begins_a_session_that_keeps_the_promise() {
         if random.below(2) == 0 {
             sim.restart(Side::Board, Link::board());
         } else {
-            sim.restart(Side::Host, Link::host(1000 + round));
+            sim.restart(Side::Host, Link::host(1000 * (round + 1)));
         }
-        wait_for_both_to_open(&mut sim);
+        open(&mut sim);
     }
 }
 
 /// Goes on until both sides were told of the same new session.
-fn wait_for_both_to_open(sim: &mut Sim) {
+fn open(sim: &mut Sim) {
     let mut is_open = [false; 2];
     let begun_us = sim.now_us();
     while !(is_open[0] && is_open[1]) {
@@ -207,7 +214,7 @@ fn wait_for_both_to_open(sim: &mut Sim) {
 
 #[test]
 fn the_host_is_told_that_the_board_restarted() {
-    let mut sim = Sim::new(5, GOOD);
+    let mut sim = opened(5, GOOD);
     carry(&mut sim, 3, 3);
     sim.restart(Side::Board, Link::board());
     sim.run(5000, nobody);
@@ -219,7 +226,7 @@ fn the_host_is_told_that_the_board_restarted() {
 
 #[test]
 fn a_full_window_is_refused_and_recovers() {
-    let mut sim = Sim::new(3, GOOD);
+    let mut sim = opened(3, GOOD);
     carry(&mut sim, 1, 1);
     let mut taken = 0;
     // The host hands out nothing, so its buffer fills, then the board's window.
@@ -256,7 +263,7 @@ fn a_full_window_is_refused_and_recovers() {
 
 #[test]
 fn noise_in_a_pause_takes_no_message_along() {
-    let mut sim = Sim::new(8, GOOD);
+    let mut sim = opened(8, GOOD);
     carry(&mut sim, 1, 1);
     sim.run(1_000_000, nobody);
     let now_us = sim.now_us();
@@ -268,7 +275,7 @@ fn noise_in_a_pause_takes_no_message_along() {
 
 #[test]
 fn logs_pass_but_never_hold_up_messages() {
-    let mut sim = Sim::new(11, GOOD);
+    let mut sim = opened(11, GOOD);
     carry(&mut sim, 1, 1);
     let board = sim.link(Side::Board);
     assert_eq!(board.send(&Log::Text("one")), Ok(()));
@@ -322,7 +329,7 @@ fn a_device_that_echoes_is_no_board() {
 proptest! {
     #[test]
     fn hostile_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..4096)) {
-        let mut sim = Sim::new(1, GOOD);
+        let mut sim = opened(1, GOOD);
         carry(&mut sim, 2, 2);
         let now_us = sim.now_us();
         sim.link(Side::Host).receive(&bytes, now_us);
@@ -341,6 +348,6 @@ proptest! {
     ) {
         let faults = Faults { flip, drop, double, loss, repeat, noise, stall };
         let line = Line { latency_us, ..Line::usb(baud).with(faults) };
-        carry(&mut Sim::new(seed, line), 40, 40);
+        carry(&mut opened(seed, line), 40, 40);
     }
 }
