@@ -3,13 +3,13 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use microtome_kernels::dispatch;
-use microtome_kernels::float::conv2d::{ConvF32, ConvReads};
+use microtome_kernels::float::conv2d::ConvF32;
 use microtome_kernels::float::depthwise::DepthwiseF32;
 use microtome_kernels::float::matmul::MatMulF32;
 use microtome_kernels::float::source::Source;
 use microtome_kernels::float::unary::{Function, UnaryKind};
 use microtome_kernels::num::{Shape, Window};
-use microtome_kernels::operator::Operator;
+use microtome_kernels::operator::{Args, Constants, Extent, Extents, OPERANDS_MAX, Operator};
 use microtome_kernels::view::Strides;
 use std::hint::black_box;
 
@@ -34,21 +34,10 @@ fn convolutions(criterion: &mut Criterion) {
             min: 0.0,
             max: 6.0,
             weights: Source::Constant,
+            packing: ConvF32::PANELS,
             bias: Source::Constant,
         };
-        let weights = vec![0.25; channels * params.taps()];
-        let operands = (vec![0.5; input.len()], weights, vec![0.1; channels]);
-        let mut scratch = vec![0.0; params.scratch_bytes() / size_of::<f32>()];
-        let mut output = vec![0.0; params.output.len()];
-        let kernel = dispatch::best().conv2d_f32;
-        measure(criterion, name, params.macs(), || {
-            kernel(
-                &params,
-                &reads(&operands),
-                &mut scratch,
-                black_box(&mut output),
-            );
-        });
+        measure_operator(criterion, name, &params);
     }
 }
 
@@ -67,17 +56,7 @@ fn depthwise(criterion: &mut Criterion) {
         weights: Source::Constant,
         bias: Source::Constant,
     };
-    let operands = (vec![0.5; input.len()], vec![0.25; 9 * 144], vec![0.1; 144]);
-    let mut output = vec![0.0; input.len()];
-    let kernel = dispatch::best().depthwise_f32;
-    measure(
-        criterion,
-        "f32 depthwise 3x3 144, 56x56",
-        params.macs(),
-        || {
-            kernel(&params, &reads(&operands), black_box(&mut output));
-        },
-    );
+    measure_operator(criterion, "f32 depthwise 3x3 144, 56x56", &params);
 }
 
 fn matrices(criterion: &mut Criterion) {
@@ -98,13 +77,7 @@ fn matrices(criterion: &mut Criterion) {
             a_source: Source::Operand,
             b_source: Source::Constant,
         };
-        let (a, b) = (vec![0.5; params.a_len], vec![0.25; params.b_len]);
-        let mut scratch = vec![0.0; params.scratch_bytes() / size_of::<f32>()];
-        let mut output = vec![0.0; rows * columns];
-        let kernel = dispatch::best().matmul_f32;
-        measure(criterion, name, params.macs(), || {
-            kernel(&params, [&a, &b], &mut scratch, black_box(&mut output));
-        });
+        measure_operator(criterion, name, &params);
     }
 }
 
@@ -120,12 +93,33 @@ fn functions(criterion: &mut Criterion) {
     }
 }
 
-fn reads((input, weights, bias): &(Vec<f32>, Vec<f32>, Vec<f32>)) -> ConvReads<'_> {
-    ConvReads {
-        input,
-        weights,
-        bias,
-    }
+/// Runs an operator on constant operands with the fastest kernels.
+fn measure_operator(criterion: &mut Criterion, name: &str, op: &dyn Operator) {
+    let memory = |extents: Extents| -> Vec<Vec<f32>> {
+        let floats = |extent: &Extent| vec![0.25; extent.len];
+        extents.iter().map(floats).collect()
+    };
+    let (inputs, constants) = (memory(op.inputs()), memory(op.constants()));
+    let mut outputs = memory(op.outputs());
+    let mut scratch = vec![0.0_f32; op.scratch_bytes() / size_of::<f32>()];
+    measure(criterion, name, op.macs(), || {
+        let args = Args {
+            inputs: bytes(&inputs),
+            constants: Constants(bytes(&constants)),
+            outputs: outputs
+                .iter_mut()
+                .map(|it| bytemuck::cast_slice_mut(it))
+                .collect(),
+            scratch: bytemuck::cast_slice_mut(&mut scratch),
+            ..Args::default()
+        };
+        op.run(dispatch::best(), args);
+    });
+    black_box(&outputs);
+}
+
+fn bytes(memory: &[Vec<f32>]) -> heapless::Vec<&[u8], OPERANDS_MAX> {
+    memory.iter().map(|it| bytemuck::cast_slice(it)).collect()
 }
 
 /// A window that keeps rows and columns.

@@ -103,6 +103,8 @@ for cpu in cortex-a53 neoverse-n1 max; do
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER="qemu-aarch64 -cpu $cpu" \
             cargo test --release --locked -p microtome-kernels --test contract \
             --target "$aarch64" dispatched
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER="qemu-aarch64 -cpu $cpu" \
+            cargo test --release --locked -p microtome-kernels --test float --target "$aarch64"
     else
         echo "skipped: the contract on AArch64 $cpu: there is no qemu-aarch64 here" >&2
     fi

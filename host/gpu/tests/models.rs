@@ -7,6 +7,7 @@ mod support;
 use microtome_backend::{Backend, CpuBackend};
 use microtome_compiler::{Options, compile};
 use microtome_gpu::{Gpu, GpuBackend};
+use microtome_kernels::Packing;
 use microtome_kernels::cases::Rng;
 use microtome_kernels::float::{
     conv_transpose::ConvTransposeF32, conv2d::ConvF32, depthwise::DepthwiseF32, source::Source,
@@ -191,6 +192,7 @@ fn random_float_layers_give_what_the_cpu_gives() {
                 min,
                 max,
                 weights,
+                packing: Packing::ROWS,
                 bias,
             }
             .into(),

@@ -39,7 +39,7 @@ pub fn x86_64() -> impl Iterator<Item = &'static KernelSet> {
     macro_rules! has {
         ($($feature:tt),*) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
     }
-    let has_avx2 = has!("avx2");
+    let has_avx2 = has!("avx2", "fma");
     let has_vnni = has!("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni");
     let sets = [
         (&x86_64::VNNI, has_vnni),

@@ -6,6 +6,7 @@
 //! set computes the same bits from every packing, and is fast with its own.
 
 use crate::operator::{Fault, checked_len, require};
+use bytemuck::Zeroable;
 use serde::{Deserialize, Serialize};
 
 /// The layout of a convolution's weights.
@@ -53,7 +54,7 @@ impl Packing {
         taps.next_multiple_of(self.taps as usize)
     }
 
-    /// Bytes of the packed weights.
+    /// Elements of the packed weights.
     pub const fn len(self, channels: usize, taps: usize) -> usize {
         channels.next_multiple_of(self.lanes as usize) * self.pitch(taps)
     }
@@ -74,15 +75,15 @@ impl Packing {
     }
 
     /// Writes weights that lie in [`Packing::ROWS`] to `packed`, [`Packing::len`] long.
-    pub fn pack(self, rows: &[i8], taps: usize, packed: &mut [i8]) {
-        packed.fill(0);
+    pub fn pack<T: Zeroable + Copy>(self, rows: &[T], taps: usize, packed: &mut [T]) {
+        packed.fill(T::zeroed());
         for (place, &weight) in rows.iter().enumerate() {
             packed[self.index(taps, place / taps, place % taps)] = weight;
         }
     }
 
     /// Writes packed weights to `rows`, in [`Packing::ROWS`].
-    pub fn unpack(self, packed: &[i8], taps: usize, rows: &mut [i8]) {
+    pub fn unpack<T: Copy>(self, packed: &[T], taps: usize, rows: &mut [T]) {
         for (place, weight) in rows.iter_mut().enumerate() {
             *weight = packed[self.index(taps, place / taps, place % taps)];
         }

@@ -4,11 +4,9 @@
 //! and inherits the rest: `KernelSet { name: "…", conv2d: …, ..generic::SET }`.
 
 #[cfg(feature = "float")]
-use crate::float::{
-    conv2d::{ConvF32, ConvReads},
-    depthwise::DepthwiseF32,
-    matmul::MatMulF32,
-};
+use crate::arch::simd::Simd;
+#[cfg(feature = "float")]
+use crate::float::{conv2d::ConvReads, depthwise::DepthwiseF32, tile::Product};
 use crate::reference::{
     add::Add,
     average_pool::AveragePool,
@@ -40,10 +38,6 @@ pub type MatVec = fn(&[i8], &[i8], &mut [i32]);
 /// A convolution: constants, operand, scratch (at a multiple of 4 bytes, as much as the parameters
 /// state, its content of no matter), output. With too little scratch it is slower, never wrong.
 pub type Convolution<P> = fn(&P, &ConvConstants<'_>, &[i8], &mut [u8], &mut [i8]);
-
-/// A kernel that multiplies two matrices: operands, scratch, output.
-#[cfg(feature = "float")]
-pub type ProductF32 = fn(&MatMulF32, [&[f32]; 2], &mut [f32], &mut [f32]);
 
 /// One kernel an operator. All sets compute the same bits; `contract!` is their common test.
 #[derive(Clone, Copy, Debug)]
@@ -88,13 +82,20 @@ pub struct KernelSet {
     pub mat_vec: MatVec,
     /// See [`crate::reference::conv_transpose`].
     pub conv_transpose: fn(&ConvTranspose, &ConvConstants<'_>, &[i8], &mut [i8]),
-    /// See [`crate::float::conv2d`]; the slice before the output is scratch.
+    /// The kernels of floats.
     #[cfg(feature = "float")]
-    pub conv2d_f32: fn(&ConvF32, &ConvReads<'_>, &mut [f32], &mut [f32]),
+    pub float: FloatKernels,
+}
+
+/// What instruction sets are faster at among the operators on floats. Results are within the
+/// tolerances of `docs/numerics.md`.
+#[cfg(feature = "float")]
+#[derive(Clone, Copy, Debug)]
+pub struct FloatKernels {
     /// See [`crate::float::depthwise`].
-    #[cfg(feature = "float")]
-    pub depthwise_f32: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
-    /// See [`crate::float::matmul`].
-    #[cfg(feature = "float")]
-    pub matmul_f32: ProductF32,
+    pub depthwise: fn(&DepthwiseF32, &ConvReads<'_>, &mut [f32]),
+    /// See [`crate::float::tile`].
+    pub product: Product,
+    /// What other kernels are compiled for.
+    pub simd: Simd,
 }

@@ -8,6 +8,7 @@ use crate::write::{PlanBuf, encode};
 use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
+use bytemuck::Pod;
 use microtome_kernels::Packing;
 
 /// Packs `op` for `target`. `constants` are those of the operator as it was, in their order; what
@@ -15,23 +16,45 @@ use microtome_kernels::Packing;
 pub fn pack<'a>(target: Target, op: &mut Op, constants: Vec<Cow<'a, [u8]>>) -> Vec<Cow<'a, [u8]>> {
     let before = op.clone();
     target.choose(op);
-    let (Op::Conv2d(before), Op::Conv2d(after)) = (before, &*op) else {
-        return constants;
+    let (from, to, channels, taps) = match (&before, &*op) {
+        (Op::Conv2d(before), Op::Conv2d(after)) => {
+            let (channels, taps) = (before.output.channels, before.taps());
+            (before.packing, after.packing, channels, taps)
+        }
+        #[cfg(feature = "float")]
+        (Op::ConvF32(before), Op::ConvF32(after)) => {
+            let (channels, taps) = (before.output.channels, before.taps());
+            (before.packing, after.packing, channels, taps)
+        }
+        _ => return constants,
     };
-    if before.packing == after.packing {
-        return constants;
-    }
-    let (channels, taps) = (before.output.channels, before.taps());
     let mut constants = constants;
-    if let Some(weights) = constants.first_mut() {
-        let mut rows = vec![0; Packing::ROWS.len(channels, taps)];
-        let packed = bytemuck::cast_slice(weights);
-        before.packing.unpack(packed, taps, &mut rows);
-        let mut packed = vec![0_i8; after.weights_len()];
-        after.packing.pack(&rows, taps, &mut packed);
-        *weights = Cow::Owned(bytemuck::cast_slice(&packed).to_vec());
+    if from != to
+        && let Some(weights) = constants.first_mut()
+    {
+        let moved = match op {
+            Op::Conv2d(_) => move_weights::<i8>(weights, [from, to], channels, taps),
+            _ => move_weights::<f32>(weights, [from, to], channels, taps),
+        };
+        *weights = Cow::Owned(moved);
     }
     constants
+}
+
+/// The bytes of `weights`, of `taps` taps a channel, as they lie in the other packing.
+fn move_weights<T: Pod>(
+    weights: &[u8],
+    [from, to]: [Packing; 2],
+    channels: usize,
+    taps: usize,
+) -> Vec<u8> {
+    let mut rows = vec![T::zeroed(); channels * taps];
+    let elements = weights.chunks_exact(size_of::<T>());
+    let elements: Vec<T> = elements.map(bytemuck::pod_read_unaligned).collect();
+    from.unpack(&elements, taps, &mut rows);
+    let mut packed = vec![T::zeroed(); to.len(channels, taps)];
+    to.pack(&rows, taps, &mut packed);
+    bytemuck::cast_slice(&packed).to_vec()
 }
 
 /// The same plan for `target`. Scratch that the target wants is added to the arena's end; the

@@ -4,6 +4,8 @@ use crate::op::{ConstAt, Op};
 use crate::plan::Plan;
 use core::fmt;
 use microtome_kernels::arch::scratch;
+#[cfg(feature = "float")]
+use microtome_kernels::float::conv2d::ConvF32;
 use microtome_kernels::reference::conv2d::Conv2d;
 use microtome_kernels::{Packing, dispatch, generic};
 use serde::{Deserialize, Serialize};
@@ -97,6 +99,13 @@ impl Target {
                 depthwise.scratch = match self {
                     Self::CortexM55 => scratch::armv81m_depthwise(depthwise),
                     _ => 0,
+                };
+            }
+            #[cfg(feature = "float")]
+            Op::ConvF32(conv) => {
+                conv.packing = match self {
+                    Self::Cpu if conv.may_be_packed() => ConvF32::PANELS,
+                    _ => Packing::ROWS,
                 };
             }
             _ => {}

@@ -135,6 +135,7 @@ impl GraphOp for Convolution {
             min,
             max,
             weights: Source::Constant,
+            packing: Packing::ROWS,
             bias: Source::Constant,
         };
         Ok(Kernel::new(params, edges).with(vec![bytes(&weights), bytes(&bias)]))

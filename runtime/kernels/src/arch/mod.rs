@@ -14,8 +14,12 @@ pub mod aarch64;
 pub mod armv7em;
 #[cfg(kernels_isa = "armv81m")]
 pub mod armv81m;
+#[cfg(feature = "float")]
+pub mod float;
 pub mod patch;
 pub mod scratch;
+#[cfg(feature = "float")]
+pub mod simd;
 pub mod stack;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;

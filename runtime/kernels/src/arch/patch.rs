@@ -5,14 +5,14 @@ use crate::num::{Shape, Window};
 /// Copies what the output pixel at `at` reads of all channels to `patch`: kernel rows, columns,
 /// channels; `zero` where they lie outside. `copy` copies a run to one as long.
 #[inline(always)]
-pub fn collect(
+pub fn collect<T: Copy>(
     shape: Shape,
     window: &Window,
-    zero: i8,
-    input: &[i8],
+    zero: T,
+    input: &[T],
     at: [usize; 2],
-    patch: &mut [i8],
-    copy: impl Fn(&[i8], &mut [i8]),
+    patch: &mut [T],
+    copy: impl Fn(&[T], &mut [T]),
 ) {
     let depth = shape.channels;
     let rows = window.inside(0, at[0], shape.height);

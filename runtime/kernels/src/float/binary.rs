@@ -1,6 +1,7 @@
 //! Functions of two floats, with broadcasting.
 
 use super::pair::Pair;
+use crate::arch::simd::Kernel;
 use crate::operator::{Args, Element, Extents, Fault, Operator, one};
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
@@ -39,44 +40,58 @@ pub struct Binary {
     pub operands: Pair,
 }
 
-impl Binary {
-    /// Calls `with` with the function, so that each has loops of its own.
-    #[inline(always)]
-    fn dispatch(&self, mut with: impl With) {
-        use BinaryKind as Kind;
-        match self.kind {
-            Kind::Add => with.call(|a, b| a + b),
-            Kind::Sub => with.call(|a, b| a - b),
-            Kind::Mul => with.call(|a, b| a * b),
-            Kind::Div => with.call(|a, b| a / b),
-            Kind::Pow => with.call(libm::powf),
-            Kind::Max => with.call(max),
-            Kind::Min => with.call(min),
-            Kind::Mod => with.call(modulo),
-            Kind::Fmod => with.call(libm::fmodf),
-            Kind::Prelu => with.call(|a, b| if a < 0.0 { a * b } else { a }),
-        }
-    }
-}
-
 /// What is done with a function of two floats.
 trait With {
-    fn call(&mut self, f: impl Fn(f32, f32) -> f32);
+    fn call(self, f: impl Fn(f32, f32) -> f32);
 }
 
-struct Zip<'a>(&'a Pair, &'a [f32], &'a [f32], &'a mut [f32]);
-
-impl With for Zip<'_> {
-    fn call(&mut self, f: impl Fn(f32, f32) -> f32) {
-        self.0.zip(self.1, self.2, self.3, f);
+/// Calls `with` with the function of a kind, so that each has loops of its own.
+#[inline(always)]
+fn dispatch(kind: BinaryKind, with: impl With) {
+    use BinaryKind as Kind;
+    match kind {
+        Kind::Add => with.call(|a, b| a + b),
+        Kind::Sub => with.call(|a, b| a - b),
+        Kind::Mul => with.call(|a, b| a * b),
+        Kind::Div => with.call(|a, b| a / b),
+        Kind::Pow => with.call(libm::powf),
+        Kind::Max => with.call(max),
+        Kind::Min => with.call(min),
+        Kind::Mod => with.call(modulo),
+        Kind::Fmod => with.call(libm::fmodf),
+        Kind::Prelu => with.call(|a, b| if a < 0.0 { a * b } else { a }),
     }
 }
 
-struct Update<'a>(&'a Pair, &'a mut [f32], &'a [f32]);
+struct Zip<'a>(&'a Binary, &'a [f32], &'a [f32], &'a mut [f32]);
+
+impl With for Zip<'_> {
+    #[inline(always)]
+    fn call(self, f: impl Fn(f32, f32) -> f32) {
+        self.0.operands.zip(self.1, self.2, self.3, f);
+    }
+}
+
+impl Kernel for Zip<'_> {
+    #[inline(always)]
+    fn run(self) {
+        dispatch(self.0.kind, self);
+    }
+}
+
+struct Update<'a>(&'a Binary, &'a mut [f32], &'a [f32]);
 
 impl With for Update<'_> {
-    fn call(&mut self, f: impl Fn(f32, f32) -> f32) {
-        self.0.update(self.1, self.2, f);
+    #[inline(always)]
+    fn call(self, f: impl Fn(f32, f32) -> f32) {
+        self.0.operands.update(self.1, self.2, f);
+    }
+}
+
+impl Kernel for Update<'_> {
+    #[inline(always)]
+    fn run(self) {
+        dispatch(self.0.kind, self);
     }
 }
 
@@ -130,14 +145,14 @@ impl Operator for Binary {
         self.operands.in_place()
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let reads = self.operands.reads(Element::F32);
         let b = reads.get(&args, 1);
         if args.in_place {
-            self.dispatch(Update(&self.operands, args.output(0), b));
+            set.float.simd.run(Update(self, args.output(0), b));
         } else {
             let a = reads.get(&args, 0);
-            self.dispatch(Zip(&self.operands, a, b, args.output(0)));
+            set.float.simd.run(Zip(self, a, b, args.output(0)));
         }
     }
 }

@@ -114,6 +114,7 @@ impl ChannelNorm {
     }
 
     /// Replaces the sums of a group's channels by `f` of their mean.
+    #[inline(always)]
     fn share(&self, sums: &mut [f32], f: impl Fn(f32) -> f32) {
         for group in sums.chunks_exact_mut(self.channels / self.groups) {
             let mean = group.iter().sum::<f32>() / self.count();

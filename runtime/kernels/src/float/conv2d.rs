@@ -1,17 +1,26 @@
 //! Convolution of floats, with groups; a 1-D one is over rows of width 1.
 //!
-//! The weights of a few output channels at a time are packed into a panel, tap by tap; the panel is
-//! multiplied with the channels of a few neighbouring pixels at a time. With fewer pixels than that
-//! (a dense layer), packing would cost as much as the products, and dot products take its place.
+//! Weights in panels are multiplied with the pixels' patches. A patch that lies within the input is
+//! read there, as one run a kernel row; others are collected, a few hundred at a time, with zeros
+//! for what is outside. Weights that do not lie in panels are packed first, a few panels at a time.
+//! With fewer pixels than that is worth (a dense layer), dot products take its place.
 
 use super::source::{Reads, Source};
-use super::tile::{COLUMNS, ROWS, Row, accumulate, dots, pack};
+use super::tile::{
+    COLUMNS, PANELS, Panels, Product, ROWS, Row, Rows, Store, collected, dots, pack_column,
+};
 use super::{unary::clip, window};
+use crate::arch::patch::collect;
 use crate::num::{Inside, Shape, Window};
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, one, require};
+use crate::packing::Packing;
 use crate::set::KernelSet;
 use core::array;
+use core::ops::Range;
 use serde::{Deserialize, Serialize};
+
+/// Neighbouring pixels that are worth multiplying where they lie.
+const IN_PLACE: usize = 24;
 
 /// Parameters of a convolution. It reads the input, the weights
 /// `[output channel][kernel row][kernel column][input channel of the group]` and the bias.
@@ -31,6 +40,9 @@ pub struct ConvF32 {
     pub max: f32,
     /// Where the weights are.
     pub weights: Source,
+    /// How the weights lie: [`Packing::ROWS`], or in [`ConvF32::PANELS`] where they are constant
+    /// and there are no groups.
+    pub packing: Packing,
     /// Where the bias is, if there is one.
     pub bias: Source,
 }
@@ -46,14 +58,23 @@ pub struct ConvReads<'a> {
     pub bias: &'a [f32],
 }
 
-impl ConvReads<'_> {
+impl<'a> ConvReads<'a> {
     /// The sums with which output channels begin, from `first` on.
+    #[inline(always)]
     pub(super) fn bias<const N: usize>(&self, first: usize) -> [f32; N] {
         array::from_fn(|channel| self.bias.get(first + channel).copied().unwrap_or(0.0))
+    }
+
+    /// The biases of `count` channels from `first` on; empty where there are none.
+    pub(super) fn biases(&self, first: usize, count: usize) -> &'a [f32] {
+        self.bias.get(first..first + count).unwrap_or(&[])
     }
 }
 
 impl ConvF32 {
+    /// Weights as products read them.
+    pub const PANELS: Packing = Packing::new(COLUMNS as u8, 1);
+
     /// Input channels that one output channel reads.
     pub const fn group_channels(&self) -> usize {
         self.input.channels / self.groups
@@ -64,21 +85,62 @@ impl ConvF32 {
         self.window.kernel[0] * self.window.kernel[1] * self.group_channels()
     }
 
+    /// Whether the weights may lie in panels.
+    pub fn may_be_packed(&self) -> bool {
+        self.groups == 1 && self.weights == Source::Constant
+    }
+
     fn reads(&self) -> Reads {
         let channels = self.output.channels;
+        let weights = self.packing.len(channels, self.taps());
         Reads::new(&[
             (Source::Operand, Extent::new(Element::F32, self.input.len())),
-            (
-                self.weights,
-                Extent::new(Element::F32, channels * self.taps()),
-            ),
+            (self.weights, Extent::new(Element::F32, weights)),
             (self.bias, Extent::new(Element::F32, channels)),
         ])
     }
 
-    /// Whether there are pixels enough for packed weights.
-    const fn packs(&self) -> bool {
-        self.output.height * self.output.width >= ROWS
+    const fn pixels(&self) -> usize {
+        self.output.height * self.output.width
+    }
+
+    fn is_packed(&self) -> bool {
+        self.packing == Self::PANELS
+    }
+
+    /// Rows of all panels that are packed at a time.
+    fn packed_rows(&self) -> usize {
+        if self.is_packed() || self.pixels() < ROWS {
+            return 0;
+        }
+        let panels = (self.output.channels / self.groups).div_ceil(COLUMNS);
+        panels.min(PANELS).saturating_mul(self.taps())
+    }
+
+    /// Whether each pixel reads the input pixel at its own place, and no other.
+    fn is_pointwise(&self) -> bool {
+        let Window {
+            kernel,
+            stride,
+            pad,
+            ..
+        } = self.window;
+        let same = self.input.width == self.output.width && self.output.height <= self.input.height;
+        [kernel, stride, pad] == [[1, 1], [1, 1], [0, 0]] && same
+    }
+
+    /// Elements of a patch, of all groups.
+    const fn patch_len(&self) -> usize {
+        self.taps() * self.groups
+    }
+
+    /// Patches that are collected at a time.
+    fn patches(&self) -> usize {
+        if self.is_pointwise() || !self.is_packed() && self.pixels() < ROWS {
+            0
+        } else {
+            collected(self.patch_len(), self.pixels())
+        }
     }
 }
 
@@ -96,8 +158,11 @@ impl Operator for ConvF32 {
             && inputs.is_multiple_of(self.groups)
             && outputs.is_multiple_of(self.groups);
         require(grouped, Fault::Shape)?;
+        let known = self.packing == Packing::ROWS || self.is_packed() && self.may_be_packed();
+        require(known, Fault::Number)?;
         let [rows, columns] = self.window.kernel;
-        checked_len(&[rows, columns, self.group_channels(), outputs]).map(drop)
+        checked_len(&[rows, columns, self.group_channels(), outputs])?;
+        self.packing.check(outputs, self.taps())
     }
 
     fn inputs(&self) -> Extents {
@@ -113,11 +178,9 @@ impl Operator for ConvF32 {
     }
 
     fn scratch_bytes(&self) -> usize {
-        if self.packs() {
-            self.taps().saturating_mul(size_of::<Row>())
-        } else {
-            0
-        }
+        let packed = self.packed_rows().saturating_mul(size_of::<Row>());
+        let patches = self.patches().saturating_mul(self.patch_len());
+        packed.saturating_add(patches.saturating_mul(size_of::<f32>()))
     }
 
     fn macs(&self) -> usize {
@@ -136,108 +199,199 @@ impl Operator for ConvF32 {
             bias: reads.get(&args, 2),
         };
         let scratch = bytemuck::cast_slice_mut(core::mem::take(&mut args.scratch));
-        (set.conv2d_f32)(self, &reads, scratch, args.output(0));
+        conv2d(self, &reads, set.float.product, scratch, args.output(0));
     }
 }
 
-/// The portable kernel.
-pub fn conv2d(params: &ConvF32, reads: &ConvReads<'_>, scratch: &mut [f32], output: &mut [f32]) {
-    if !params.packs() {
+fn conv2d(
+    params: &ConvF32,
+    reads: &ConvReads<'_>,
+    product: Product,
+    scratch: &mut [f32],
+    output: &mut [f32],
+) {
+    let taps = params.taps();
+    let layer = Layer {
+        params,
+        input: reads.input,
+        product,
+    };
+    if params.is_packed() {
+        let panels = Panels {
+            values: reads.weights.as_chunks().0,
+            columns: params.output.channels,
+            bias: reads.bias,
+        };
+        return layer.multiply(&panels, 0, scratch, output);
+    }
+    if params.pixels() < ROWS {
         return by_dots(params, reads, output);
     }
-    let taps = params.taps();
-    let panel = &mut scratch.as_chunks_mut::<COLUMNS>().0[..taps];
+    let (room, patches) = scratch.split_at_mut(params.packed_rows() * COLUMNS);
+    let room = room.as_chunks_mut().0;
     let channels = params.output.channels / params.groups;
     for group in 0..params.groups {
-        for first in (group * channels..(group + 1) * channels).step_by(COLUMNS) {
-            let count = ((group + 1) * channels - first).min(COLUMNS);
+        for first in (0..channels).step_by(PANELS * COLUMNS) {
+            let count = (channels - first).min(PANELS * COLUMNS);
+            let first = group * channels + first;
             let weights = &reads.weights[first * taps..][..count * taps];
-            pack(panel, weights.chunks_exact(taps));
-            let block = Block {
-                params,
-                input: reads.input,
-                panel,
-                depth_first: group * params.group_channels(),
-                bias: reads.bias(first),
-                channels: [first, count],
+            for (column, weights) in weights.chunks_exact(taps).enumerate() {
+                pack_column(room, taps, column, 0, weights);
+            }
+            let panels = Panels {
+                values: room,
+                columns: count,
+                bias: reads.biases(first, count),
             };
-            block.run(output);
+            layer.multiply(&panels, first, patches, output);
         }
     }
 }
 
-/// The output channels of one panel.
-struct Block<'a> {
+/// A convolution, without its weights.
+struct Layer<'a> {
     params: &'a ConvF32,
     input: &'a [f32],
-    panel: &'a [Row],
+    product: Product,
+}
+
+impl Layer<'_> {
+    /// The output channels of `panels`, which are of one group, from `first` on.
+    fn multiply(&self, panels: &Panels<'_>, first: usize, room: &mut [f32], output: &mut [f32]) {
+        let params = self.params;
+        let depth = params.group_channels();
+        let depth_first = first / (params.output.channels / params.groups) * depth;
+        let mut block = Block {
+            layer: self,
+            panels,
+            depth_first,
+            first,
+            output,
+        };
+        if params.is_pointwise() {
+            let step = params.input.channels;
+            let rows = Rows::of_one_run(self.input, depth_first, params.pixels(), step, depth);
+            return block.store(&rows, 0);
+        }
+        let (width, columns) = (params.output.width, self.columns_in_place());
+        let mut done = 0;
+        for y in 0..params.output.height {
+            if columns.is_empty() || !self.has_all_rows(y) {
+                continue;
+            }
+            block.collect(done..y * width + columns.start, room);
+            block.in_place(y, columns.clone());
+            done = y * width + columns.end;
+        }
+        block.collect(done..params.pixels(), room);
+    }
+
+    /// The output columns whose patches are read where they lie.
+    fn columns_in_place(&self) -> Range<usize> {
+        let ConvF32 {
+            input,
+            output,
+            window,
+            groups,
+            ..
+        } = *self.params;
+        let (stride, pad) = (window.stride[1], window.pad[1]);
+        let reach = (window.kernel[1] - 1) * window.dilation[1];
+        // Taps of a kernel row are one run.
+        let dense = window.kernel[1] == 1 || window.dilation[1] == 1 && groups == 1;
+        let start = pad.div_ceil(stride);
+        let end = (input.width + pad).saturating_sub(reach).div_ceil(stride);
+        let columns = start..end.min(output.width);
+        if dense && columns.len() >= IN_PLACE {
+            columns
+        } else {
+            0..0
+        }
+    }
+
+    fn has_all_rows(&self, y: usize) -> bool {
+        let window = &self.params.window;
+        window.inside(0, y, self.params.input.height).len() == window.kernel[0]
+    }
+}
+
+/// The output channels of some panels.
+struct Block<'a> {
+    layer: &'a Layer<'a>,
+    panels: &'a Panels<'a>,
     /// First input channel of the group.
     depth_first: usize,
-    bias: Row,
-    /// First output channel, and how many.
-    channels: [usize; 2],
+    /// First output channel.
+    first: usize,
+    output: &'a mut [f32],
 }
 
 impl Block<'_> {
-    fn run(&self, output: &mut [f32]) {
-        let Shape {
-            width, channels, ..
-        } = self.params.output;
-        let (extent, window) = (self.params.input, self.params.window);
-        for (y, line) in output.chunks_exact_mut(width * channels).enumerate() {
-            let rows = window.inside(0, y, extent.height);
-            let mut x = 0;
-            while x < width {
-                let columns = window.inside(1, x, extent.width);
-                let pixels = &mut line[x * channels..];
-                let last = window.inside(1, x + ROWS - 1, extent.width);
-                // Taps lost on the left are fewer further right; on the right, more.
-                let whole = columns.start == 0 && last.end == window.kernel[1];
-                if whole && x + ROWS <= width {
-                    self.store(self.sums::<ROWS>(rows, columns), pixels);
-                    x += ROWS;
-                } else {
-                    self.store(self.sums::<1>(rows, columns), pixels);
-                    x += 1;
+    /// Pixels of row `y` whose patches lie within the input.
+    fn in_place(&mut self, y: usize, columns: Range<usize>) {
+        let ConvF32 {
+            input,
+            output,
+            window,
+            ..
+        } = *self.layer.params;
+        let at = |axis: usize, out: usize| out * window.stride[axis] - window.pad[axis];
+        let pixel = at(0, y) * input.width + at(1, columns.start);
+        let rows = Rows {
+            values: self.layer.input,
+            first: pixel * input.channels + self.depth_first,
+            count: columns.len(),
+            step: window.stride[1] * input.channels,
+            runs: window.kernel[0],
+            jump: window.dilation[0] * input.width * input.channels,
+            len: window.kernel[1] * self.layer.params.group_channels(),
+        };
+        self.store(&rows, y * output.width + columns.start);
+    }
+
+    /// Any pixels.
+    fn collect(&mut self, pixels: Range<usize>, room: &mut [f32]) {
+        let params = self.layer.params;
+        let (len, width) = (params.patch_len(), params.output.width);
+        let copy = |from: &[f32], to: &mut [f32]| to.copy_from_slice(from);
+        let step = params.patches().max(1);
+        for first in pixels.clone().step_by(step) {
+            let count = (pixels.end - first).min(step);
+            for (pixel, patch) in (first..first + count).zip(room.chunks_exact_mut(len)) {
+                let at = [pixel / width, pixel % width];
+                let input = self.layer.input;
+                if params
+                    .window
+                    .inside(1, at[1], params.input.width)
+                    .is_empty()
+                {
+                    patch.fill(0.0);
+                    continue;
                 }
+                collect(params.input, &params.window, 0.0, input, at, patch, copy);
             }
+            let mut rows = Rows::of_one_run(room, self.depth_first, count, len, len);
+            if params.groups > 1 {
+                rows.runs = params.window.kernel[0] * params.window.kernel[1];
+                rows.jump = params.input.channels;
+                rows.len = params.group_channels();
+            }
+            self.store(&rows, first);
         }
     }
 
-    /// The sums of `R` neighbouring pixels, the first of which has the taps `columns`.
-    #[inline(always)]
-    fn sums<const R: usize>(&self, rows: Inside, columns: Inside) -> [Row; R] {
-        let ConvF32 { input, window, .. } = *self.params;
-        let depth = self.params.group_channels();
-        // Taps that are neighbours in both input and panel are one run.
-        let dense = window.dilation[1] == 1 && self.params.groups == 1;
-        let taps = if dense { columns.len() } else { 1 };
-        let mut sums = [self.bias; R];
-        for row in 0..rows.len() {
-            let y = rows.origin + row * window.dilation[0];
-            let tap = (rows.start + row) * window.kernel[1] + columns.start;
-            for column in (0..columns.len()).step_by(taps.max(1)) {
-                let x = columns.origin + column * window.dilation[1];
-                let at = (y * input.width + x) * input.channels + self.depth_first;
-                let step = window.stride[1] * input.channels;
-                let run = taps * depth;
-                let a = array::from_fn(|pixel| &self.input[at + pixel * step..][..run]);
-                let panel = &self.panel[(tap + column) * depth..][..run];
-                sums = accumulate(sums, a, panel);
-            }
-        }
-        sums
-    }
-
-    #[inline(always)]
-    fn store<const R: usize>(&self, sums: [Row; R], pixels: &mut [f32]) {
-        let [first, count] = self.channels;
-        let pixels = pixels.chunks_mut(self.params.output.channels);
-        for (sums, pixel) in sums.iter().zip(pixels) {
-            for (out, &sum) in pixel[first..first + count].iter_mut().zip(sums) {
-                *out = clip(sum, self.params.min, self.params.max);
-            }
-        }
+    fn store(&mut self, rows: &Rows<'_>, pixel: usize) {
+        let ConvF32 {
+            output, min, max, ..
+        } = *self.layer.params;
+        let store = Store {
+            values: self.output,
+            first: pixel * output.channels + self.first,
+            step: output.channels,
+            min,
+            max,
+        };
+        (self.layer.product)(rows, self.panels, store);
     }
 }
 
@@ -311,6 +465,7 @@ mod tests {
         min: f32::NEG_INFINITY,
         max: f32::INFINITY,
         weights: Source::Constant,
+        packing: Packing::ROWS,
         bias: Source::Constant,
     };
 

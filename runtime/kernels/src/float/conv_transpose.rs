@@ -1,16 +1,16 @@
 //! Transposed convolution of floats, with groups: each input adds to a window of outputs.
 //!
-//! Computed from the output's side, so that no sum is in memory; neighbouring outputs at the
-//! stride's distance read the same taps.
+//! Computed from the output's side, so that no sum is in memory. Outputs at the strides' distance
+//! read the same taps, whose weights are packed for them. Where that is one tap, its inputs are
+//! multiplied where they lie; else they are collected, with zeros for what is outside.
 
 use super::conv2d::ConvReads;
 use super::source::{Reads, Source};
-use super::tile::{COLUMNS, ROWS, Row, accumulate, pack};
-use super::{unary::clip, window};
+use super::tile::{COLUMNS, PANELS, Panels, Product, Row, Rows, Store, collected, pack_column};
+use super::window;
 use crate::num::{Shape, Window};
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, one, require};
 use crate::set::KernelSet;
-use core::array;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a transposed convolution. Tap `t` of input `i` adds to the output
@@ -55,6 +55,25 @@ impl ConvTransposeF32 {
             ),
             (self.bias, Extent::new(Element::F32, channels)),
         ])
+    }
+
+    /// Rows of all panels that are packed at a time.
+    fn packed_rows(&self) -> usize {
+        let panels = (self.output.channels / self.groups).div_ceil(COLUMNS);
+        panels.min(PANELS).saturating_mul(self.taps())
+    }
+
+    /// Patches that are collected at a time.
+    fn patches(&self) -> usize {
+        collected(self.taps(), self.output.width)
+    }
+
+    /// The first output of each phase.
+    fn phases(&self) -> impl Iterator<Item = [usize; 2]> {
+        let [rows, columns] = self.window.stride;
+        let rows = 0..rows.min(self.output.height);
+        let columns = columns.min(self.output.width);
+        rows.flat_map(move |row| (0..columns).map(move |column| [row, column]))
     }
 
     /// The input row (axis 0) or column (axis 1) whose tap `tap` adds to the output `out`.
@@ -103,7 +122,9 @@ impl Operator for ConvTransposeF32 {
     }
 
     fn scratch_bytes(&self) -> usize {
-        self.taps().saturating_mul(size_of::<Row>())
+        let packed = self.packed_rows().saturating_mul(size_of::<Row>());
+        let patches = self.patches().saturating_mul(self.taps());
+        packed.saturating_add(patches.saturating_mul(size_of::<f32>()))
     }
 
     fn macs(&self) -> usize {
@@ -115,7 +136,7 @@ impl Operator for ConvTransposeF32 {
         self.output
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let reads = self.reads();
         let reads = ConvReads {
             input: reads.get(&args, 0),
@@ -123,115 +144,226 @@ impl Operator for ConvTransposeF32 {
             bias: reads.get(&args, 2),
         };
         let scratch = bytemuck::cast_slice_mut(core::mem::take(&mut args.scratch));
-        conv_transpose(self, &reads, scratch, args.output(0));
+        conv_transpose(self, &reads, set.float.product, scratch, args.output(0));
     }
 }
 
 fn conv_transpose(
     params: &ConvTransposeF32,
     reads: &ConvReads<'_>,
+    product: Product,
     scratch: &mut [f32],
     output: &mut [f32],
 ) {
-    let taps = params.taps();
-    let panel = &mut scratch.as_chunks_mut::<COLUMNS>().0[..taps];
+    let (room, patches) = scratch.split_at_mut(params.packed_rows() * COLUMNS);
+    let room = room.as_chunks_mut().0;
     let channels = params.output.channels / params.groups;
     for group in 0..params.groups {
-        for first in (group * channels..(group + 1) * channels).step_by(COLUMNS) {
-            let count = ((group + 1) * channels - first).min(COLUMNS);
-            let weights = &reads.weights[first * taps..][..count * taps];
-            pack(panel, weights.chunks_exact(taps));
-            let block = Block {
-                params,
-                input: reads.input,
-                panel,
-                depth_first: group * params.depth(),
-                bias: reads.bias(first),
-                channels: [first, count],
-            };
-            block.run(output);
+        for first in (0..channels).step_by(PANELS * COLUMNS) {
+            let count = (channels - first).min(PANELS * COLUMNS);
+            let first = group * channels + first;
+            for [row, column] in params.phases() {
+                let phase = Phase::of(params, [row, column]);
+                phase.pack(reads.weights, [first, count], room);
+                let mut block = Block {
+                    phase: &phase,
+                    input: reads.input,
+                    depth_first: group * params.depth(),
+                    panels: Panels {
+                        values: room,
+                        columns: count,
+                        bias: reads.biases(first, count),
+                    },
+                    first,
+                    product,
+                };
+                block.run(patches, output);
+            }
         }
     }
 }
 
-/// The output channels of one panel.
-struct Block<'a> {
+/// The outputs whose first row and column are these, at the strides' distance: they read the same
+/// taps.
+struct Phase<'a> {
     params: &'a ConvTransposeF32,
+    start: [usize; 2],
+    /// Taps that have an input, wherever that lies: the first of each axis, and how many.
+    taps: [Taps; 2],
+}
+
+/// Every `step`-th tap from `first` on, `count` of them.
+#[derive(Clone, Copy)]
+struct Taps {
+    first: usize,
+    step: usize,
+    count: usize,
+}
+
+impl Taps {
+    fn at(self, index: usize) -> usize {
+        self.first + index * self.step
+    }
+}
+
+impl<'a> Phase<'a> {
+    fn of(params: &'a ConvTransposeF32, start: [usize; 2]) -> Self {
+        let taps = [0, 1].map(|axis| {
+            let Window {
+                kernel,
+                stride,
+                dilation,
+                pad,
+            } = params.window;
+            // As many times the stride as makes every difference positive.
+            let lift = (kernel[axis] * dilation[axis]).next_multiple_of(stride[axis]);
+            let has_input = |tap: &usize| {
+                let steps = start[axis] + pad[axis] + lift - tap * dilation[axis];
+                steps.is_multiple_of(stride[axis])
+            };
+            let mut taps = (0..kernel[axis]).filter(has_input);
+            let first = taps.next().unwrap_or(kernel[axis]);
+            let second = taps.next();
+            Taps {
+                first,
+                step: second.map_or(1, |second| second - first),
+                count: usize::from(first < kernel[axis])
+                    + usize::from(second.is_some())
+                    + taps.count(),
+            }
+        });
+        Self {
+            params,
+            start,
+            taps,
+        }
+    }
+
+    /// Elements of a patch.
+    fn depth(&self) -> usize {
+        self.taps[0].count * self.taps[1].count * self.params.depth()
+    }
+
+    /// Packs the weights of these taps alone.
+    fn pack(&self, weights: &[f32], [first, count]: [usize; 2], room: &mut [Row]) {
+        let (depth, columns) = (self.params.depth(), self.params.window.kernel[1]);
+        let taps = self.params.taps();
+        let [rows, along] = self.taps;
+        for tap in 0..rows.count * along.count {
+            let row = rows.at(tap / along.count);
+            let from = (row * columns + along.at(tap % along.count)) * depth;
+            for column in 0..count {
+                let weights = &weights[(first + column) * taps + from..][..depth];
+                pack_column(room, self.depth(), column, tap * depth, weights);
+            }
+        }
+    }
+}
+
+/// Some output channels of a phase.
+struct Block<'a> {
+    phase: &'a Phase<'a>,
     input: &'a [f32],
-    panel: &'a [Row],
+    panels: Panels<'a>,
     /// First input channel of the group.
     depth_first: usize,
-    bias: Row,
-    /// First output channel, and how many.
-    channels: [usize; 2],
+    /// First output channel.
+    first: usize,
+    product: Product,
 }
 
 impl Block<'_> {
-    fn run(&self, output: &mut [f32]) {
-        let Shape {
-            width, channels, ..
-        } = self.params.output;
-        let stride = self.params.window.stride[1];
-        for (y, line) in output.chunks_exact_mut(width * channels).enumerate() {
-            for phase in 0..stride.min(width) {
-                let mut x = phase;
-                while x < width {
-                    if self.are_alike(x) {
-                        self.store(self.sums::<ROWS>(y, x), x, line);
-                        x += ROWS * stride;
-                    } else {
-                        self.store(self.sums::<1>(y, x), x, line);
-                        x += stride;
-                    }
-                }
+    fn run(&mut self, room: &mut [f32], output: &mut [f32]) {
+        let params = self.phase.params;
+        let (width, stride) = (params.output.width, params.window.stride);
+        for y in (self.phase.start[0]..params.output.height).step_by(stride[0]) {
+            let in_place = self.in_place(y);
+            // The columns to the left and to the right of those that are read where they lie.
+            let mut start = self.phase.start[1];
+            if let Some((rows, column)) = in_place {
+                self.collect(y, [start, column], room, output);
+                self.store(&rows, [y, column], output);
+                start = column + rows.count * stride[1];
             }
+            self.collect(y, [start, width], room, output);
         }
     }
 
-    /// Whether [`ROWS`] outputs from column `x` on, at the stride's distance, exist and have the
-    /// same taps.
-    fn are_alike(&self, x: usize) -> bool {
-        let params = self.params;
-        let column = |pixel: usize| x + pixel * params.window.stride[1];
-        let same = |tap: usize| {
-            let has = |pixel| params.origin(1, column(pixel), tap).is_some();
-            (1..ROWS).all(|pixel| has(pixel) == has(0))
-        };
-        column(ROWS - 1) < params.output.width && (0..params.window.kernel[1]).all(same)
+    /// Outputs of row `y` that have one input each, neighbours of one another, and the first such
+    /// column.
+    fn in_place(&self, y: usize) -> Option<(Rows<'_>, usize)> {
+        let Phase {
+            params,
+            start,
+            taps,
+        } = *self.phase;
+        if taps.iter().any(|taps| taps.count != 1) {
+            return None;
+        }
+        let input = params.input;
+        let row = params.origin(0, y, taps[0].first)?;
+        let stride = params.window.stride[1];
+        let mut columns = (start[1]..params.output.width).step_by(stride);
+        let (column, x) = columns.find_map(|out| {
+            let x = params.origin(1, out, taps[1].first)?;
+            Some((out, x))
+        })?;
+        let count = (params.output.width - column).div_ceil(stride);
+        let count = count.min(input.width - x);
+        let first = (row * input.width + x) * input.channels + self.depth_first;
+        let values = self.input;
+        let rows = Rows::of_one_run(values, first, count, input.channels, params.depth());
+        Some((rows, column))
     }
 
-    #[inline(always)]
-    fn sums<const R: usize>(&self, y: usize, x: usize) -> [Row; R] {
-        let params = self.params;
-        let (depth, channels) = (params.depth(), params.input.channels);
-        let [rows, columns] = params.window.kernel;
-        let mut sums = [self.bias; R];
-        for row in 0..rows {
-            let Some(y) = params.origin(0, y, row) else {
+    /// Outputs of row `y` in the columns from `start` to before `end`.
+    fn collect(&self, y: usize, [start, end]: [usize; 2], room: &mut [f32], output: &mut [f32]) {
+        let params = self.phase.params;
+        let (len, stride) = (self.phase.depth(), params.window.stride[1]);
+        let most = params.patches();
+        for start in (start..end).step_by(most * stride) {
+            let count = (end - start).div_ceil(stride).min(most);
+            let used = &mut room[..count * len];
+            for (index, patch) in used.chunks_exact_mut(len.max(1)).enumerate() {
+                self.patch([y, start + index * stride], patch);
+            }
+            let rows = Rows::of_one_run(room, 0, count, len, len);
+            self.store(&rows, [y, start], output);
+        }
+    }
+
+    /// The inputs of one output, with zeros for those that are outside.
+    fn patch(&self, [y, x]: [usize; 2], patch: &mut [f32]) {
+        let Phase { params, taps, .. } = *self.phase;
+        let depth = params.depth();
+        for (tap, to) in patch.chunks_exact_mut(depth).enumerate() {
+            let row = params.origin(0, y, taps[0].at(tap / taps[1].count));
+            let column = params.origin(1, x, taps[1].at(tap % taps[1].count));
+            let (Some(row), Some(column)) = (row, column) else {
+                to.fill(0.0);
                 continue;
             };
-            for column in 0..columns {
-                let Some(x) = params.origin(1, x, column) else {
-                    continue;
-                };
-                let at = (y * params.input.width + x) * channels + self.depth_first;
-                let a = array::from_fn(|pixel| &self.input[at + pixel * channels..][..depth]);
-                let panel = &self.panel[(row * columns + column) * depth..][..depth];
-                sums = accumulate(sums, a, panel);
-            }
+            let at = (row * params.input.width + column) * params.input.channels;
+            to.copy_from_slice(&self.input[at + self.depth_first..][..depth]);
         }
-        sums
     }
 
-    fn store<const R: usize>(&self, sums: [Row; R], x: usize, line: &mut [f32]) {
-        let [first, count] = self.channels;
-        let (step, channels) = (self.params.window.stride[1], self.params.output.channels);
-        for (pixel, sums) in sums.iter().enumerate() {
-            let at = (x + pixel * step) * channels + first;
-            for (out, &sum) in line[at..at + count].iter_mut().zip(sums) {
-                *out = clip(sum, self.params.min, self.params.max);
-            }
-        }
+    fn store(&self, rows: &Rows<'_>, [y, x]: [usize; 2], output: &mut [f32]) {
+        let ConvTransposeF32 {
+            output: shape,
+            window,
+            min,
+            max,
+            ..
+        } = *self.phase.params;
+        let store = Store {
+            values: output,
+            first: (y * shape.width + x) * shape.channels + self.first,
+            step: window.stride[1] * shape.channels,
+            min,
+            max,
+        };
+        (self.product)(rows, &self.panels, store);
     }
 }
 

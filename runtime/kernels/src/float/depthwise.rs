@@ -96,7 +96,7 @@ impl Operator for DepthwiseF32 {
             weights: reads.get(&args, 1),
             bias: reads.get(&args, 2),
         };
-        (set.depthwise_f32)(self, &reads, args.output(0));
+        (set.float.depthwise)(self, &reads, args.output(0));
     }
 }
 
@@ -127,6 +127,7 @@ struct Pixel<'a> {
 
 impl Pixel<'_> {
     /// Computes the channels from `first` in whole blocks of `N`; returns the channel after them.
+    #[inline(always)]
     fn blocks<const N: usize>(&self, mut first: usize, outputs: &mut [f32]) -> usize {
         while let Some(outputs) = outputs.get_mut(first..first + N) {
             for (out, sum) in outputs.iter_mut().zip(self.sums::<N>(first)) {

@@ -8,12 +8,13 @@
 const ROUND: f32 = 12_582_912.0;
 
 /// `2^n` for `n` in −126..=127.
+#[inline(always)]
 fn power_of_two(n: i32) -> f32 {
     f32::from_bits(((n + 127) as u32) << 23)
 }
 
 /// `e^x`.
-#[inline]
+#[inline(always)]
 pub fn exp(x: f32) -> f32 {
     // Beyond these the result is 0 or infinite. A NaN passes a clamp.
     let x = x.clamp(-104.0, 89.0);
@@ -32,13 +33,13 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// `1 / (1 + e^−x)`.
-#[inline]
+#[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// The hyperbolic tangent.
-#[inline]
+#[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     let z = x * x;
     let p = (-5.704_988_7e-3 * z + 2.063_909e-2) * z - 5.373_971_5e-2;
@@ -49,7 +50,7 @@ pub fn tanh(x: f32) -> f32 {
 }
 
 /// The error function, as a quotient of polynomials.
-#[inline]
+#[inline(always)]
 pub fn erf(x: f32) -> f32 {
     let t = x.clamp(-4.0, 4.0);
     let z = t * t;
@@ -66,7 +67,7 @@ pub fn erf(x: f32) -> f32 {
 }
 
 /// `ln(1 + e^x)`.
-#[inline]
+#[inline(always)]
 pub fn softplus(x: f32) -> f32 {
     let above = if x < 0.0 { 0.0 } else { x };
     above + libm::log1pf(exp(-x.abs()))

@@ -1,15 +1,17 @@
 //! Batched matrix product of floats, each operand strided: transposed or broadcast as it lies.
 //!
-//! The columns of `b` are packed, a panel at a time; each panel is multiplied with a few rows of
-//! `a` at a time. Where `a` has fewer rows than that, packing would cost as much as the products,
-//! and `b` is read where it lies.
+//! The columns of `b` are packed, a few panels at a time, and multiplied with the rows of `a`: as they
+//! lie, or collected first if their elements are apart. Where `a` has too few rows, packing would
+//! cost as much as the products, and `b` is read where it lies.
 
 use super::source::{Reads, Source};
-use super::tile::{COLUMNS, ROWS, Row, accumulate, dots};
+use super::tile::{
+    COLUMNS, PANELS, Panels, Product, ROWS, Row, Rows, Store, collected, dots, pack_column,
+    pack_row,
+};
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, one};
 use crate::set::KernelSet;
 use crate::view::{AXES, Strides, for_each};
-use core::array;
 use serde::{Deserialize, Serialize};
 
 /// Axes of the batch.
@@ -53,6 +55,24 @@ impl MatMulF32 {
         ])
     }
 
+    /// Rows of all panels that are packed at a time.
+    fn packed_rows(&self) -> usize {
+        if self.rows < ROWS {
+            return 0;
+        }
+        let panels = self.columns.div_ceil(COLUMNS).min(PANELS);
+        panels.saturating_mul(self.depth)
+    }
+
+    /// Rows of `a` that are collected at a time.
+    fn rows_collected(&self) -> usize {
+        if self.rows < ROWS || is_dense(&self.a) {
+            0
+        } else {
+            collected(self.depth, self.rows)
+        }
+    }
+
     fn len(&self) -> usize {
         self.batch.iter().product::<usize>() * self.rows * self.columns
     }
@@ -88,12 +108,9 @@ impl Operator for MatMulF32 {
     }
 
     fn scratch_bytes(&self) -> usize {
-        if self.rows >= ROWS {
-            self.depth
-                .saturating_mul(size_of::<Row>() + ROWS * size_of::<f32>())
-        } else {
-            0
-        }
+        let packed = self.packed_rows().saturating_mul(size_of::<Row>());
+        let rows = self.rows_collected().saturating_mul(self.depth);
+        packed.saturating_add(rows.saturating_mul(size_of::<f32>()))
     }
 
     fn macs(&self) -> usize {
@@ -104,25 +121,36 @@ impl Operator for MatMulF32 {
         let reads = self.reads();
         let (a, b) = (reads.get(&args, 0), reads.get(&args, 1));
         let scratch = bytemuck::cast_slice_mut(core::mem::take(&mut args.scratch));
-        (set.matmul_f32)(self, [a, b], scratch, args.output(0));
+        matmul(self, [a, b], set.float.product, scratch, args.output(0));
     }
 }
 
-/// The portable kernel.
-pub fn matmul(params: &MatMulF32, [a, b]: [&[f32]; 2], scratch: &mut [f32], output: &mut [f32]) {
+fn matmul(
+    params: &MatMulF32,
+    [a, b]: [&[f32]; 2],
+    product: Product,
+    scratch: &mut [f32],
+    output: &mut [f32],
+) {
     let mut products = output.chunks_exact_mut(params.rows * params.columns);
     for_each(params.dims([1, 1]), |index| {
         let Some(out) = products.next() else { return };
         let a = Matrix::of(a, &params.a, index);
         let b = Matrix::of(b, &params.b, index);
         if params.rows >= ROWS {
-            packed(params, a, b, scratch, out);
+            packed(params, a, b, product, scratch, out);
         } else {
             for (row, out) in out.chunks_exact_mut(params.columns).enumerate() {
                 by_row(params, a, row, b, out);
             }
         }
     });
+}
+
+/// Whether the elements of a row lie side by side, and rows one behind another.
+fn is_dense(view: &Strides) -> bool {
+    let [.., row, column] = view.strides;
+    column == 1 && row >= 0
 }
 
 /// One matrix of a batch.
@@ -153,60 +181,79 @@ impl<'a> Matrix<'a> {
         self.values[self.at(row, column)]
     }
 
+    /// Packs `count` columns from `first` on.
+    fn pack(&self, room: &mut [Row], depth: usize, [first, count]: [usize; 2]) {
+        let [row_step, column_step] = self.steps;
+        if column_step == 1 {
+            for k in 0..depth {
+                let values = &self.values[self.at(k, first)..][..count];
+                pack_row(room, depth, k, values);
+            }
+        } else if row_step == 1 {
+            for column in 0..count {
+                let values = &self.values[self.at(0, first + column)..][..depth];
+                pack_column(room, depth, column, 0, values);
+            }
+        } else {
+            for column in 0..count {
+                for k in 0..depth {
+                    let value = self.get(k, first + column);
+                    pack_column(room, depth, column, k, &[value]);
+                }
+            }
+        }
+    }
+
     /// `len` elements of a row whose elements lie side by side.
     fn row(&self, row: usize, len: usize) -> &'a [f32] {
         &self.values[self.at(row, 0)..][..len]
     }
 }
 
-fn packed(params: &MatMulF32, a: Matrix<'_>, b: Matrix<'_>, scratch: &mut [f32], out: &mut [f32]) {
-    let (depth, columns) = (params.depth, params.columns);
-    let (panel, spare) = scratch.split_at_mut(depth * COLUMNS);
-    let panel = &mut panel.as_chunks_mut::<COLUMNS>().0[..depth];
-    for first in (0..columns).step_by(COLUMNS) {
-        let count = (columns - first).min(COLUMNS);
-        for (k, row) in panel.iter_mut().enumerate() {
-            *row = array::from_fn(|column| match column < count {
-                true => b.get(k, first + column),
-                false => 0.0,
-            });
+fn packed(
+    params: &MatMulF32,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    product: Product,
+    scratch: &mut [f32],
+    out: &mut [f32],
+) {
+    let (depth, rows) = (params.depth, params.rows);
+    let (room, spare) = scratch.split_at_mut(params.packed_rows() * COLUMNS);
+    let room = room.as_chunks_mut().0;
+    for first in (0..params.columns).step_by(PANELS * COLUMNS) {
+        let columns = (params.columns - first).min(PANELS * COLUMNS);
+        b.pack(room, depth, [first, columns]);
+        let panels = Panels {
+            values: room,
+            columns,
+            bias: &[],
+        };
+        let mut store = |rows: &Rows<'_>, row: usize| {
+            let store = Store {
+                values: &mut *out,
+                first: row * params.columns + first,
+                step: params.columns,
+                min: f32::NEG_INFINITY,
+                max: f32::INFINITY,
+            };
+            product(rows, &panels, store);
+        };
+        if is_dense(&params.a) {
+            let step = params.a.strides[AXES - 2].unsigned_abs();
+            store(&Rows::of_one_run(a.values, a.first, rows, step, depth), 0);
+            continue;
         }
-        let mut row = 0;
-        while row + ROWS <= params.rows {
-            let sums = tile::<ROWS>(a, row, panel, spare);
-            store(sums, &mut out[row * columns..], columns, [first, count]);
-            row += ROWS;
+        let most = params.rows_collected();
+        for row in (0..rows).step_by(most) {
+            let count = (rows - row).min(most);
+            for (r, values) in spare.chunks_exact_mut(depth).take(count).enumerate() {
+                for (k, value) in values.iter_mut().enumerate() {
+                    *value = a.get(row + r, k);
+                }
+            }
+            store(&Rows::of_one_run(spare, 0, count, depth, depth), row);
         }
-        for row in row..params.rows {
-            let sums = tile::<1>(a, row, panel, spare);
-            store(sums, &mut out[row * columns..], columns, [first, count]);
-        }
-    }
-}
-
-#[inline(always)]
-fn tile<const R: usize>(a: Matrix<'_>, row: usize, panel: &[Row], spare: &mut [f32]) -> [Row; R] {
-    let depth = panel.len();
-    let start = [[0.0; COLUMNS]; R];
-    if a.steps[1] == 1 {
-        return accumulate(start, array::from_fn(|r| a.row(row + r, depth)), panel);
-    }
-    for (r, spare) in spare.chunks_exact_mut(depth).take(R).enumerate() {
-        for (k, value) in spare.iter_mut().enumerate() {
-            *value = a.get(row + r, k);
-        }
-    }
-    accumulate(
-        start,
-        array::from_fn(|r| &spare[r * depth..][..depth]),
-        panel,
-    )
-}
-
-fn store<const R: usize>(sums: [Row; R], out: &mut [f32], step: usize, columns: [usize; 2]) {
-    let [first, count] = columns;
-    for (sums, out) in sums.iter().zip(out.chunks_mut(step)) {
-        out[first..first + count].copy_from_slice(&sums[..count]);
     }
 }
 

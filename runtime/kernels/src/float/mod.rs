@@ -15,8 +15,9 @@
 //! 5. By index: [`gather`], [`scatter`], [`one_hot`], [`trilu`].
 //! 6. [`tree_ensemble`]: decision trees.
 //!
-//! A convolution, a depthwise one and a matrix product are fields of the kernel set, for faster
-//! ones to replace; the others are functions of their files.
+//! Convolutions and matrix products come down to the kernel set's product of rows and panels
+//! ([`tile`]), which instruction sets replace, as they do the depthwise convolution. Of the others,
+//! those that take time are compiled for wider vectors too ([`crate::arch::simd`]).
 
 pub mod index;
 pub mod math;

@@ -1,12 +1,13 @@
 //! Normalisation of rows: by mean and variance (layer), or by the root of the mean square.
 
 use super::source::{Reads, Source};
+use crate::arch::simd::Kernel;
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, checked_len, extents};
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Sums side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// What a row is normalised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +68,21 @@ impl NormF32 {
         ])
     }
 
+    /// Replaces a row by what it becomes; returns its mean and factor.
+    #[inline(always)]
+    fn normalise(&self, values: &mut [f32], gamma: &[f32], beta: &[f32]) -> [f32; 2] {
+        let [mean, factor] = self.moments(values);
+        values.iter_mut().for_each(|x| *x = (*x - mean) * factor);
+        values
+            .iter_mut()
+            .zip(gamma)
+            .for_each(|(x, gamma)| *x *= gamma);
+        values.iter_mut().zip(beta).for_each(|(x, beta)| *x += beta);
+        [mean, factor]
+    }
+
     /// Mean and factor of a row.
+    #[inline(always)]
     fn moments(&self, row: &[f32]) -> [f32; 2] {
         let count = self.len as f32;
         let mean = match self.kind {
@@ -109,22 +124,36 @@ impl Operator for NormF32 {
         true
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let reads = self.reads();
         let (gamma, beta): (&[f32], &[f32]) = (reads.get(&args, 1), reads.get(&args, 2));
         args.replace_input::<f32>();
-        for row in 0..self.rows {
-            let values = &mut args.output(0)[row * self.len..][..self.len];
-            let [mean, factor] = self.moments(values);
-            values.iter_mut().for_each(|x| *x = (*x - mean) * factor);
-            values
-                .iter_mut()
-                .zip(gamma)
-                .for_each(|(x, gamma)| *x *= gamma);
-            values.iter_mut().zip(beta).for_each(|(x, beta)| *x += beta);
-            if self.moments {
-                args.output(1)[row] = mean;
-                args.output(2)[row] = factor;
+        set.float.simd.run(Normalise {
+            params: self,
+            gamma,
+            beta,
+            outputs: &mut args,
+        });
+    }
+}
+
+struct Normalise<'a, 'm> {
+    params: &'a NormF32,
+    gamma: &'a [f32],
+    beta: &'a [f32],
+    outputs: &'a mut Args<'m>,
+}
+
+impl Kernel for Normalise<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        let NormF32 { rows, len, .. } = *self.params;
+        for row in 0..rows {
+            let values = &mut self.outputs.output(0)[row * len..][..len];
+            let [mean, factor] = self.params.normalise(values, self.gamma, self.beta);
+            if self.params.moments {
+                self.outputs.output(1)[row] = mean;
+                self.outputs.output(2)[row] = factor;
             }
         }
     }

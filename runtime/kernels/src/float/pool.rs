@@ -1,6 +1,7 @@
 //! Pools of floats: maximum (with the places of the maxima), average, Lᵖ.
 
 use super::window;
+use crate::arch::simd::Kernel;
 use crate::num::{Inside, Shape, Window};
 use crate::operator::{Args, Element, Extent, Extents, Fault, Operator, extents, require};
 use crate::rules;
@@ -125,15 +126,24 @@ impl Operator for PoolF32 {
         self.output
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
-        let input = args.input(0);
-        let (params, out) = (self, args.output(0));
-        match self.kind {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        let (input, out) = (args.input(0), args.output(0));
+        set.float.simd.run(Fold(self, input, out));
+        if self.has_indices() {
+            places(self, input, args.output(1));
+        }
+    }
+}
+
+struct Fold<'a>(&'a PoolF32, &'a [f32], &'a mut [f32]);
+
+impl Kernel for Fold<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(params, input, out) = self;
+        match params.kind {
             PoolKind::Max { .. } => {
                 pool(params, input, out, f32::NEG_INFINITY, larger, |x, _| x);
-                if self.has_indices() {
-                    places(self, input, args.output(1));
-                }
             }
             PoolKind::Average { padding } => {
                 pool(
@@ -204,6 +214,7 @@ impl Place {
     }
 
     /// Calls `each` with row, column and first element of every input pixel.
+    #[inline(always)]
     fn for_each(&self, params: &PoolF32, mut each: impl FnMut([usize; 2], usize)) {
         let PoolF32 { input, window, .. } = params;
         for row in 0..self.rows.len() {

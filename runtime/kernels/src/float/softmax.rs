@@ -1,12 +1,13 @@
 //! Softmax, its logarithm, and hardmax along one axis, in place.
 
 use super::math::exp;
+use crate::arch::simd::Kernel;
 use crate::operator::{Args, Element, Extents, Fault, Operator, checked_len, one};
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
 
 /// Columns, or parts of one, side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// What is computed along the axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,30 +64,42 @@ impl Operator for SoftmaxF32 {
         true
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
         let values = args.replace_input();
-        for block in values.chunks_exact_mut(self.len * self.inner) {
-            if self.inner == 1 {
-                row(self.kind, block);
+        set.float.simd.run(Apply(self, values));
+    }
+}
+
+struct Apply<'a>(&'a SoftmaxF32, &'a mut [f32]);
+
+impl Kernel for Apply<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(params, values) = self;
+        for block in values.chunks_exact_mut(params.len * params.inner) {
+            if params.inner == 1 {
+                row(params.kind, block);
                 continue;
             }
             let mut first = 0;
-            while first + LANES <= self.inner {
-                columns::<LANES>(self, first, block);
+            while first + LANES <= params.inner {
+                columns::<LANES>(params, first, block);
                 first += LANES;
             }
-            for first in first..self.inner {
-                columns::<1>(self, first, block);
+            for first in first..params.inner {
+                columns::<1>(params, first, block);
             }
         }
     }
 }
 
+#[inline(always)]
 fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
 /// The largest of `values`.
+#[inline(always)]
 fn largest(values: &[f32]) -> f32 {
     let (blocks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -100,6 +113,7 @@ fn largest(values: &[f32]) -> f32 {
 }
 
 /// Replaces each element by its exponential relative to `top`; returns their sum.
+#[inline(always)]
 fn exponentials(values: &mut [f32], top: f32) -> f32 {
     let (blocks, rest) = values.as_chunks_mut::<LANES>();
     let mut lanes = [0.0; LANES];
@@ -115,6 +129,7 @@ fn exponentials(values: &mut [f32], top: f32) -> f32 {
     lanes.iter().chain(&*rest).sum()
 }
 
+#[inline(always)]
 fn row(kind: SoftmaxKind, values: &mut [f32]) {
     let top = largest(values);
     match kind {
@@ -141,6 +156,7 @@ fn row(kind: SoftmaxKind, values: &mut [f32]) {
 }
 
 /// `N` neighbouring columns from `first` on.
+#[inline(always)]
 fn columns<const N: usize>(params: &SoftmaxF32, first: usize, block: &mut [f32]) {
     let mut top = [f32::NEG_INFINITY; N];
     for values in block.chunks_exact(params.inner) {

@@ -4,8 +4,9 @@
 extern crate std;
 
 use crate::cases::Rng;
-use crate::generic::SET;
 use crate::operator::{Args, Constants, Element, Extents, Operator};
+use crate::set::KernelSet;
+use crate::{dispatch, generic};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde::{Serialize, de::DeserializeOwned};
@@ -90,7 +91,18 @@ struct Ran {
     state: Vec<Memory>,
 }
 
+/// Every kernel set that this machine can run, the portable one first.
+fn sets() -> Vec<&'static KernelSet> {
+    let mut sets = vec![&generic::SET];
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    sets.extend(dispatch::x86_64());
+    #[cfg(any(not(target_arch = "x86_64"), miri))]
+    sets.push(dispatch::best());
+    sets
+}
+
 fn execute(
+    set: &KernelSet,
     op: &dyn Operator,
     inputs: &[Memory],
     constants: &[Memory],
@@ -110,7 +122,7 @@ fn execute(
     }
     let held = |index: usize| in_place && index == 0;
     op.run(
-        &SET,
+        set,
         Args {
             inputs: inputs
                 .iter()
@@ -146,8 +158,32 @@ pub fn run(op: &dyn Operator, inputs: &[Data], constants: &[Data]) -> Vec<Data> 
     run_many(op, &[inputs], constants).remove(0)
 }
 
-/// As [`run`], once for each of `runs`; what the operator keeps goes from one to the next.
+/// As [`run`], once for each of `runs`; what the operator keeps goes from one to the next. Every
+/// kernel set runs; the results are those of the portable one, and all others are near.
 pub fn run_many(op: &dyn Operator, runs: &[&[Data]], constants: &[Data]) -> Vec<Vec<Data>> {
+    let mut results = sets()
+        .into_iter()
+        .map(|set| run_set(set, op, runs, constants));
+    let portable = results.next().unwrap_or_default();
+    for others in results {
+        for (other, portable) in others.iter().flatten().zip(portable.iter().flatten()) {
+            match (other, portable) {
+                (Data::F32(_), Data::F32(expected)) => {
+                    close(other, expected.iter().map(|&it| f64::from(it)), 1e-5);
+                }
+                _ => assert_eq!(other, portable, "{op:?}"),
+            }
+        }
+    }
+    portable
+}
+
+fn run_set(
+    set: &KernelSet,
+    op: &dyn Operator,
+    runs: &[&[Data]],
+    constants: &[Data],
+) -> Vec<Vec<Data>> {
     assert_eq!(op.check(), Ok(()), "{op:?}");
     let constants = memories(&op.constants(), constants);
     let checked = Constants(constants.iter().map(Memory::get).collect());
@@ -161,7 +197,7 @@ pub fn run_many(op: &dyn Operator, runs: &[&[Data]], constants: &[Data]) -> Vec<
     let mut results = Vec::new();
     for inputs in runs {
         let inputs = memories(&op.inputs(), inputs);
-        let ran = execute(op, &inputs, &constants, state, false);
+        let ran = execute(set, op, &inputs, &constants, state, false);
         state = ran.state;
         let outputs: Vec<_> = ran
             .outputs
@@ -170,7 +206,7 @@ pub fn run_many(op: &dyn Operator, runs: &[&[Data]], constants: &[Data]) -> Vec<
             .map(|(memory, extent)| Data::of(extent.element, memory.get()))
             .collect();
         if op.in_place() && op.state().is_empty() {
-            let again = execute(op, &inputs, &constants, Vec::new(), true);
+            let again = execute(set, op, &inputs, &constants, Vec::new(), true);
             assert_eq!(
                 again.outputs[0].get(),
                 ran.outputs[0].get(),
@@ -326,7 +362,10 @@ fn survives_on(
     let checked = Constants(constants.iter().map(Memory::get).collect());
     let valid = op.check_constants(&checked).is_ok();
     if valid {
-        execute(op, inputs, constants, state, in_place);
+        for set in sets() {
+            let state = state.iter().map(|memory| Memory::of(memory.get()));
+            execute(set, op, inputs, constants, state.collect(), in_place);
+        }
     }
     valid
 }

@@ -1,6 +1,7 @@
 //! Functions of one float, element by element, in place.
 
 use super::math;
+use crate::arch::simd::Kernel;
 use crate::operator::{Args, Element, Extents, Fault, Operator, checked_len, one};
 use crate::set::KernelSet;
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,7 @@ impl Function {
     }
 
     /// Replaces each of `values` by its image.
+    #[inline(always)]
     pub fn apply(&self, values: &mut [f32]) {
         use UnaryKind as Kind;
         let (alpha, beta) = (self.alpha, self.beta);
@@ -156,6 +158,7 @@ impl Function {
 }
 
 /// The circular and hyperbolic functions and their inverses.
+#[inline(always)]
 fn trigonometric(kind: UnaryKind, values: &mut [f32]) {
     use UnaryKind as Kind;
     match kind {
@@ -192,6 +195,7 @@ fn sign(x: f32) -> f32 {
 }
 
 /// `x` limited to `min..=max`; `max` where that is empty. NaN stays NaN.
+#[inline(always)]
 pub(super) fn clip(x: f32, min: f32, max: f32) -> f32 {
     let above = if x < min { min } else { x };
     if above > max { max } else { above }
@@ -209,10 +213,12 @@ fn celu(x: f32, alpha: f32) -> f32 {
     }
 }
 
+#[inline(always)]
 fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + math::erf(x * core::f32::consts::FRAC_1_SQRT_2))
 }
 
+#[inline(always)]
 fn gelu_tanh(x: f32) -> f32 {
     const SQRT_2_OVER_PI: f32 = 0.797_884_6;
     let inner = SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x);
@@ -259,8 +265,18 @@ impl Operator for Unary {
         true
     }
 
-    fn run(&self, _: &KernelSet, mut args: Args<'_>) {
-        self.function.apply(args.replace_input());
+    fn run(&self, set: &KernelSet, mut args: Args<'_>) {
+        let values = args.replace_input();
+        set.float.simd.run(Apply(self.function, values));
+    }
+}
+
+struct Apply<'a>(Function, &'a mut [f32]);
+
+impl Kernel for Apply<'_> {
+    #[inline(always)]
+    fn run(self) {
+        self.0.apply(self.1);
     }
 }
 

@@ -53,9 +53,9 @@ pub const SET: KernelSet = KernelSet {
     mat_vec: recurrent::mat_vec,
     conv_transpose: conv_transpose::conv_transpose,
     #[cfg(feature = "float")]
-    conv2d_f32: crate::float::conv2d::conv2d,
-    #[cfg(feature = "float")]
-    depthwise_f32: crate::float::depthwise::depthwise,
-    #[cfg(feature = "float")]
-    matmul_f32: crate::float::matmul::matmul,
+    float: crate::set::FloatKernels {
+        depthwise: crate::float::depthwise::depthwise,
+        product: crate::float::tile::product,
+        simd: crate::arch::simd::Simd::Baseline,
+    },
 };

@@ -16,6 +16,8 @@ pub mod conv2d;
 pub mod depthwise;
 mod dot;
 mod finish;
+#[cfg(feature = "float")]
+pub mod float;
 
 /// The packing of weights that these kernels are for.
 pub const PACKING: Packing = Packing::new(finish::LANES as u8, dot::TAPS as u8);
@@ -25,6 +27,8 @@ pub const NEON: KernelSet = KernelSet {
     name: "aarch64 neon",
     conv2d: conv2d::conv2d::<dot::Neon>,
     depthwise: depthwise::depthwise,
+    #[cfg(feature = "float")]
+    float: float::NEON,
     ..generic::SET
 };
 

@@ -5,7 +5,8 @@
 //! off again.
 //!
 //! In reading order: `isa` says what an instruction set has to do, `avx512` and `avx2` do it;
-//! `stage` lays a convolution's input out, `finish` requantizes; then one file an operator.
+//! `stage` lays a convolution's input out, `finish` requantizes; then one file an operator. `float`
+//! has the kernels of floats.
 
 use crate::generic;
 use crate::packing::Packing;
@@ -18,6 +19,8 @@ mod avx512;
 mod conv2d;
 mod depthwise;
 mod finish;
+#[cfg(feature = "float")]
+pub(super) mod float;
 mod isa;
 mod stage;
 
@@ -43,13 +46,26 @@ const fn set<I: Isa>(name: &'static str) -> KernelSet {
 
 /// The kernel set of AVX-512 with VNNI: only for a processor that has `avx512f`, `avx512bw`,
 /// `avx512dq`, `avx512vl` and `avx512vnni`.
-pub const VNNI: KernelSet = set::<Avx512>("x86-64 vnni");
+pub const VNNI: KernelSet = KernelSet {
+    #[cfg(feature = "float")]
+    float: float::AVX512,
+    ..set::<Avx512>("x86-64 vnni")
+};
 
-/// The kernel set of AVX2 with AVX-VNNI: only for a processor that has `avx2` and `avxvnni`.
-pub const AVX_VNNI: KernelSet = set::<AvxVnni>("x86-64 avx-vnni");
+/// The kernel set of AVX2 with AVX-VNNI: only for a processor that has `avx2`, `fma` and
+/// `avxvnni`.
+pub const AVX_VNNI: KernelSet = KernelSet {
+    #[cfg(feature = "float")]
+    float: float::AVX2,
+    ..set::<AvxVnni>("x86-64 avx-vnni")
+};
 
-/// The kernel set of AVX2: only for a processor that has it.
-pub const AVX2: KernelSet = set::<Avx2>("x86-64 avx2");
+/// The kernel set of AVX2: only for a processor that has `avx2` and `fma`.
+pub const AVX2: KernelSet = KernelSet {
+    #[cfg(feature = "float")]
+    float: float::AVX2,
+    ..set::<Avx2>("x86-64 avx2")
+};
 
 #[cfg(all(test, feature = "std", not(miri)))]
 mod tests {
