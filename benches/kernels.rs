@@ -1,4 +1,4 @@
-//! Multiply–accumulates a second of the kernels that this machine runs, on layers of the MLPerf
+//! Multiply–accumulates a second of the kernel sets that this machine runs, on layers of the MLPerf
 //! Tiny models.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -8,7 +8,7 @@ use microtome_kernels::num::{Output, Shape, Window};
 use microtome_kernels::packing::Packing;
 use microtome_kernels::reference::conv2d::{Conv2d, ConvConstants};
 use microtome_kernels::reference::depthwise::Depthwise;
-use microtome_kernels::set::Convolution;
+use microtome_kernels::set::{Convolution, KernelSet};
 use microtome_plan::Target;
 use std::hint::black_box;
 
@@ -18,8 +18,26 @@ const STORE: Output = Output {
     max: 127,
 };
 
+/// The sets that this machine runs, but for the portable one where there is a faster one.
+fn sets() -> Vec<&'static KernelSet> {
+    #[cfg(target_arch = "x86_64")]
+    let all: Vec<_> = dispatch::x86_64().collect();
+    #[cfg(not(target_arch = "x86_64"))]
+    let all = Vec::new();
+    if all.is_empty() {
+        vec![dispatch::best()]
+    } else {
+        all
+    }
+}
+
 fn kernels(criterion: &mut Criterion) {
-    let set = dispatch::best();
+    for set in sets() {
+        layers(criterion, set);
+    }
+}
+
+fn layers(criterion: &mut Criterion, set: &KernelSet) {
     let layers = [
         ("conv 3x3 16 to 16, 32x32 (ic)", [32, 32, 16], 16, 3),
         ("conv 3x3 64 to 64, 8x8 (ic)", [8, 8, 64], 64, 3),
@@ -42,7 +60,8 @@ fn kernels(criterion: &mut Criterion) {
         let packing = Target::of_this_host().packing(&params);
         let params = Conv2d { packing, ..params };
         let lens = [params.weights_len(), input.len(), params.output.len()];
-        Bench::new(name, params.macs(), lens, channels).run(criterion, set.conv2d, &params);
+        let bench = Bench::new(name, params.macs(), lens, channels);
+        bench.run(criterion, set, set.conv2d, &params);
     }
     for (name, input) in [
         ("depthwise 3x3 64, 25x5 (kws)", [25, 5, 64]),
@@ -59,7 +78,7 @@ fn kernels(criterion: &mut Criterion) {
         };
         let lens = [params.weights_len(), input.len(), input.len()];
         let bench = Bench::new(name, params.macs(), lens, input.channels);
-        bench.run(criterion, set.depthwise, &params);
+        bench.run(criterion, set, set.depthwise, &params);
     }
 }
 
@@ -107,7 +126,13 @@ impl Bench {
         }
     }
 
-    fn run<P>(mut self, criterion: &mut Criterion, kernel: Convolution<P>, params: &P) {
+    fn run<P>(
+        mut self,
+        criterion: &mut Criterion,
+        set: &KernelSet,
+        kernel: Convolution<P>,
+        params: &P,
+    ) {
         let [bias, mantissas] = [0, 1 << 30].map(|value| vec![value; self.channels]);
         let constants = ConvConstants {
             weights: &self.weights,
@@ -115,7 +140,7 @@ impl Bench {
             mantissas: &mantissas,
             shifts: &vec![-8; self.channels],
         };
-        let mut group = criterion.benchmark_group("kernels");
+        let mut group = criterion.benchmark_group(set.name);
         group.throughput(Throughput::Elements(self.macs as u64));
         group.bench_function(self.name, |bencher| {
             bencher.iter(|| {

@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
-"""Median time of an inference on the GPU here, in burn (wgpu backend) and in wonnx, in one run: on the
-float models of models.py.
+"""Median time of an inference on the GPU here and in burn (wgpu backend), in one run: on the float
+models of models.py. wonnx 0.5.1 loads none of them: it has no Gemm of transposed weights, no
+ConvTranspose and no LayerNormalization.
 
     benches/rivals/gpu.py FOLDER [--rounds 3] [--runs 10] [--models unet encoder]
 
-FOLDER holds the models. Rounds alternate between the three, so that what else the machine does meets
-all; the figure of each is the median of its rounds' medians. Needs target/release/microtome (built by
-the README's test command) and the rivals:
+FOLDER holds the models. Rounds alternate between the two, so that what else the machine does meets
+both; the figure of each is the median of its rounds' medians. Needs target/release/microtome (built by
+the README's test command) and the rival:
 
     python3 benches/rivals/models.py FOLDER       # with the packages onnx and numpy
-    for rival in burn wonnx; do
-        (cd benches/rivals/$rival && RIVALS_MODELS=FOLDER cargo build --release)
-    done
-
-A rival that was not built, or does not take a model, has no figure.
+    (cd benches/rivals/burn && RIVALS_MODELS=FOLDER cargo build --release)
 """
 
 import argparse
@@ -35,14 +32,12 @@ def ours(folder, model, runs):
     return told["latency_us"]["p50"] / 1000, told["executor"]
 
 
-def rival(name, folder, model, runs):
-    """The same of a rival; None where it gives none."""
-    program = HERE / name / f"target/release/rivals-{name}"
-    if not program.is_file():
-        return None
-    ran = subprocess.run([program, model, folder, str(runs)], capture_output=True, text=True)
-    times = [int(line) for line in ran.stdout.split()]
-    return statistics.median(times) / 1000 if ran.returncode == 0 and times else None
+def burns(folder, model, runs):
+    """The same of burn."""
+    program = HERE / "burn/target/release/rivals-burn"
+    command = [program, model, folder, str(runs)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    return statistics.median(int(line) for line in ran.stdout.split()) / 1000
 
 
 def main():
@@ -52,22 +47,16 @@ def main():
     arguments.add_argument("--runs", type=int, default=10)
     arguments.add_argument("--models", nargs="+", default=MODELS)
     arguments = arguments.parse_args()
-    print("| model | adapter | ours, ms | burn, ms | wonnx, ms | best rival / ours |")
-    print("|---|---|---|---|---|---|")
+    print("| model | adapter | ours, ms | burn, ms | burn / ours |")
+    print("|---|---|---|---|---|")
     for model in arguments.models:
-        rounds = {"ours": [], "burn": [], "wonnx": []}
+        rounds = []
         for _ in range(arguments.rounds):
             took, adapter = ours(arguments.folder, model, arguments.runs)
-            rounds["ours"].append(took)
-            for name in ("burn", "wonnx"):
-                took = rival(name, arguments.folder, model, arguments.runs)
-                if took is not None:
-                    rounds[name].append(took)
-        medians = {name: statistics.median(took) for name, took in rounds.items() if took}
-        cells = [f"{medians[name]:.1f}" if name in medians else "–" for name in rounds]
-        best = min((took for name, took in medians.items() if name != "ours"), default=None)
-        ratio = f"{best / medians['ours']:.2f}" if best else "–"
-        print(f"| {model} | {adapter} | {' | '.join(cells)} | {ratio} |", flush=True)
+            rounds.append((took, burns(arguments.folder, model, arguments.runs)))
+        ours_ms, burn_ms = (statistics.median(took) for took in zip(*rounds))
+        ratio = burn_ms / ours_ms
+        print(f"| {model} | {adapter} | {ours_ms:.1f} | {burn_ms:.1f} | {ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Quantizes a float ONNX model to int8 as onnxruntime's static quantizer does: Q/DQ, weights a channel.
+"""Quantizes a float ONNX model to int8 by onnxruntime's static quantizer: Q/DQ, weights a channel.
 
     benches/rivals/int8.py FLOAT.onnx INT8.onnx
 

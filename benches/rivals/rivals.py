@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Median time of an inference here and in the rivals that read the file, one thread each, in one run:
-LiteRT (XNNPACK) for TFLite files, onnxruntime for ONNX files.
+"""Median time of an inference here and in the rival that reads the file, one thread each, in one
+run: LiteRT (XNNPACK) for TFLite files, onnxruntime for ONNX files.
 
     benches/rivals/rivals.py MODEL.tflite [MODEL.onnx ...] [--rounds 5] [--runs 2000]
 
-Rounds alternate between the two, so that what else the machine does meets both; the figure of each is
-the median of its rounds' medians. Needs target/release/microtome (built by the README's test
+Rounds alternate between the two, so that what else the machine does meets both; the figure of each
+is the median of its rounds' medians. Needs target/release/microtome (built by the README's test
 command) and the packages of requirements.txt:
 
     python3 -m venv target/rivals && target/rivals/bin/pip install -r benches/rivals/requirements.txt

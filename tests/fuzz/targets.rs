@@ -5,6 +5,10 @@
 //! same bits with the reference kernels and with the fastest ones, and a link hands out the same
 //! messages however its bytes come in pieces.
 
+mod link_model;
+
+pub use link_model::script as link;
+
 use crc::{CRC_32_ISCSI, Crc};
 use microtome_compiler::{Options, compile};
 use microtome_exec::Executor;

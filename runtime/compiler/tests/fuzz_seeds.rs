@@ -19,11 +19,12 @@ use tflite::Field;
 
 type Target = fn(&[u8]) -> bool;
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
     ("onnx", targets::onnx),
     ("tflite", targets::tflite),
     ("plan", targets::plan),
     ("frames", targets::frames),
+    ("link", targets::link),
 ];
 
 /// Edits of each seed, unless `MICROTOME_FUZZ_EDITS` says how many.
@@ -114,7 +115,7 @@ fn sum_tflite() -> Vec<u8> {
 /// Frames of a host that opens a session and asks, and of a board that announces and answers:
 /// header and body without version and check sum; then garbage.
 fn frames() -> [Vec<u8>; 2] {
-    let header = |kind, sequence| [kind, 7, 0, 0, 0, sequence, 0, 4];
+    let header = |kind, sequence| [kind, 7, 0, 0, 0, sequence, 0, 4, 0];
     let framed = |frame: &[u8]| [&[0x80 | frame.len() as u8], frame].concat();
     let host = [
         vec![3],
@@ -122,6 +123,7 @@ fn frames() -> [Vec<u8>; 2] {
         framed(&[&header(16, 0)[..], &[0]].concat()),
         framed(&[&header(16, 1)[..], &[1, 2, 3]].concat()),
         vec![5, 1, 2, 0, 4, 5],
+        framed(&header(1, 1)),
         framed(&header(0, 0)),
     ];
     let board = [
@@ -132,6 +134,39 @@ fn frames() -> [Vec<u8>; 2] {
         framed(&[&header(19, 0)[..], b"log"].concat()),
     ];
     [host.concat(), board.concat()]
+}
+
+/// A session in which the board sends a message; and one in which the first of two is lost, after
+/// which the board restarts and the host sends one. See `link_model.rs` for what the bytes mean.
+fn link() -> [Vec<u8>; 2] {
+    const HOST: u8 = 0;
+    const BOARD: u8 = 1;
+    let step = |side: u8, what: u8| what << 1 | side;
+    let passes = |from: u8| [step(from, 0), step(1 - from, 1)];
+    let (sends, hears) = (4, 5);
+    let opens = [passes(HOST), passes(BOARD)].concat();
+    let one = [
+        opens.clone(),
+        vec![step(BOARD, sends)],
+        passes(BOARD).to_vec(),
+        vec![step(HOST, hears)],
+        passes(HOST).to_vec(),
+    ];
+    let (damages, passes_time, restarts) = (step(HOST, 2), step(HOST, 6) | 0xf0, step(BOARD, 7));
+    let lost = [
+        opens.clone(),
+        vec![step(BOARD, sends); 2],
+        vec![step(BOARD, 0), step(BOARD, 0), damages, step(HOST, 1)],
+        passes(HOST).to_vec(),
+        passes(BOARD).to_vec(),
+        vec![step(HOST, hears), restarts],
+        passes(BOARD).to_vec(),
+        opens,
+        vec![passes_time, step(HOST, sends)],
+        passes(HOST).to_vec(),
+        vec![step(BOARD, hears)],
+    ];
+    [one.concat(), lost.concat()]
 }
 
 /// Small random models, one of each size.
@@ -155,6 +190,7 @@ fn make() {
         ("tflite", vec![dense_tflite(), sum_tflite()]),
         ("plan", plans),
         ("frames", frames().to_vec()),
+        ("link", link().to_vec()),
     ];
     for (target, seeds) in seeds {
         fs::create_dir_all(folder(target)).unwrap();

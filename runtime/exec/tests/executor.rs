@@ -158,11 +158,35 @@ fn an_arena_is_large_enough_and_aligned() {
 }
 
 #[test]
+fn steps_that_were_decoded_before_run_as_those_of_the_plan() {
+    let plan = PlanBuf::new(&support::plan()).unwrap();
+    let plan = plan.plan();
+    let steps: Vec<_> = plan.steps().collect();
+    let mut arena = arena();
+    let arena = bytemuck::cast_slice_mut(&mut arena);
+    let mut executor = Executor::with_steps(&plan, &steps, arena).unwrap();
+    for seed in 0..4 {
+        executor.input_mut(0).copy_from_slice(&image(seed));
+        executor.run(&mut ());
+        let expected = expected(&plan, &image(seed)).pop();
+        assert_eq!(Some(executor.output(0)), expected.as_deref());
+    }
+}
+
+#[test]
 fn what_a_step_keeps_lasts_until_a_reset() {
     let plan = PlanBuf::new(&support::delay()).unwrap();
     let plan = plan.plan();
-    let mut arena = arena();
-    let mut executor = Executor::new(&plan, bytemuck::cast_slice_mut(&mut arena)).unwrap();
+    let steps: Vec<_> = plan.steps().collect();
+    let [mut encoded, mut decoded] = [arena(); 2];
+    let encoded = Executor::new(&plan, bytemuck::cast_slice_mut(&mut encoded));
+    let decoded = Executor::with_steps(&plan, &steps, bytemuck::cast_slice_mut(&mut decoded));
+    for mut executor in [encoded.unwrap(), decoded.unwrap()] {
+        keeps_until_a_reset(&mut executor);
+    }
+}
+
+fn keeps_until_a_reset(executor: &mut Executor<'_, '_>) {
     let run = |executor: &mut Executor<'_, '_>, frame: [u8; 3]| {
         executor.input_mut(0).copy_from_slice(&frame);
         executor.run(&mut ());
@@ -170,10 +194,10 @@ fn what_a_step_keeps_lasts_until_a_reset() {
     };
     let empty = [support::DELAY_FILL.cast_unsigned(); 3];
     for _ in 0..2 {
-        assert_eq!(run(&mut executor, [1; 3]), empty);
-        assert_eq!(run(&mut executor, [2; 3]), empty);
-        assert_eq!(run(&mut executor, [3; 3]), [1; 3]);
-        assert_eq!(run(&mut executor, [4; 3]), [2; 3]);
+        assert_eq!(run(executor, [1; 3]), empty);
+        assert_eq!(run(executor, [2; 3]), empty);
+        assert_eq!(run(executor, [3; 3]), [1; 3]);
+        assert_eq!(run(executor, [4; 3]), [2; 3]);
         executor.reset();
     }
 }

@@ -5,28 +5,40 @@
 //! | 0 | [`VERSION`] of the frames; where it differs, nothing else is read |
 //! | 1 | kind: an acknowledgement, a step of the handshake, or the channel of a message |
 //! | 2..6 | session, little-endian; 0 is none |
-//! | 6 | sequence number of a message |
+//! | 6 | sequence number of a message; number of a query; in an acknowledgement, of the last query |
 //! | 7 | acknowledgement: the next sequence number that the sender of the frame expects |
 //! | 8 | credit: messages from the acknowledgement on that it has room for |
+//! | 9 | which of them have arrived already: bit *n* is the acknowledgement plus *n*; bit 0 is clear |
 //!
 //! The CRC follows the body, little-endian. COBS leaves no zero byte within a frame, so that a
-//! receiver finds the next frame after any garbage.
+//! receiver finds the next frame after any garbage. The first frame after a pause begins with a
+//! zero byte, so that noise during the pause does not take it along.
+//!
+//! In every version the first byte of a frame is the version and the last four are the CRC, and
+//! frames of the handshake are short, so that versions can name each other.
 
 use crate::message::{Channel, MESSAGE_LEN_MAX};
+use core::fmt;
 use core::ops::Range;
 use crc::{CRC_32_ISCSI, Crc, Table};
 
 /// Version of the frames. A link with another one is reported, not used.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
-/// Longest frame on the wire, its zero byte included.
-pub const FRAME_LEN_MAX: usize = cobs::max_encoding_length(RAW_LEN_MAX) + 1;
+/// Longest frame on the wire, its zero bytes included.
+pub const FRAME_LEN_MAX: usize = 1 + ENCODED_LEN_MAX + 1;
+
+/// Longest frame without its zero bytes.
+const ENCODED_LEN_MAX: usize = cobs::max_encoding_length(RAW_LEN_MAX);
 
 /// Longest frame before COBS.
-pub(crate) const RAW_LEN_MAX: usize = HEADER_LEN + MESSAGE_LEN_MAX + CRC_LEN;
+const RAW_LEN_MAX: usize = HEADER_LEN + MESSAGE_LEN_MAX + CRC_LEN;
 
-const HEADER_LEN: usize = 9;
+const HEADER_LEN: usize = 10;
 const CRC_LEN: usize = 4;
+
+/// Bytes that a frame without a body takes on the wire.
+pub(crate) const BARE_LEN: u32 = (HEADER_LEN + CRC_LEN + 2) as u32;
 
 /// A small table: a faster one costs more flash than a board has to spare.
 const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
@@ -34,10 +46,10 @@ const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Acknowledgement and credit alone.
+    /// What every frame acknowledges, alone, and the last query that has come.
     Ack,
-    /// As [`Kind::Ack`], and a message before one that has arrived is missing.
-    Reject,
+    /// Asks for [`Kind::Ack`].
+    Query,
     /// The host begins the session in the header.
     Open,
     /// The board has no session.
@@ -50,7 +62,7 @@ impl Kind {
     const fn code(self) -> u8 {
         match self {
             Self::Ack => 0,
-            Self::Reject => 1,
+            Self::Query => 1,
             Self::Open => 2,
             Self::Announce => 3,
             Self::Message(Channel::Control) => 16,
@@ -63,7 +75,7 @@ impl Kind {
     const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             0 => Self::Ack,
-            1 => Self::Reject,
+            1 => Self::Query,
             2 => Self::Open,
             3 => Self::Announce,
             16 => Self::Message(Channel::Control),
@@ -83,11 +95,12 @@ pub(crate) struct Header {
     pub sequence: u8,
     pub acknowledgement: u8,
     pub credit: u8,
+    pub arrived: u8,
 }
 
 /// Room for one frame before COBS. The body is written once; header and CRC each time that the
 /// frame is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Raw {
     bytes: [u8; RAW_LEN_MAX],
     body_len: usize,
@@ -101,6 +114,11 @@ impl Raw {
 
     pub fn body(&self) -> &[u8] {
         &self.bytes[HEADER_LEN..HEADER_LEN + self.body_len]
+    }
+
+    /// Bytes that the frame takes on the wire, to within a few.
+    pub const fn wire_len(&self) -> u32 {
+        BARE_LEN + self.body_len as u32
     }
 
     /// Encodes `message` as the body; `false` when it is too long.
@@ -118,14 +136,14 @@ impl Raw {
         self.body_len = body.len();
     }
 
-    /// The frame with `header` on the wire.
+    /// The frame with `header` on the wire, between two zeros.
     pub fn encode<'o>(&mut self, header: Header, out: &'o mut [u8; FRAME_LEN_MAX]) -> &'o [u8] {
         header.encode(&mut self.bytes[..HEADER_LEN + self.body_len + CRC_LEN], out)
     }
 }
 
 impl Header {
-    /// The frame without a body on the wire.
+    /// The frame without a body on the wire, between two zeros.
     pub fn encode_bare(self, out: &mut [u8; FRAME_LEN_MAX]) -> &[u8] {
         self.encode(&mut [0; HEADER_LEN + CRC_LEN], out)
     }
@@ -138,12 +156,20 @@ impl Header {
         raw[6] = self.sequence;
         raw[7] = self.acknowledgement;
         raw[8] = self.credit;
+        raw[9] = self.arrived;
         let crc_at = raw.len() - CRC_LEN;
         let crc = CRC.checksum(&raw[..crc_at]);
         raw[crc_at..].copy_from_slice(&crc.to_le_bytes());
-        let len = cobs::encode(raw, out);
-        out[len] = 0;
-        &out[..=len]
+        out[0] = 0;
+        let end = 1 + cobs::encode(raw, &mut out[1..=ENCODED_LEN_MAX]);
+        out[end] = 0;
+        &out[..=end]
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Raw").field(&self.body()).finish()
     }
 }
 
@@ -157,16 +183,16 @@ pub(crate) enum Bad {
 }
 
 /// Cuts a stream of bytes into frames.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Deframer {
-    bytes: [u8; FRAME_LEN_MAX],
+    bytes: [u8; ENCODED_LEN_MAX],
     /// Bytes since the last zero; those beyond the longest frame are only counted.
     len: usize,
 }
 
 impl Deframer {
     pub const EMPTY: Self = Self {
-        bytes: [0; FRAME_LEN_MAX],
+        bytes: [0; ENCODED_LEN_MAX],
         len: 0,
     };
 
@@ -193,8 +219,15 @@ impl Deframer {
             room.copy_from_slice(part);
             self.len += part.len();
         } else {
-            self.len = FRAME_LEN_MAX + 1;
+            self.len = ENCODED_LEN_MAX + 1;
         }
+    }
+}
+
+impl fmt::Debug for Deframer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = &self.bytes[..self.len.min(ENCODED_LEN_MAX)];
+        f.debug_tuple("Deframer").field(&bytes).finish()
     }
 }
 
@@ -219,6 +252,7 @@ fn decode(encoded: &mut [u8]) -> Result<(Header, &[u8]), Bad> {
         sequence: encoded[6],
         acknowledgement: encoded[7],
         credit: encoded[8],
+        arrived: encoded[9],
     };
     Ok((header, &encoded[body]))
 }

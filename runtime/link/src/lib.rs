@@ -17,8 +17,11 @@ mod session;
 mod timeout;
 
 pub use frame::FRAME_LEN_MAX;
-pub use link::{Event, Link, SendError, Stats};
+pub use link::{Event, Link, LinkEnd, SendError, Stats};
 pub use message::{Log, Malformed, Message, PROTOCOL, Received, ToBoard, ToHost};
 
-/// Messages that either side has under way or waiting at most; also each side's receive buffer.
+/// Messages that an end has under way or waiting at most, and as many in its receive buffer, unless
+/// it is a [`LinkEnd`] of another size.
 pub const WINDOW: usize = 4;
+/// Largest window of any end: a frame has eight bits to say what has arrived.
+pub const WINDOW_MAX: usize = 8;

@@ -1,6 +1,6 @@
 //! One end of the link: bytes in, events out; messages in, frames out.
 //!
-//! Every buffer is a fixed part of [`Link`]. When the window is full, [`Link::send`] says so and
+//! Every buffer is a fixed part of a [`LinkEnd`]. When the window is full, [`LinkEnd::send`] says so and
 //! the caller waits: that is the back-pressure of the whole system.
 
 use crate::WINDOW;
@@ -49,29 +49,37 @@ pub struct Stats {
     pub logs_dropped: u32,
 }
 
-/// One end of the link.
+/// One end of the link with the usual window.
+pub type Link = LinkEnd<WINDOW>;
+
+/// One end of the link, with a window of `W` messages: a power of two, [`WINDOW_MAX`] at most. Both
+/// ends may differ in it.
 ///
-/// Its owner gives it the bytes that come ([`Link::receive`]), writes what
-/// [`Link::poll_transmit`] returns until that is `None`, acts on what [`Link::poll_event`]
+/// It takes the room of `2 * W + 3` of the longest frames ([`FRAME_LEN_MAX`]) and about 200 bytes,
+/// all within itself.
+///
+/// Its owner gives it the bytes that come ([`LinkEnd::receive`]), writes what
+/// [`LinkEnd::poll_transmit`] returns until that is `None`, acts on what [`LinkEnd::poll_event`]
 /// returns, and comes back when bytes have come, a message is to be sent, or it is
-/// [`Link::poll_timeout`]. A message that is not taken from [`Link::poll_event`] stays where it
+/// [`LinkEnd::poll_timeout`]. A message that is not taken from [`LinkEnd::poll_event`] stays where it
 /// is, and in time the peer is told that there is no room.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub struct LinkEnd<const W: usize> {
     deframer: Deframer,
-    session: Session,
+    session: Session<W>,
+    /// Whether there was nothing to transmit: noise may precede the next frame.
+    is_idle: bool,
     /// The peer's other version, and whether it was told.
     other_version: Option<(u8, bool)>,
     received: u32,
     garbage: u32,
 }
 
-impl Link {
-    /// The host's end. `seed` should differ from one start of the host to the next: it is the
-    /// number of the first session.
+impl<const W: usize> LinkEnd<W> {
+    /// The host's end. `seed` should differ from one start of the host to the next: the numbers
+    /// of sessions count on from it.
     pub const fn host(seed: u32) -> Self {
-        // Zero would be no session.
-        Self::new(Role::Host, if seed == 0 { 1 } else { seed })
+        Self::new(Role::Host, seed)
     }
 
     /// The board's end.
@@ -83,6 +91,7 @@ impl Link {
         Self {
             deframer: Deframer::EMPTY,
             session: Session::new(role, session),
+            is_idle: true,
             other_version: None,
             received: 0,
             garbage: 0,
@@ -104,7 +113,7 @@ impl Link {
         self.session.is_flushed()
     }
 
-    /// Whether [`Link::send`] takes a message of `channel` now.
+    /// Whether [`LinkEnd::send`] takes a message of `channel` now.
     pub const fn has_room(&self, channel: Channel) -> bool {
         self.session.has_room(channel)
     }
@@ -159,10 +168,12 @@ impl Link {
         now_us: u64,
         out: &'o mut [u8; FRAME_LEN_MAX],
     ) -> Option<&'o [u8]> {
-        self.session.poll_transmit(now_us, out)
+        let frame = self.session.poll_transmit(now_us, out);
+        let was_idle = core::mem::replace(&mut self.is_idle, frame.is_none());
+        frame.map(|frame| if was_idle { frame } else { &frame[1..] })
     }
 
-    /// When [`Link::poll_transmit`] must be called again even if nothing happens.
+    /// When [`LinkEnd::poll_transmit`] must be called again even if nothing happens.
     pub const fn poll_timeout(&self) -> Option<u64> {
         self.session.poll_timeout()
     }

@@ -1,27 +1,34 @@
-//! What the link promises, on wires of every quality.
+//! What the link promises, on lines of every quality.
 
-mod wire;
+mod sim;
 
 use microtome_link::message::{PIECE_LEN_MAX, Piece};
-use microtome_link::{Event, Link, Log, SendError, ToBoard, ToHost};
+use microtome_link::{
+    Event, FRAME_LEN_MAX, Link, LinkEnd, Log, SendError, ToBoard, ToHost, WINDOW,
+};
 use proptest::prelude::*;
-use wire::{Faults, Random, Wire};
+use sim::{Faults, Line, Random, Side};
 
-const GOOD: Faults = Faults {
-    loss: 0,
-    flip: 0,
-    hole: 0,
-    repeat: 0,
-    garbage: 0,
-};
+type Sim = sim::Sim<WINDOW>;
 
-const BAD: Faults = Faults {
-    loss: 60,
-    flip: 60,
-    hole: 40,
-    repeat: 60,
-    garbage: 60,
-};
+const GOOD: Line = Line::bare(921_600);
+
+const BAD: Line = Line::usb(921_600).with(Faults {
+    flip: 1000,
+    drop: 300,
+    double: 300,
+    loss: 60_000,
+    repeat: 60_000,
+    noise: 60_000,
+    stall: 3000,
+});
+
+/// A line with a session over it.
+fn opened(seed: u64, line: Line) -> Sim {
+    let mut sim = Sim::new(seed, line);
+    open(&mut sim);
+    sim
+}
 
 /// One direction of traffic: numbered messages, checked for order within a session.
 #[derive(Default)]
@@ -38,163 +45,250 @@ impl Flow {
     }
 }
 
-/// Sends `up` pieces to the host and `down` requests to the board, both ways at once.
-fn carry(wire: &mut Wire, up: u32, down: u32) -> u64 {
-    let data = [0xA5; PIECE_LEN_MAX];
+/// The length of a numbered piece.
+const fn len(number: u32) -> usize {
+    number as usize * 37 % (PIECE_LEN_MAX + 1)
+}
+
+/// Sends `up` pieces to the host and `down` requests to the board, both ways at once; the
+/// microseconds that it took.
+fn carry(sim: &mut Sim, up: u32, down: u32) -> u64 {
     let (mut to_host, mut to_board) = (Flow::default(), Flow::default());
-    let begun_us = wire.now_us;
+    let begun_us = sim.now_us();
+    let mut ended_us = begun_us;
     while to_host.arrived < up || to_board.arrived < down {
-        assert!(wire.now_us - begun_us < 600_000_000, "stuck");
-        while to_host.sent < up {
-            let piece = Piece {
-                offset: to_host.sent,
-                data: &data[..to_host.sent as usize % PIECE_LEN_MAX],
+        assert!(sim.now_us() - begun_us < 600_000_000, "stuck");
+        sim.run(100_000, |side, link, now_us| {
+            match side {
+                Side::Host => {
+                    send_requests(link, &mut to_board, down);
+                    take_pieces(link, &mut to_host);
+                }
+                Side::Board => {
+                    send_pieces(link, &mut to_host, up);
+                    take_requests(link, &mut to_board);
+                }
+            }
+            if to_host.arrived < up || to_board.arrived < down {
+                ended_us = now_us;
+            }
+            None
+        });
+    }
+    ended_us - begun_us
+}
+
+fn send_pieces(link: &mut Link, flow: &mut Flow, count: u32) {
+    while flow.sent < count {
+        let (offset, data) = (flow.sent, &[0xA5; PIECE_LEN_MAX][..len(flow.sent)]);
+        if link.send(&ToHost::Output(Piece { offset, data })).is_err() {
+            break;
+        }
+        flow.sent += 1;
+    }
+}
+
+fn take_pieces(link: &mut Link, flow: &mut Flow) {
+    while let Some(event) = link.poll_event() {
+        if let Event::Message(message) = event {
+            let Ok(ToHost::Output(piece)) = message.decode() else {
+                panic!("not what was sent");
             };
-            if wire.board.send(&ToHost::Output(piece)).is_err() {
-                break;
-            }
-            to_host.sent += 1;
+            assert_eq!(piece.data, &[0xA5; PIECE_LEN_MAX][..len(piece.offset)]);
+            flow.arrives(piece.offset);
         }
-        while to_board.sent < down {
-            let frame = to_board.sent;
-            if wire.host.send(&ToBoard::NoAnswer { frame }).is_err() {
-                break;
-            }
-            to_board.sent += 1;
-        }
-        wire.step();
-        while let Some(event) = wire.host.poll_event() {
-            if let Event::Message(message) = event {
-                let Ok(ToHost::Output(piece)) = message.decode() else {
-                    panic!("not what was sent");
-                };
-                assert_eq!(piece.data.len(), piece.offset as usize % PIECE_LEN_MAX);
-                to_host.arrives(piece.offset);
-            }
-        }
-        while let Some(event) = wire.board.poll_event() {
-            if let Event::Message(message) = event {
-                let Ok(ToBoard::NoAnswer { frame }) = message.decode() else {
-                    panic!("not what was sent");
-                };
-                to_board.arrives(frame);
-            }
-        }
-    }
-    wire.now_us - begun_us
-}
-
-#[test]
-fn a_good_wire_repeats_nothing() {
-    let mut wire = Wire::new(1, GOOD);
-    carry(&mut wire, 1000, 1000);
-    for stats in [wire.host.stats(), wire.board.stats()] {
-        assert_eq!((stats.garbage, stats.repeated), (0, 0));
     }
 }
 
+fn send_requests(link: &mut Link, flow: &mut Flow, count: u32) {
+    while flow.sent < count {
+        let frame = flow.sent;
+        if link.send(&ToBoard::NoAnswer { frame }).is_err() {
+            break;
+        }
+        flow.sent += 1;
+    }
+}
+
+fn take_requests(link: &mut Link, flow: &mut Flow) {
+    while let Some(event) = link.poll_event() {
+        if let Event::Message(message) = event {
+            let Ok(ToBoard::NoAnswer { frame }) = message.decode() else {
+                panic!("not what was sent");
+            };
+            flow.arrives(frame);
+        }
+    }
+}
+
+/// Owners that do nothing.
+fn nobody<const W: usize>(_: Side, _: &mut LinkEnd<W>, _: u64) -> Option<u64> {
+    None
+}
+
 #[test]
-fn each_message_comes_once_and_in_order_on_a_bad_wire() {
+fn a_good_line_repeats_nothing_at_any_rate() {
+    for baud in [9_600, 115_200, 921_600, 3_000_000] {
+        for line in [Line::bare(baud), Line::usb(baud)] {
+            let mut sim = opened(1, line);
+            carry(&mut sim, 500, 500);
+            for link in &sim.links {
+                let stats = link.stats();
+                assert_eq!((stats.garbage, stats.repeated), (0, 0), "{line:?}");
+            }
+            // Short messages before long ones do not make the link impatient.
+            let bytes: u64 = (0..500).map(|number| len(number) as u64 + 26).sum();
+            let sent = sim.sent_bytes[Side::Board as usize];
+            assert!(sent < bytes + bytes / 10, "{line:?}: {sent} for {bytes}");
+        }
+    }
+}
+
+#[test]
+fn each_message_comes_once_and_in_order_on_a_bad_line() {
     for seed in 0..20 {
-        let mut wire = Wire::new(seed * 7919, BAD);
-        carry(&mut wire, 300, 300);
-        assert!(wire.board.stats().repeated > 0 && wire.host.stats().garbage > 0);
+        let mut sim = opened(seed, BAD);
+        carry(&mut sim, 300, 300);
+        let [host, board] = sim.links.map(|link| link.stats());
+        assert!(board.repeated > 0 && host.garbage > 0);
+    }
+}
+
+#[test]
+fn one_damaged_byte_in_500_is_no_standstill() {
+    for seed in 0..20 {
+        let flip = 2000;
+        let line = GOOD.with(Faults {
+            flip,
+            ..Faults::default()
+        });
+        let mut sim = opened(seed, line);
+        // 20 frames of 2 kB, and as many answers.
+        let took_us = carry(&mut sim, 160, 20);
+        assert!(took_us < 6_000_000, "{took_us} us");
     }
 }
 
 #[test]
 fn a_restart_of_either_side_begins_a_session_that_keeps_the_promise() {
-    let mut random = Random(4242);
-    let mut wire = Wire::new(99, BAD);
-    for round in 0..40 {
-        carry(&mut wire, random.below(30) as u32, random.below(30) as u32);
+    let mut random = Random::new(4242);
+    let mut sim = opened(99, BAD);
+    for round in 0..60 {
+        carry(&mut sim, random.below(30) as u32, random.below(30) as u32);
+        // In the middle of whatever is under way.
+        sim.run(random.below(30_000) as u64, |side, link, _| {
+            let _ = match side {
+                Side::Host => link.send(&ToBoard::Stop),
+                Side::Board => link.send(&ToHost::Stopped { frames: 0 }),
+            };
+            None
+        });
         if random.below(2) == 0 {
-            wire.board = Link::board();
+            sim.restart(Side::Board, Link::board());
         } else {
-            wire.host = Link::host(1000 + round);
+            sim.restart(Side::Host, Link::host(1000 * (round + 1)));
         }
-        wait_for_both_to_open(&mut wire);
+        open(&mut sim);
     }
 }
 
-/// Steps until both sides were told of the same new session.
-fn wait_for_both_to_open(wire: &mut Wire) {
-    let (mut host, mut board) = (false, false);
-    let begun_us = wire.now_us;
-    while !(host && board) {
-        assert!(wire.now_us - begun_us < 60_000_000, "no session");
-        // A host notices a silent restart when it is told, or when it says something.
-        wire.step();
-        while let Some(event) = wire.host.poll_event() {
-            host = matches!(event, Event::Opened);
-        }
-        while let Some(event) = wire.board.poll_event() {
-            board = matches!(event, Event::Opened);
-        }
+/// Goes on until both sides were told of the same new session.
+fn open(sim: &mut Sim) {
+    let mut is_open = [false; 2];
+    let begun_us = sim.now_us();
+    while !(is_open[0] && is_open[1]) {
+        assert!(sim.now_us() - begun_us < 60_000_000, "no session");
+        sim.run(1000, |side, link, _| {
+            while let Some(event) = link.poll_event() {
+                match event {
+                    Event::Opened => is_open[side as usize] = true,
+                    Event::Closed => is_open[side as usize] = false,
+                    _ => {}
+                }
+            }
+            None
+        });
     }
+    assert_eq!(sim.links[0].session(), sim.links[1].session());
 }
 
 #[test]
 fn the_host_is_told_that_the_board_restarted() {
-    let mut wire = Wire::new(5, GOOD);
-    carry(&mut wire, 3, 3);
-    wire.board = Link::board();
-    for _ in 0..5 {
-        wire.step();
-    }
-    assert_eq!(wire.host.poll_event(), Some(Event::Closed));
-    assert_eq!(wire.host.poll_event(), Some(Event::Opened));
-    assert_eq!(wire.host.poll_event(), None);
+    let mut sim = opened(5, GOOD);
+    carry(&mut sim, 3, 3);
+    sim.restart(Side::Board, Link::board());
+    sim.run(5000, nobody);
+    let host = sim.link(Side::Host);
+    assert_eq!(host.poll_event(), Some(Event::Closed));
+    assert_eq!(host.poll_event(), Some(Event::Opened));
+    assert_eq!(host.poll_event(), None);
 }
 
 #[test]
 fn a_full_window_is_refused_and_recovers() {
-    let mut wire = Wire::new(3, GOOD);
-    carry(&mut wire, 1, 1);
+    let mut sim = opened(3, GOOD);
+    carry(&mut sim, 1, 1);
     let mut taken = 0;
     // The host hands out nothing, so its buffer fills, then the board's window.
-    for _ in 0..50 {
-        while wire.board.send(&ToHost::Stopped { frames: taken }).is_ok() {
+    sim.run(60_000_000, |side, link, _| {
+        while side == Side::Board && link.send(&ToHost::Stopped { frames: taken }).is_ok() {
             taken += 1;
         }
-        wire.step();
-    }
-    assert_eq!(taken as usize, 2 * microtome_link::WINDOW);
-    let refused = wire.board.send(&ToHost::Stopped { frames: 0 });
+        None
+    });
+    assert_eq!(taken as usize, 2 * WINDOW);
+    let refused = sim.link(Side::Board).send(&ToHost::Stopped { frames: 0 });
     assert_eq!(refused, Err(SendError::Full));
+    // While nothing moves, next to nothing is said.
+    assert!(
+        sim.sent_bytes.iter().sum::<u64>() < 5000,
+        "{:?}",
+        sim.sent_bytes
+    );
     let mut arrived = 0;
-    for _ in 0..5_000 {
-        while let Some(event) = wire.host.poll_event() {
+    sim.run(10_000, |side, link, _| {
+        while side == Side::Host
+            && let Some(event) = link.poll_event()
+        {
             let Event::Message(message) = event else {
                 panic!("not a message: {event:?}");
             };
             assert_eq!(message.decode(), Ok(ToHost::Stopped { frames: arrived }));
             arrived += 1;
         }
-        wire.step();
-    }
+        None
+    });
     assert_eq!(arrived, taken);
 }
 
 #[test]
-fn logs_pass_but_never_hold_up_messages() {
-    let mut wire = Wire::new(11, GOOD);
-    carry(&mut wire, 1, 1);
-    assert_eq!(wire.board.send(&Log::Text("one")), Ok(()));
-    assert_eq!(wire.board.send(&Log::Text("two")), Err(SendError::Full));
-    wire.step();
-    assert_eq!(wire.board.send(&Log::Text("three")), Ok(()));
-    wire.step();
-    carry_log(&mut wire, "one");
-    assert_eq!(wire.host.stats().logs_dropped, 1);
-    carry(&mut wire, 10, 10);
+fn noise_in_a_pause_takes_no_message_along() {
+    let mut sim = opened(8, GOOD);
+    carry(&mut sim, 1, 1);
+    sim.run(1_000_000, nobody);
+    let now_us = sim.now_us();
+    sim.link(Side::Host).receive(b"a glitch", now_us);
+    carry(&mut sim, 1, 0);
+    let [host, board] = sim.links.map(|link| link.stats());
+    assert_eq!((host.garbage, board.repeated), (1, 0));
 }
 
-fn carry_log(wire: &mut Wire, text: &str) {
-    let Some(Event::Message(message)) = wire.host.poll_event() else {
+#[test]
+fn logs_pass_but_never_hold_up_messages() {
+    let mut sim = opened(11, GOOD);
+    carry(&mut sim, 1, 1);
+    let board = sim.link(Side::Board);
+    assert_eq!(board.send(&Log::Text("one")), Ok(()));
+    assert_eq!(board.send(&Log::Text("two")), Err(SendError::Full));
+    sim.run(1000, nobody);
+    assert_eq!(sim.link(Side::Board).send(&Log::Text("three")), Ok(()));
+    sim.run(1000, nobody);
+    let Some(Event::Message(message)) = sim.link(Side::Host).poll_event() else {
         panic!("no log");
     };
-    assert_eq!(message.decode(), Ok(Log::Text(text)));
+    assert_eq!(message.decode(), Ok(Log::Text("one")));
+    assert_eq!(sim.link(Side::Host).stats().logs_dropped, 1);
+    carry(&mut sim, 10, 10);
 }
 
 #[test]
@@ -222,7 +316,7 @@ fn foreign_frame(version: u8) -> Vec<u8> {
 #[test]
 fn a_device_that_echoes_is_no_board() {
     let mut link = Link::host(1);
-    let mut out = [0; microtome_link::FRAME_LEN_MAX];
+    let mut out = [0; FRAME_LEN_MAX];
     for now_us in (0..2_000_000).step_by(50_000) {
         while let Some(frame) = link.poll_transmit(now_us, &mut out) {
             let echo = frame.to_vec();
@@ -235,23 +329,25 @@ fn a_device_that_echoes_is_no_board() {
 proptest! {
     #[test]
     fn hostile_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..4096)) {
-        let mut wire = Wire::new(1, GOOD);
-        carry(&mut wire, 2, 2);
-        wire.host.receive(&bytes, wire.now_us);
-        wire.board.receive(&bytes, wire.now_us);
-        carry(&mut wire, 5, 5);
+        let mut sim = opened(1, GOOD);
+        carry(&mut sim, 2, 2);
+        let now_us = sim.now_us();
+        sim.link(Side::Host).receive(&bytes, now_us);
+        sim.link(Side::Board).receive(&bytes, now_us);
+        carry(&mut sim, 5, 5);
     }
 
     #[test]
-    fn any_quality_of_wire_delivers(
+    fn a_line_of_any_quality_delivers(
         seed in any::<u64>(),
-        loss in 0..200_u32,
-        flip in 0..200_u32,
-        hole in 0..100_u32,
-        repeat in 0..300_u32,
-        garbage in 0..200_u32,
+        [flip, drop, double] in [0..2000_u32, 0..1000_u32, 0..1000_u32],
+        [loss, repeat, noise] in [0..200_000_u32, 0..300_000_u32, 0..200_000_u32],
+        stall in 0..10_000_u32,
+        baud in prop::sample::select(vec![115_200_u32, 921_600, 3_000_000]),
+        latency_us in 0..20_000_u64,
     ) {
-        let mut wire = Wire::new(seed, Faults { loss, flip, hole, repeat, garbage });
-        carry(&mut wire, 40, 40);
+        let faults = Faults { flip, drop, double, loss, repeat, noise, stall };
+        let line = Line { latency_us, ..Line::usb(baud).with(faults) };
+        carry(&mut opened(seed, line), 40, 40);
     }
 }

@@ -157,6 +157,15 @@ fn what_was_encoded_is_parsed() {
 }
 
 #[test]
+fn an_owned_plan_has_its_constants_at_a_cache_line() {
+    let buf = PlanBuf::new(&Parts::new().encode()).unwrap();
+    for buf in [&buf, &buf.clone()] {
+        assert!(buf.plan().constants().as_ptr().addr().is_multiple_of(64));
+    }
+    assert_eq!(buf.clone().bytes(), buf.bytes());
+}
+
+#[test]
 fn a_flash_slot_may_be_longer_than_its_plan() {
     let mut bytes = Parts::new().encode();
     let len = bytes.len();

@@ -3,7 +3,7 @@
 //! [`dispatch`].
 
 mod add;
-mod arg_max;
+mod arg;
 mod average_pool;
 mod chain;
 mod clamp;
@@ -55,7 +55,7 @@ fn programs() -> Vec<&'static Program> {
         &pad::PROGRAM,
         &rescale::PROGRAM,
         &softmax::PROGRAM,
-        &arg_max::PROGRAM,
+        &arg::PROGRAM,
         &conv_transpose::PROGRAM,
         &lookup::PROGRAM,
         &mat_mul::PROGRAM,
@@ -67,7 +67,6 @@ fn programs() -> Vec<&'static Program> {
         &prelu::PROGRAM,
         &reduce::PROGRAM,
         &resize_linear::PROGRAM,
-        &float::arg::PROGRAM,
         &float::cast::TO_F32,
         &float::cast::TO_I32,
         &float::cast::TO_TRUTH,
@@ -76,6 +75,7 @@ fn programs() -> Vec<&'static Program> {
         &float::conv2d::PROGRAM,
         &float::conv2d::PROGRAM_TILE,
         &float::conv2d::PROGRAM_TILE_QUADS,
+        &float::conv2d::PROGRAM_TILE_WIDE,
         &float::conv_transpose::PROGRAM,
         &float::conv_transpose::PROGRAM_QUADS,
         &float::depthwise::PROGRAM,
@@ -328,7 +328,7 @@ fn dispatch(at: &mut At<'_>) -> Option<Dispatch> {
         Op::PoolF32(op) => float::pool::dispatch(at, op),
         Op::SoftmaxF32(op) => float::softmax::dispatch(at, op),
         Op::ReduceF32(op) => float::reduce::dispatch(at, op),
-        Op::ArgF32(op) => float::arg::dispatch(at, op),
+        Op::ArgF32(op) => arg::of_floats(at, op),
         Op::NormF32(op) => float::norm::dispatch(at, op),
         Op::ChannelNorm(op) => float::channel_norm::dispatch(at, op),
         Op::ResampleF32(op) => float::resample::dispatch(at, op),
@@ -352,7 +352,7 @@ fn integer(at: &mut At<'_>) -> Option<Dispatch> {
         Op::MatMul(op) => return mat_mul::dispatch(at, op),
         Op::ConvTranspose(op) => return conv_transpose::dispatch(at, op),
         Op::Reduce(op) => return reduce::dispatch(at, op),
-        Op::ArgMax(op) => return arg_max::dispatch(at, op),
+        Op::ArgMax(op) => return arg::of_int8(at, op),
         Op::ResizeLinear(op) => return resize_linear::dispatch(at, op),
         _ => {}
     }

@@ -1,7 +1,7 @@
-//! Convolution: a tile of eight pixels by eight output channels at a time, or, of few pixels, one
-//! element at a time.
+//! Convolution: a tile of eight pixels by eight or sixteen output channels at a time, or, of few
+//! pixels, one element at a time.
 
-use super::conv::{Conv, TILE_PIXELS};
+use super::conv::{Conv, TILE_8, TILE_CHANNELS_WIDE, TILE_PIXELS};
 use crate::ops::Dispatch;
 use crate::ops::context::At;
 use crate::program::Program;
@@ -10,6 +10,7 @@ use microtome_kernels::float::conv2d::ConvF32;
 pub(in crate::ops) const PROGRAM: Program = Program::by_float(
     "conv2d_f32",
     &[
+        TILE_8,
         include_str!("../../shaders/float/conv_params.wgsl"),
         include_str!("../../shaders/float/conv2d.wgsl"),
     ],
@@ -17,6 +18,7 @@ pub(in crate::ops) const PROGRAM: Program = Program::by_float(
 pub(in crate::ops) const PROGRAM_TILE: Program = Program::with_chain(
     "conv2d_f32_tile",
     &[
+        TILE_8,
         include_str!("../../shaders/float/conv_params.wgsl"),
         include_str!("../../shaders/float/gemm.wgsl"),
         include_str!("../../shaders/float/accumulate.wgsl"),
@@ -26,6 +28,18 @@ pub(in crate::ops) const PROGRAM_TILE: Program = Program::with_chain(
 pub(in crate::ops) const PROGRAM_TILE_QUADS: Program = Program::with_chain(
     "conv2d_f32_tile_quads",
     &[
+        TILE_8,
+        include_str!("../../shaders/float/conv_params.wgsl"),
+        include_str!("../../shaders/float/gemm.wgsl"),
+        include_str!("../../shaders/float/accumulate_quads.wgsl"),
+        include_str!("../../shaders/float/conv2d_tile.wgsl"),
+    ],
+);
+
+pub(in crate::ops) const PROGRAM_TILE_WIDE: Program = Program::with_chain(
+    "conv2d_f32_tile_wide",
+    &[
+        include_str!("../../shaders/float/tile_16.wgsl"),
         include_str!("../../shaders/float/conv_params.wgsl"),
         include_str!("../../shaders/float/gemm.wgsl"),
         include_str!("../../shaders/float/accumulate_quads.wgsl"),
@@ -41,6 +55,7 @@ pub(in crate::ops) fn dispatch(at: &mut At<'_>, conv: &ConvF32) -> Option<Dispat
         groups: conv.groups,
         limits: [conv.min, conv.max],
         sources: [conv.weights, conv.bias],
+        is_transposed: false,
     };
     let params = conv.params(at)?;
     Some(of(&conv, params))
@@ -48,15 +63,15 @@ pub(in crate::ops) fn dispatch(at: &mut At<'_>, conv: &ConvF32) -> Option<Dispat
 
 /// The dispatch of a convolution with these parameters.
 pub(super) fn of(conv: &Conv, params: super::conv::Params) -> Dispatch {
-    let pixels = conv.output.height * conv.output.width;
-    if pixels < TILE_PIXELS / 2 {
+    if conv.has_few_pixels() {
         return Dispatch::of_invocations(&PROGRAM, &params, conv.output.len());
     }
+    let pixels = conv.output.height * conv.output.width;
     let invocations = pixels.div_ceil(TILE_PIXELS) * params.tiles as usize;
-    let program = if params.has_quads() {
-        &PROGRAM_TILE_QUADS
-    } else {
-        &PROGRAM_TILE
+    let program = match (params.has_quads(), conv.tile_channels(params.input_at)) {
+        (true, TILE_CHANNELS_WIDE) => &PROGRAM_TILE_WIDE,
+        (true, _) => &PROGRAM_TILE_QUADS,
+        (false, _) => &PROGRAM_TILE,
     };
     Dispatch::of_invocations(program, &params, invocations)
 }

@@ -1,6 +1,6 @@
 //! Transposed convolution.
 
-use super::conv::{Conv, TILE_PIXELS};
+use super::conv::{Conv, TILE_8, TILE_PIXELS};
 use crate::ops::Dispatch;
 use crate::ops::context::At;
 use crate::program::Program;
@@ -9,6 +9,7 @@ use microtome_kernels::float::conv_transpose::ConvTransposeF32;
 pub(in crate::ops) const PROGRAM: Program = Program::with_chain(
     "conv_transpose_f32",
     &[
+        TILE_8,
         include_str!("../../shaders/float/conv_params.wgsl"),
         include_str!("../../shaders/float/gemm.wgsl"),
         include_str!("../../shaders/float/accumulate.wgsl"),
@@ -18,6 +19,7 @@ pub(in crate::ops) const PROGRAM: Program = Program::with_chain(
 pub(in crate::ops) const PROGRAM_QUADS: Program = Program::with_chain(
     "conv_transpose_f32_quads",
     &[
+        TILE_8,
         include_str!("../../shaders/float/conv_params.wgsl"),
         include_str!("../../shaders/float/gemm.wgsl"),
         include_str!("../../shaders/float/accumulate_quads.wgsl"),
@@ -36,6 +38,7 @@ pub(in crate::ops) fn dispatch(at: &mut At<'_>, conv: &ConvTransposeF32) -> Opti
         groups: conv.groups,
         limits: [conv.min, conv.max],
         sources: [conv.weights, conv.bias],
+        is_transposed: true,
     };
     let params = conv.params(at)?;
     let invocations = tiles * params.tiles as usize;

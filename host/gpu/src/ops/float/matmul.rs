@@ -100,6 +100,7 @@ fn as_conv(at: &mut At<'_>, product: &MatMulF32) -> Option<Dispatch> {
         groups: 1,
         limits: [f32::NEG_INFINITY, f32::INFINITY],
         sources: [Source::Constant, Source::None],
+        is_transposed: false,
     };
     let params = conv.params_of(at, &weights, &[])?;
     Some(conv2d::of(&conv, params))

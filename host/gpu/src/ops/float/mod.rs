@@ -1,6 +1,5 @@
 //! Operators on floats: the same as on the CPU, within the tolerances of `docs/numerics.md`.
 
-pub(super) mod arg;
 pub(super) mod cast;
 pub(super) mod channel_norm;
 pub(super) mod compare;

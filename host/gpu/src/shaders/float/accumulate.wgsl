@@ -1,4 +1,4 @@
-// Products of eight pixels with eight channels, one input channel at a time.
+// Products of eight pixels with a tile's channels, one input channel at a time.
 
 fn word_f32(at: u32) -> f32 {
     return bitcast<f32>(arena[at]);
@@ -24,6 +24,6 @@ fn accumulate(sources: Sources, weights: u32, depth: u32) {
             vec4(word_f32(at_far.x), word_f32(at_far.y), word_f32(at_far.z), word_f32(at_far.w)),
             sources.has_far,
         );
-        add_products(weights + 2u * k, a, b);
+        add_products(weights + ROW * k, a, b);
     }
 }

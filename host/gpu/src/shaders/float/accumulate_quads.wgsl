@@ -1,4 +1,4 @@
-// Products of eight pixels with eight channels, four input channels at a time: where those of a group
+// Products of eight pixels with a tile's channels, four input channels at a time: where those of a group
 // are a multiple of four, and every pixel's first value lies at a multiple of four words.
 
 // Adds the products of `depth` values of each pixel.
@@ -15,11 +15,11 @@ fn accumulate(sources: Sources, weights: u32, depth: u32) {
         let x5 = four_floats(far.y, k, sources.has_far.y);
         let x6 = four_floats(far.z, k, sources.has_far.z);
         let x7 = four_floats(far.w, k, sources.has_far.w);
-        let row = weights + 8u * k;
+        let row = weights + 4u * ROW * k;
         add_products(row, vec4(x0.x, x1.x, x2.x, x3.x), vec4(x4.x, x5.x, x6.x, x7.x));
-        add_products(row + 2u, vec4(x0.y, x1.y, x2.y, x3.y), vec4(x4.y, x5.y, x6.y, x7.y));
-        add_products(row + 4u, vec4(x0.z, x1.z, x2.z, x3.z), vec4(x4.z, x5.z, x6.z, x7.z));
-        add_products(row + 6u, vec4(x0.w, x1.w, x2.w, x3.w), vec4(x4.w, x5.w, x6.w, x7.w));
+        add_products(row + ROW, vec4(x0.y, x1.y, x2.y, x3.y), vec4(x4.y, x5.y, x6.y, x7.y));
+        add_products(row + 2u * ROW, vec4(x0.z, x1.z, x2.z, x3.z), vec4(x4.z, x5.z, x6.z, x7.z));
+        add_products(row + 3u * ROW, vec4(x0.w, x1.w, x2.w, x3.w), vec4(x4.w, x5.w, x6.w, x7.w));
     }
 }
 

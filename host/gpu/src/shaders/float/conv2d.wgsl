@@ -10,7 +10,7 @@ fn value(index: u32) -> f32 {
     let lane = within % 4u;
     let input = sample_at + params.input_at / 4u + group * params.group_inputs;
     var weights = params.weights_at + tile * tile_vectors() + half;
-    var sum = bitcast<f32>(constants[params.bias_at + tile * 2u + half][lane]);
+    var sum = bitcast<f32>(constants[params.bias_at + tile * ROW + half][lane]);
     for (var row = 0u; row < window.rows; row++) {
         let y = tap_row(window, at.x, row);
         for (var column = 0u; column < window.columns; column++) {
@@ -18,11 +18,11 @@ fn value(index: u32) -> f32 {
             if y < params.input.height && x < params.input.width {
                 let source = input + (y * params.input.width + x) * params.input.channels;
                 for (var k = 0u; k < params.group_inputs; k++) {
-                    let weight = bitcast<f32>(constants[weights + 2u * k][lane]);
+                    let weight = bitcast<f32>(constants[weights + ROW * k][lane]);
                     sum += bitcast<f32>(arena[source + k]) * weight;
                 }
             }
-            weights += 2u * params.group_inputs;
+            weights += ROW * params.group_inputs;
         }
     }
     return sum;

@@ -1,4 +1,4 @@
-// Convolution: eight pixels by eight output channels.
+// Convolution: eight pixels by the output channels of a tile.
 
 @compute @workgroup_size(64)
 fn main(
@@ -24,7 +24,7 @@ fn main(
     let near_columns = near % params.output.width * window.stride_x - window.pad_x;
     let far_columns = far % params.output.width * window.stride_x - window.pad_x;
     var weights = params.weights_at + tile * tile_vectors();
-    clear(params.bias_at + tile * 2u);
+    clear(params.bias_at + tile * ROW);
     for (var row = 0u; row < window.rows; row++) {
         let near_y = near_rows + row * window.dilation_y;
         let far_y = far_rows + row * window.dilation_y;
@@ -38,7 +38,7 @@ fn main(
                 (far_y < vec4(params.input.height)) & (far_x < vec4(params.input.width)),
             );
             accumulate(sources, weights, params.group_inputs);
-            weights += 2u * params.group_inputs;
+            weights += ROW * params.group_inputs;
         }
     }
     let within = tile % params.group_tiles * CHANNELS;

@@ -1,4 +1,7 @@
-// Parameters of convolutions, transposed ones too. Weights lie as `gemm.wgsl` says.
+// Parameters of convolutions, transposed ones too.
+//
+// Weights lie in tiles of the output channels of a group: for each tap and each input channel of the
+// group a row, two vectors a half. What exceeds the count of channels is zero.
 
 struct Params {
     job: Job,
@@ -11,10 +14,15 @@ struct Params {
     group_tiles: u32,       // tiles of output channels of a group
     tiles: u32,             // tiles of all groups
     weights_at: u32,
-    bias_at: u32,           // two vectors a tile
+    bias_at: u32,           // a row a tile
 }
+
+// Vectors of a row.
+const ROW = 2u * HALVES;
+// Output channels of a tile.
+const CHANNELS = 8u * HALVES;
 
 // Vectors of a tile's weights.
 fn tile_vectors() -> u32 {
-    return params.window.rows * params.window.columns * params.group_inputs * 2u;
+    return params.window.rows * params.window.columns * params.group_inputs * ROW;
 }

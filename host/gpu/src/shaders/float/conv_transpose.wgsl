@@ -1,5 +1,5 @@
-// Transposed convolution: eight output pixels of a row, the stride apart, by eight channels. Pixels
-// of one phase read the same taps.
+// Transposed convolution: eight output pixels of a row, the stride apart, by the channels of a
+// tile. Pixels of one phase read the same taps.
 
 @compute @workgroup_size(64)
 fn main(
@@ -25,7 +25,7 @@ fn main(
     let group = tile / params.group_tiles;
     let input = sample_at + params.input_at / 4u + group * params.group_inputs;
     var weights = params.weights_at + tile * tile_vectors();
-    clear(params.bias_at + tile * 2u);
+    clear(params.bias_at + tile * ROW);
     for (var row = 0u; row < window.rows; row++) {
         let below = y + window.pad_y - row * window.dilation_y;
         let source_y = below / window.stride_y;
@@ -46,7 +46,7 @@ fn main(
                 );
                 accumulate(sources, weights, params.group_inputs);
             }
-            weights += 2u * params.group_inputs;
+            weights += ROW * params.group_inputs;
         }
     }
     let within = tile % params.group_tiles * CHANNELS;

@@ -1,13 +1,13 @@
 //! Addition and subtraction, element by element, 64 at a time.
 //!
-//! Operands are shifted left by two bits more than the definition has it, so that factors up to 1/2,
-//! of which one is the larger operand's, are below 1/4. Larger factors, and operands that are
-//! repeated, are left to [`generic`].
+//! Operands are shifted left by two bits more than the definition has it, so that factors up to
+//! 1/2, of which one is the larger operand's, are below 1/4. Larger factors, and operands that
+//! are repeated, are left to [`generic`].
 
 use super::finish::{Scale, Store, vector};
 use super::isa::{BYTES, Isa, LANES, Work};
 use crate::generic;
-use crate::num::{Multiplier, Output};
+use crate::num::Multiplier;
 use crate::reference::add::{Add, LEFT_SHIFT};
 
 /// Bits by which operands are shifted left beyond the definition.
@@ -56,7 +56,7 @@ impl Work for Sum<'_> {
         let kernel = Kernel::<I> {
             operands: [operand(params, 0), operand(params, 1)],
             subtract: params.subtract,
-            scale: scale(params.factor, params.store),
+            scale: scale(params.factor, params.store.zero),
             store: Store::new(params.store),
         };
         let (wholes, rest) = a.as_chunks_mut();
@@ -83,13 +83,13 @@ fn operand<I: Isa>(params: &Add, operand: usize) -> (I::Vector, Scale<I>) {
         ..factor
     };
     let zero = i32::from(params.zeros[operand]) << SHIFT;
-    (I::splat32(-zero), scale(factor, params.store))
+    (I::splat32(-zero), scale(factor, 0))
 }
 
 /// The scale of all lanes.
 #[inline(always)]
-fn scale<I: Isa>(factor: Multiplier, output: Output) -> Scale<I> {
-    Scale::new(&[factor.mantissa; LANES], &[factor.shift; LANES], output)
+fn scale<I: Isa>(factor: Multiplier, zero: i8) -> Scale<I> {
+    Scale::new(&[factor.mantissa; LANES], &[factor.shift; LANES], zero)
 }
 
 /// What is the same for all elements.

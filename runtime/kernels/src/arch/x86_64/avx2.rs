@@ -115,7 +115,6 @@ macro_rules! isa {
 
             splats! {
                 splat8: i8 = _mm256_set1_epi8;
-                splat16: i16 = _mm256_set1_epi16;
                 splat32: i32 = _mm256_set1_epi32;
             }
 
@@ -125,14 +124,15 @@ macro_rules! isa {
                 sub32(a, b) = _mm256_sub_epi32;
                 dot(sum, unsigned, signed) = $dot;
                 mul(a, b) = _mm256_mul_epi32;
-                add64(a, b) = _mm256_add_epi64;
+                even(a) = even;
+                round64(a, by) = round64;
+                low(even, odd) = low;
                 odd(a) = _mm256_srli_epi64::<32>;
                 high(even, odd) = high;
                 shift_left(a, by) = _mm256_sllv_epi32;
                 shift_right(a, by) = _mm256_srav_epi32;
                 pack32(a, b) = _mm256_packs_epi32;
                 pack16(a, b) = _mm256_packs_epi16;
-                add16(a, b) = _mm256_adds_epi16;
                 max8(a, b) = _mm256_max_epi8;
                 min8(a, b) = _mm256_min_epi8;
             }
@@ -193,6 +193,29 @@ fn dot(sum: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
     let signed_odd = _mm256_srai_epi16::<8>(signed);
     let sum = _mm256_add_epi32(sum, _mm256_madd_epi16(even, signed_even));
     _mm256_add_epi32(sum, _mm256_madd_epi16(odd, signed_odd))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn even(a: __m256i) -> __m256i {
+    _mm256_blend_epi32::<0b1010_1010>(a, _mm256_setzero_si256())
+}
+
+/// By a logical shift of what is raised to have no sign.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn round64(a: __m256i, by: __m256i) -> __m256i {
+    let one = _mm256_set1_epi64x(1);
+    let half = _mm256_sllv_epi64(one, _mm256_sub_epi64(by, one));
+    let sign = _mm256_set1_epi64x(i64::MIN);
+    let raised = _mm256_xor_si256(_mm256_add_epi64(a, half), sign);
+    _mm256_sub_epi64(_mm256_srlv_epi64(raised, by), _mm256_srlv_epi64(sign, by))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn low(even: __m256i, odd: __m256i) -> __m256i {
+    _mm256_blend_epi32::<0b1010_1010>(even, _mm256_slli_epi64::<32>(odd))
 }
 
 #[inline]

@@ -72,7 +72,6 @@ impl Isa for Avx512 {
 
     operations! {
         splat8(x: i8) -> __m512i { _mm512_set1_epi8(x) }
-        splat16(x: i16) -> __m512i { _mm512_set1_epi16(x) }
         splat32(x: i32) -> __m512i { _mm512_set1_epi32(x) }
         xor(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
         add32(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
@@ -81,8 +80,12 @@ impl Isa for Avx512 {
             _mm512_dpbusd_epi32(sum, unsigned, signed)
         }
         mul(a: __m512i, b: __m512i) -> __m512i { _mm512_mul_epi32(a, b) }
-        add64(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi64(a, b) }
+        even(a: __m512i) -> __m512i { _mm512_maskz_mov_epi32(0x5555, a) }
         odd(a: __m512i) -> __m512i { _mm512_srli_epi64::<32>(a) }
+        round64(a: __m512i, by: __m512i) -> __m512i { round64(a, by) }
+        low(even: __m512i, odd: __m512i) -> __m512i {
+            _mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd)
+        }
         high(even: __m512i, odd: __m512i) -> __m512i {
             _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even)
         }
@@ -90,7 +93,6 @@ impl Isa for Avx512 {
         shift_right(a: __m512i, by: __m512i) -> __m512i { _mm512_srav_epi32(a, by) }
         pack32(a: __m512i, b: __m512i) -> __m512i { _mm512_packs_epi32(a, b) }
         pack16(a: __m512i, b: __m512i) -> __m512i { _mm512_packs_epi16(a, b) }
-        add16(a: __m512i, b: __m512i) -> __m512i { _mm512_adds_epi16(a, b) }
         max8(a: __m512i, b: __m512i) -> __m512i { _mm512_max_epi8(a, b) }
         min8(a: __m512i, b: __m512i) -> __m512i { _mm512_min_epi8(a, b) }
         zip8(a: __m512i, b: __m512i) -> [__m512i; 2] {
@@ -106,6 +108,14 @@ impl Isa for Avx512 {
             )
         }
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn round64(a: __m512i, by: __m512i) -> __m512i {
+    let one = _mm512_set1_epi64(1);
+    let half = _mm512_sllv_epi64(one, _mm512_sub_epi64(by, one));
+    _mm512_srav_epi64(_mm512_add_epi64(a, half), by)
 }
 
 /// The mask of the first `len` bytes.

@@ -1,19 +1,19 @@
 //! Convolution: bands of pixels whose input is staged once for all channels; in a band, one or two
-//! blocks of sixteen channels at a time, and for these as many pixels as there are registers for sums.
+//! blocks of sixteen channels at a time, and for these as many pixels as registers have room for.
 //!
 //! A dense layer, of one pixel, has only its input to share: four blocks are computed at a time.
 //! Groups, other packings and windows too large for the room on the stack are left to [`generic`].
 
 use super::PACKING;
 use super::finish::{Block, Lanes, Room, Store};
-use super::isa::{BYTES, Isa, LANES, Work};
+use super::isa::{BYTES, Isa, LANES, Line, Work};
 use super::stage::{Index, Stage, Staged, TAPS, raise};
 use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::{Conv2d, ConvConstants};
 
 /// Bytes of staged input on the stack.
-const ROOM: usize = 1 << 16;
+const ROOM: usize = 1 << 15;
 /// Blocks that become a vector of outputs.
 const PIECES: usize = BYTES / LANES;
 
@@ -25,8 +25,8 @@ pub fn conv2d<I: Isa>(
     _scratch: &mut [u8],
     output: &mut [i8],
 ) {
-    let mut stack = Stack::<{ ROOM / size_of::<u32>() }>::new();
-    let room = bytemuck::cast_slice_mut(stack.or(&mut []));
+    let mut stack = Line(Stack::<{ ROOM / size_of::<u32>() }>::new());
+    let room = bytemuck::cast_slice_mut(stack.0.or(&mut []));
     within::<I>(params, constants, input, room, output);
 }
 
@@ -93,7 +93,7 @@ impl<'a> Layer<'a> {
     fn block<I: Isa>(&self, first: usize) -> Block<I> {
         let mut room = Room::NEW;
         let lanes = Lanes::new(self.constants, first, &mut room);
-        Block::new(lanes, self.params.store)
+        Block::new(lanes, self.params.store.zero)
     }
 }
 
@@ -224,7 +224,7 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
     }
     for pixel in (0..staged.places.len()).step_by(P) {
         let sums = sums::<I, P, B>(staged, pixel, weights, &blocks);
-        let mut bytes = [[[0; LANES]; B]; P];
+        let mut bytes = [[0_u128; B]; P];
         for quad in 0..P * B / PIECES {
             let mut scaled = [I::splat32(0); PIECES];
             for (piece, scaled) in scaled.iter_mut().enumerate() {
@@ -239,7 +239,7 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
             let at = (pixel + index) * channels + first;
             // The last tile has fewer pixels.
             if at < outputs.len() {
-                write(bytes.as_flattened(), &mut outputs[at..], first, channels);
+                write(bytes, &mut outputs[at..], first, channels);
             }
         }
     }
@@ -247,16 +247,21 @@ fn tiles<I: Isa, const P: usize, const B: usize>(
 
 /// Writes the outputs of a pixel's blocks from the channel `first` on to where `outputs` begins.
 #[inline(always)]
-fn write(bytes: &[i8], outputs: &mut [i8], first: usize, channels: usize) {
-    let len = bytes.len();
-    // Where there are no blocks before, what is written beyond the channels is the next pixel's, which
-    // is written later.
+fn write<const B: usize>(blocks: &[u128; B], outputs: &mut [i8], first: usize, channels: usize) {
+    let len = B * LANES;
+    // Where there are no blocks before, what is written beyond the channels is the next pixel's,
+    // which is written later.
     if len <= outputs.len() && (first + len <= channels || first == 0) {
-        outputs[..len].copy_from_slice(bytes);
-    } else {
-        let len = len.min(channels - first);
-        outputs[..len].copy_from_slice(&bytes[..len]);
+        let to = outputs.as_mut_ptr().cast::<u128>();
+        for (block, bytes) in blocks.iter().enumerate() {
+            // SAFETY: there are `len` outputs.
+            unsafe { to.add(block).write_unaligned(*bytes) };
+        }
+        return;
     }
+    let bytes: &[i8] = bytemuck::cast_slice(blocks);
+    let len = len.min(channels - first);
+    outputs[..len].copy_from_slice(&bytes[..len]);
 }
 
 /// The sums of `P` pixels that are staged from `pixel` on; where there are fewer, the last is there

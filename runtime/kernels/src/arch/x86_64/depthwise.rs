@@ -6,7 +6,7 @@
 //! rows as the window is high. Other depthwise layers are left to [`generic`].
 
 use super::finish::{self, Block, Room, Store};
-use super::isa::{BYTES, Isa, LANES, Work};
+use super::isa::{BYTES, Isa, LANES, Line, Work};
 use crate::arch::stack::Stack;
 use crate::generic;
 use crate::reference::conv2d::ConvConstants;
@@ -32,8 +32,8 @@ pub fn depthwise<I: Isa>(
     _scratch: &mut [u8],
     output: &mut [i8],
 ) {
-    let mut stack = Stack::<{ ROOM / size_of::<u32>() }>::new();
-    let room = bytemuck::cast_slice_mut(stack.or(&mut []));
+    let mut stack = Line(Stack::<{ ROOM / size_of::<u32>() }>::new());
+    let room = bytemuck::cast_slice_mut(stack.0.or(&mut []));
     within::<I>(params, constants, input, room, output);
 }
 
@@ -112,8 +112,8 @@ impl Layout {
         self.vectors * self.groups * WORDS
     }
 
-    /// Bytes of a staged row: every column that has a neighbour at the stride's distance is followed
-    /// by that, so that what the pixels of a vector read at one tap is one run.
+    /// Bytes of a staged row. Columns whose number has the same rest by the stride lie side by
+    /// side, so that what the pixels of a vector read at one tap is one run.
     fn staged(&self, params: &Depthwise) -> usize {
         params.window.stride[1] * self.phase(params)
     }
@@ -197,7 +197,7 @@ fn prepare<I: Isa>(
                 for (vector, lanes) in vectors.iter_mut().zip(&taps) {
                     *vector = finish::vector::<I, _, _>(lanes);
                 }
-                write_words::<I>(interleave::<I>(vectors), words);
+                write_words::<I>(finish::interleave::<I>(vectors), words);
             }
         }
     }
@@ -209,7 +209,7 @@ fn prepare<I: Isa>(
         }
     }
     let words = words.as_chunks::<BYTES>().0;
-    let mut finishes = [Block::new(Room::NEW.lanes(), params.store); QUADS];
+    let mut finishes = [Block::new(Room::NEW.lanes(), 0); QUADS];
     for (quad, finish) in finishes.iter_mut().enumerate() {
         let mut lanes = Room::NEW;
         for lane in 0..LANES {
@@ -221,18 +221,10 @@ fn prepare<I: Isa>(
                 lanes.shifts[lane] = constants.shifts[channel];
             }
         }
-        *finish = Block::new(lanes.lanes(), params.store);
+        *finish = Block::new(lanes.lanes(), params.store.zero);
         finish.lower(words.iter().skip(quad).step_by(QUADS));
     }
     finishes
-}
-
-/// Words of the bytes of four vectors.
-#[inline(always)]
-fn interleave<I: Isa>([a, b, c, d]: [I::Vector; TAPS]) -> [I::Vector; QUADS] {
-    let ([a_low, a_high], [c_low, c_high]) = (I::zip8(a, b), I::zip8(c, d));
-    let ([first, second], [third, fourth]) = (I::zip16(a_low, c_low), I::zip16(a_high, c_high));
-    [first, second, third, fourth]
 }
 
 /// Writes words to `to`, [`WORDS`] long.
@@ -339,7 +331,7 @@ impl Strip<'_> {
                     // SAFETY: there are as many bytes as in a vector.
                     *vector = unsafe { I::xor(I::load(from.as_ptr()), sign) };
                 }
-                write_words::<I>(interleave::<I>(taps), words);
+                write_words::<I>(finish::interleave::<I>(taps), words);
             }
         }
     }
@@ -398,7 +390,8 @@ impl Strip<'_> {
     }
 }
 
-/// 64 sums, scaled, of the words that lie at `words` in each of `lines`, `groups` times four vectors.
+/// 64 sums, scaled, of the words that lie at `words` in each of `lines`: `groups` times four
+/// vectors.
 ///
 /// # Safety
 /// The words are there, and so are as many weights for every line.

@@ -1,12 +1,12 @@
 //! From the sums of sixteen output channels to their int8 outputs.
 //!
 //! Of a product of 64 bits only the high word is used, rounded as the definition has it: that is
-//! exact for factors below 1/4, whose rounding adds nothing to the low word. Blocks with another
-//! factor are scaled one by one.
+//! exact for factors below 1/4, whose rounding adds nothing to the low word.
 
 use super::isa::{BYTES, Isa, LANES};
-use crate::num::{Multiplier, Output};
+use crate::num::Output;
 use crate::reference::conv2d::ConvConstants;
+use core::ops::RangeInclusive;
 
 /// Constants of sixteen channels.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ impl Room {
     pub const NEW: Self = Self {
         bias: [0; LANES],
         mantissas: [0; LANES],
-        shifts: [SHIFT_MAX; LANES],
+        shifts: [SHIFT_OF_ZERO; LANES],
     };
 
     /// What is in the room.
@@ -71,93 +71,80 @@ fn whole<'a, T: Copy>(values: &'a [T], room: &'a mut [T; LANES]) -> &'a [T; LANE
     }
 }
 
-/// The largest shift of a factor below 1/4.
-const SHIFT_MAX: i8 = -2;
+/// The shifts of usual factors: below 1/4, and so large that a zero point can be added to the high
+/// word of a product before it is shifted.
+const USUAL: RangeInclusive<i8> = -23..=-2;
+/// A usual shift, for the factor 0, which may have any.
+const SHIFT_OF_ZERO: i8 = -2;
 
-/// Factors of the lanes of a vector.
+/// Factors of the lanes of a vector, and the zero point that is added to what they scale.
 #[derive(Clone, Copy)]
 pub struct Scale<I: Isa> {
     mantissas: [I::Vector; 2],
-    half: I::Vector,
+    /// What is added to the high word of a product: its half, and the zero point.
+    added: I::Vector,
     /// Bits to the right of a product's high word: one less than the shift, negative.
     shift: I::Vector,
-    /// What becomes of scaled values, where a factor is not below 1/4.
-    large: Option<Output>,
+    zero: I::Vector,
+    is_usual: bool,
 }
 
 impl<I: Isa> Scale<I> {
-    /// Of these mantissas and shifts, for values that [`Store::bytes`] of `output` is given.
+    /// Of these mantissas and shifts.
     #[inline(always)]
-    pub fn new(mantissas: &[i32; LANES], shifts: &[i8; LANES], output: Output) -> Self {
+    pub fn new(mantissas: &[i32; LANES], shifts: &[i8; LANES], zero: i8) -> Self {
+        let smallest = shifts.iter().copied().fold(i8::MAX, i8::min);
         let largest = shifts.iter().copied().fold(i8::MIN, i8::max);
-        if largest > SHIFT_MAX {
-            let (shifts, largest) = without_zeros(mantissas, shifts);
-            let large = (largest > SHIFT_MAX).then_some(output);
-            return Self::of(mantissas, &shifts, large);
+        if USUAL.contains(&smallest) && USUAL.contains(&largest) {
+            return Self::of(mantissas, shifts, zero, true);
         }
-        Self::of(mantissas, shifts, None)
+        let (shifts, is_usual) = without_zeros(mantissas, shifts);
+        Self::of(mantissas, &shifts, zero, is_usual)
     }
 
     #[inline(always)]
-    fn of(mantissas: &[i32; LANES], shifts: &[i8; LANES], large: Option<Output>) -> Self {
+    fn of(mantissas: &[i32; LANES], shifts: &[i8; LANES], zero: i8, is_usual: bool) -> Self {
         let even = vector::<I, _, _>(mantissas);
-        let ones = I::splat32(-1);
+        let (one, ones) = (I::splat32(1), I::splat32(-1));
         // SAFETY: the array has sixteen bytes.
         let shift = I::xor(unsafe { I::widen(shifts.as_ptr()) }, ones);
+        let zero = I::splat32(zero.into());
+        let half = I::shift_left(one, I::add32(shift, ones));
         Self {
             mantissas: [even, I::odd(even)],
-            half: I::shift_left(I::splat32(1), I::add32(shift, ones)),
+            added: I::add32(half, I::shift_left(zero, shift)),
             shift,
-            large,
+            zero,
+            is_usual,
         }
     }
 
-    /// Scaled int32.
+    /// Scaled int32, with the zero point added; both wrap.
     #[inline(always)]
     pub fn apply(&self, values: I::Vector) -> I::Vector {
-        if let Some(output) = self.large {
-            let mut scaled = int32::<I>(values);
-            let [mantissas, right] = [int32::<I>(self.mantissas[0]), int32::<I>(self.shift)];
-            apply_large(&mut scaled, &mantissas, &right, output);
-            return vector::<I, _, _>(&scaled);
-        }
         let even = I::mul(values, self.mantissas[0]);
         let odd = I::mul(I::odd(values), self.mantissas[1]);
-        let high = I::add32(I::high(even, odd), self.half);
-        I::shift_right(high, self.shift)
+        if self.is_usual {
+            let high = I::add32(I::high(even, odd), self.added);
+            return I::shift_right(high, self.shift);
+        }
+        let shift = I::add32(self.shift, I::splat32(32));
+        let even = I::round64(even, I::even(shift));
+        let odd = I::round64(odd, I::odd(shift));
+        I::add32(I::low(even, odd), self.zero)
     }
 }
 
-/// The shifts, and the largest one of them, once a factor of 0, which may have any, has a small one.
+/// The shifts once the factor 0 has a usual one, and whether all are usual.
 #[cold]
-fn without_zeros(mantissas: &[i32; LANES], shifts: &[i8; LANES]) -> ([i8; LANES], i8) {
-    let (mut shifts, mut largest) = (*shifts, SHIFT_MAX);
+fn without_zeros(mantissas: &[i32; LANES], shifts: &[i8; LANES]) -> ([i8; LANES], bool) {
+    let mut shifts = *shifts;
     for (shift, &mantissa) in shifts.iter_mut().zip(mantissas) {
         if mantissa == 0 {
-            *shift = SHIFT_MAX;
+            *shift = SHIFT_OF_ZERO;
         }
-        largest = largest.max(*shift);
     }
-    (shifts, largest)
-}
-
-/// Replaces values by the outputs less their zero point: adding that must wrap, which
-/// [`Store::bytes`] does not.
-#[cold]
-fn apply_large(
-    values: &mut [i32; LANES],
-    mantissas: &[i32; LANES],
-    right: &[i32; LANES],
-    output: Output,
-) {
-    for (lane, value) in values.iter_mut().enumerate() {
-        let multiplier = Multiplier {
-            mantissa: mantissas[lane],
-            shift: (-1 - right[lane]) as i8,
-        };
-        let stored = output.store(multiplier.apply(*value));
-        *value = i32::from(stored) - i32::from(output.zero);
-    }
+    (shifts, shifts.iter().all(|shift| USUAL.contains(shift)))
 }
 
 /// What begins the sums of sixteen channels, and what becomes of them.
@@ -171,10 +158,10 @@ pub struct Block<I: Isa> {
 impl<I: Isa> Block<I> {
     /// Of the channels that `lanes` are.
     #[inline(always)]
-    pub fn new(lanes: Lanes<'_>, output: Output) -> Self {
+    pub fn new(lanes: Lanes<'_>, zero: i8) -> Self {
         Self {
             bias: vector::<I, _, _>(lanes.bias),
-            scale: Scale::new(lanes.mantissas, lanes.shifts, output),
+            scale: Scale::new(lanes.mantissas, lanes.shifts, zero),
         }
     }
 
@@ -206,7 +193,6 @@ impl<I: Isa> Block<I> {
 
 /// From scaled sums to bytes.
 pub struct Store<I: Isa> {
-    zero: I::Vector,
     min: I::Vector,
     max: I::Vector,
 }
@@ -216,21 +202,16 @@ impl<I: Isa> Store<I> {
     #[inline(always)]
     pub fn new(output: Output) -> Self {
         Self {
-            zero: I::splat16(output.zero.into()),
             min: I::splat8(output.min),
             max: I::splat8(output.max),
         }
     }
 
-    /// The outputs of four vectors of scaled sums: in every quarter four of each vector.
-    ///
-    /// Factors below 1/4 leave so little of a sum that adding the zero point cannot wrap; what
+    /// The outputs of four vectors of scaled sums: in every quarter four of each vector. What
     /// saturates is beyond every clamp.
     #[inline(always)]
     pub fn bytes(&self, [a, b, c, d]: [I::Vector; 4]) -> I::Vector {
-        let low = I::add16(I::pack32(a, b), self.zero);
-        let high = I::add16(I::pack32(c, d), self.zero);
-        let bytes = I::pack16(low, high);
+        let bytes = I::pack16(I::pack32(a, b), I::pack32(c, d));
         I::min8(I::max8(bytes, self.min), self.max)
     }
 }
@@ -243,17 +224,20 @@ pub fn vector<I: Isa, T: bytemuck::Pod, const N: usize>(values: &[T; N]) -> I::V
     unsafe { I::load(values.as_ptr().cast()) }
 }
 
-/// The bytes of a vector.
-#[inline(always)]
-pub fn bytes<I: Isa>(vector: I::Vector) -> [i8; BYTES] {
-    let mut bytes = [0; BYTES];
-    // SAFETY: the array has the bytes of a vector.
-    unsafe { I::store(bytes.as_mut_ptr(), vector) };
-    bytes
-}
-
 /// The int32 of a vector.
 #[inline(always)]
-fn int32<I: Isa>(vector: I::Vector) -> [i32; LANES] {
-    bytemuck::cast(bytes::<I>(vector))
+pub fn int32<I: Isa>(vector: I::Vector) -> [i32; LANES] {
+    let mut values = [0; LANES];
+    // SAFETY: the array has the bytes of a vector.
+    unsafe { I::store(values.as_mut_ptr().cast(), vector) };
+    values
+}
+
+/// The bytes of four vectors, four to an int32: those of the first four places of each quarter, of
+/// the next four, and so on. [`Store::bytes`] has the order of the places again.
+#[inline(always)]
+pub fn interleave<I: Isa>([a, b, c, d]: [I::Vector; 4]) -> [I::Vector; 4] {
+    let ([a_low, a_high], [c_low, c_high]) = (I::zip8(a, b), I::zip8(c, d));
+    let ([first, second], [third, fourth]) = (I::zip16(a_low, c_low), I::zip16(a_high, c_high));
+    [first, second, third, fourth]
 }

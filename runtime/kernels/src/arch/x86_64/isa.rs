@@ -1,12 +1,19 @@
 //! What the kernels ask of an instruction set: vectors of 64 bytes, whatever registers hold them.
 //!
-//! A vector is bytes, int16 or int32, as the operation has it. Operations that pair or pack elements
-//! do so within each 16 bytes, a *quarter*, as the processor does.
+//! A vector is bytes, int16 or int32, as the operation has it. Operations that pair or pack
+//! elements do so within each 16 bytes, a *quarter*, as the processor does.
 
 /// Bytes of a vector.
 pub const BYTES: usize = 64;
 /// int32 of a vector.
 pub const LANES: usize = 16;
+
+/// Something that begins with a cache line, so that no vector in it lies in two.
+#[repr(align(64))]
+pub struct Line<T>(
+    /// What it is.
+    pub T,
+);
 
 /// Work that is to run with the instructions of a set.
 pub trait Work {
@@ -14,10 +21,8 @@ pub trait Work {
     fn run<I: Isa>(self);
 }
 
-/// An instruction set. Whoever names one makes sure that the processor has it.
-///
-/// # Safety
-/// Operations on memory touch `BYTES` bytes at the address, if they do not say otherwise.
+/// An instruction set. Whoever names one makes sure that the processor has it; a caller of an
+/// operation on memory, that there is what it reads or writes: a vector, if it says no other size.
 pub trait Isa: Copy {
     /// A vector.
     type Vector: Copy;
@@ -42,8 +47,6 @@ pub trait Isa: Copy {
 
     /// `x` in every byte.
     fn splat8(x: i8) -> Self::Vector;
-    /// `x` in every int16.
-    fn splat16(x: i16) -> Self::Vector;
     /// `x` in every int32.
     fn splat32(x: i32) -> Self::Vector;
 
@@ -58,10 +61,14 @@ pub trait Isa: Copy {
 
     /// The products of the even int32, as int64.
     fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Sums of int64.
-    fn add64(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// The odd int32 where the even ones are; what is then odd is any.
+    /// The even int32, as int64 without a sign.
+    fn even(a: Self::Vector) -> Self::Vector;
+    /// The odd int32, as int64 without a sign.
     fn odd(a: Self::Vector) -> Self::Vector;
+    /// int64 over powers of two, rounded half up; `by` is in 1 to 62.
+    fn round64(a: Self::Vector, by: Self::Vector) -> Self::Vector;
+    /// The low halves of int64, of `even` at the even int32 and of `odd` at the odd ones.
+    fn low(even: Self::Vector, odd: Self::Vector) -> Self::Vector;
     /// The high halves of int64, of `even` at the even int32 and of `odd` at the odd ones.
     fn high(even: Self::Vector, odd: Self::Vector) -> Self::Vector;
     /// Each int32 shifted left by as many bits as `by` has there; 0 by more than 31.
@@ -73,8 +80,6 @@ pub trait Isa: Copy {
     fn pack32(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Bytes of the int16 of `a` and `b`, saturated: those of `a` first in each quarter.
     fn pack16(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// Sums of int16, saturated.
-    fn add16(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The larger bytes.
     fn max8(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The smaller bytes.

@@ -1,10 +1,10 @@
-//! x86-64: one algorithm over vectors of 64 bytes ([`isa`]), for three instruction sets.
+//! x86-64: one algorithm over vectors of 64 bytes (`isa`), for three instruction sets.
 //!
 //! `VPDPBUSD` multiplies bytes without a sign by bytes with one. Inputs are raised by 128 to have
 //! none, and 128 times the sum of a channel's weights, which the same instruction adds up, is taken
 //! off again.
 //!
-//! In reading order: [`isa`] says what an instruction set has to do, [`avx512`] and [`avx2`] do it;
+//! In reading order: `isa` says what an instruction set has to do, `avx512` and `avx2` do it;
 //! `stage` lays a convolution's input out, `finish` requantizes; then one file an operator. `float`
 //! has the kernels of floats.
 
@@ -12,15 +12,16 @@ use crate::generic;
 use crate::packing::Packing;
 use crate::set::KernelSet;
 
-pub mod add;
-pub mod avx2;
-pub mod avx512;
-pub mod conv2d;
-pub mod depthwise;
+mod add;
+mod average_pool;
+mod avx2;
+mod avx512;
+mod conv2d;
+mod depthwise;
 mod finish;
 #[cfg(feature = "float")]
-pub mod float;
-pub mod isa;
+pub(super) mod float;
+mod isa;
 mod stage;
 
 use avx2::{Avx2, AvxVnni};
@@ -36,6 +37,7 @@ const fn set<I: Isa>(name: &'static str) -> KernelSet {
         name,
         conv2d: conv2d::conv2d::<I>,
         depthwise: depthwise::depthwise::<I>,
+        average_pool: average_pool::average_pool::<I>,
         add: add::add::<I>,
         add_in_place: add::add_in_place::<I>,
         ..generic::SET

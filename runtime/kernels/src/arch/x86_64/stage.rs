@@ -1,5 +1,5 @@
-//! The input of a convolution as its inner loop reads it: raised by 128, so that bytes have no sign,
-//! with its padding, and with the taps of every output pixel in a few runs of whole words.
+//! The input of a convolution as its inner loop reads it: raised by 128, so that bytes have no
+//! sign, with its padding, and with the taps of every output pixel in a few runs of whole words.
 
 use super::isa::{BYTES, Isa};
 use crate::reference::conv2d::Conv2d;
@@ -197,16 +197,13 @@ impl<'a> Stage<'a> {
         }
         let (rows, patches) = room.split_at_mut(len + BYTES);
         let patches = &mut patches[..pixels.len() * self.patch + BYTES];
-        let patch = Patch {
+        Patch {
+            len: self.patch,
             run: self.run,
             rows: [window.kernel[0], window.dilation[0] * pitch],
             columns: [columns, window.dilation[1] * depth],
-        };
-        for (pixel, at) in pixels.iter_mut().enumerate() {
-            let to = pixel * self.patch;
-            patch.collect::<I>(&rows[*at as usize..], &mut patches[to..]);
-            *at = to as u32;
         }
+        .collect(rows, patches, pixels);
         index.runs[0] = 0;
         Staged {
             bytes: patches,
@@ -271,45 +268,59 @@ pub fn raise<I: Isa>(from: &[i8], to: &mut [i8]) {
     }
 }
 
-/// The runs of an output pixel's taps: their bytes, and of both axes how many there are and how far
-/// apart they lie.
+/// What is collected of a pixel's taps.
 struct Patch {
+    /// Bytes of the place for it.
+    len: usize,
+    /// Bytes of a run.
     run: usize,
+    /// Of both axes, how many runs there are, and how far apart they lie.
     rows: [usize; 2],
     columns: [usize; 2],
 }
 
 impl Patch {
-    /// Bytes that are moved at once where runs are short.
-    const SHORT: usize = 16;
+    /// Bytes that are copied at once.
+    const STEP: usize = size_of::<u128>();
 
-    /// Copies the runs to one piece, and any bytes after that, less than a vector.
+    /// Copies what lies at each of `places` of `from` to a place of its own in `to`, which becomes
+    /// the pixel's. Both have a vector more than that.
+    #[inline(never)]
+    fn collect(&self, from: &[i8], to: &mut [i8], places: &mut [u32]) {
+        if self.run <= Self::STEP {
+            self.runs::<true>(from, to, places);
+        } else {
+            self.runs::<false>(from, to, places);
+        }
+    }
+
     #[inline(always)]
-    fn collect<I: Isa>(&self, from: &[i8], to: &mut [i8]) {
+    fn runs<const SHORT: bool>(&self, from: &[i8], to: &mut [i8], places: &mut [u32]) {
         let ([rows, row_pitch], [columns, pitch]) = (self.rows, self.columns);
-        let run = self.run;
+        let (len, run) = (self.len, self.run);
         let end = (rows - 1) * row_pitch + (columns - 1) * pitch + run;
-        assert!(end + BYTES <= from.len() && rows * columns * run + BYTES <= to.len());
-        let (mut line, mut to) = (from.as_ptr(), to.as_mut_ptr());
-        for _ in 0..rows {
-            let mut from = line;
-            for _ in 0..columns {
-                // SAFETY: what is read and written is less than a vector longer than a run, and both
-                // slices have a vector more than the runs.
-                unsafe {
-                    if run <= Self::SHORT {
-                        to.cast::<[i8; Self::SHORT]>()
-                            .write_unaligned(from.cast::<[i8; Self::SHORT]>().read_unaligned());
-                    } else {
-                        for at in (0..run).step_by(BYTES) {
-                            I::store(to.add(at), I::load(from.add(at)));
+        assert!(rows * columns * run <= len && places.len() * len + BYTES <= to.len());
+        for (pixel, place) in places.iter_mut().enumerate() {
+            assert!(*place as usize + end + BYTES <= from.len());
+            let mut line = from.as_ptr().wrapping_add(*place as usize);
+            let mut to = to.as_mut_ptr().wrapping_add(pixel * len);
+            *place = (pixel * len) as u32;
+            for _ in 0..rows {
+                let mut from = line;
+                for _ in 0..columns {
+                    for at in (0..if SHORT { 1 } else { run }).step_by(Self::STEP) {
+                        // SAFETY: what is read and written is less than a vector longer than a run,
+                        // and the assertions leave room for that.
+                        unsafe {
+                            let bytes = from.add(at).cast::<u128>().read_unaligned();
+                            to.add(at).cast::<u128>().write_unaligned(bytes);
                         }
                     }
+                    from = from.wrapping_add(pitch);
+                    to = to.wrapping_add(run);
                 }
-                from = from.wrapping_add(pitch);
-                to = to.wrapping_add(run);
+                line = line.wrapping_add(row_pitch);
             }
-            line = line.wrapping_add(row_pitch);
         }
     }
 }

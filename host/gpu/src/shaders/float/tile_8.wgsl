@@ -1,0 +1,2 @@
+// Output channels of a tile, in halves of eight.
+const HALVES = 1u;

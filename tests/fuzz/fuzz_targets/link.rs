@@ -1,0 +1,9 @@
+//! Any course of events at two ends of a link.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use microtome_fuzz::{abort_on_our_panics, targets};
+
+fuzz_target!(init: abort_on_our_panics(), |bytes: &[u8]| {
+    targets::link(bytes);
+});
