@@ -16,7 +16,7 @@ sys.path.insert(0, str(FOLDER.parent))
 
 from common import export, learn, nets, pose, ship  # noqa: E402
 
-RECIPE = learn.Recipe(epochs=100, rate=3e-3, seed=33, batch=8, half=True)
+RECIPE = learn.Recipe(epochs=70, rate=3e-3, seed=33, batch=6, half=True)
 WIDTHS = (24, 48, 96, 128)
 SPREAD = 1.2
 """Of a point's mark in its map, in cells."""

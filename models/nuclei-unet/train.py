@@ -16,7 +16,7 @@ sys.path.insert(0, str(FOLDER.parent))
 
 from common import export, learn, nets, nuclei, ship  # noqa: E402
 
-RECIPE = learn.Recipe(epochs=30, rate=3e-3, seed=32, batch=8, half=True)
+RECIPE = learn.Recipe(epochs=12, rate=3e-3, seed=32, batch=4, half=True)
 WIDTHS = (16, 32, 64, 128)
 CLASS_WEIGHT = (1.0, 1.0, 2.0)
 
