@@ -17,7 +17,7 @@ sys.path.insert(0, str(FOLDER.parent))
 
 from common import export, learn, nets, patches, ship  # noqa: E402
 
-RECIPE = learn.Recipe(epochs=40, rate=2e-3, seed=35, batch=32, half=True)
+RECIPE = learn.Recipe(epochs=30, rate=2e-3, seed=35, batch=32, half=True)
 WIDTHS = (16, 32, 64, 96, 128)
 SMALLEST = patches.SIZE // 2 ** (len(WIDTHS) - 1)
 NOISE = 0.2

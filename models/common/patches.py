@@ -16,7 +16,7 @@ SIZE = 64
 CLASSES = bccd.CLASSES[1:]
 MARGIN = 1.25
 """Side of a picture, in longer sides of the cell's box."""
-EACH = 400
+EACH = 300
 """Pictures of each class in an epoch."""
 LATENT = 24
 """Numbers, normally distributed, that say how a picture is to look, besides its class."""
