@@ -6,8 +6,9 @@
     microtome run target/raman.mtp --input target/testsets/raman/test.npz --output target/raman.npy
     python models/evaluate.py raman target/raman.npy [--data DIR]
 
-Prints one JSON object: the scores, the fidelity to the float model's outputs, and the same of
-onnxruntime's quantizations that `baseline.json` calls its best and its default, made anew. The
+Prints one JSON object: the scores, the fidelity to the float model's outputs, and, where quantizers
+are compared by the model, the same of onnxruntime's quantizations that `baseline.json` calls its
+best and its default, made anew. The
 `advantage` is how much better the tool's headline score is, `advantage_95` the 95 % interval of
 that over samples: where it holds 0, the two cannot be told apart on this test set.
 """
@@ -56,6 +57,8 @@ def judge(entry: suite.Entry, outputs: np.ndarray, data: Path) -> dict:
         "scores": scored(entry, outputs, reference, test),
         "float": entry.score(reference, test),
     }
+    if entry not in suite.QUANTIZED:
+        return report
     known = json.loads((suite.MODELS / "baseline.json").read_text())["models"][entry.name]
     for kind in ("onnxruntime_best", "onnxruntime_default"):
         how = {key: known[kind][key] for key in ("calibration", "operators")}

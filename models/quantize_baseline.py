@@ -25,7 +25,7 @@ TABLE = suite.MODELS / "baseline.json"
 
 def main():
     """Measures what the command line names, or all, and updates `baseline.json`."""
-    names = [entry.name for entry in suite.ENTRIES]
+    names = [entry.name for entry in suite.QUANTIZED]
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=suite.DEFAULT_DATA)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(names))

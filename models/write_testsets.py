@@ -2,7 +2,8 @@
 
     python models/write_testsets.py [--data DIR] [--into target/testsets] [MODEL ...]
 
-Makes `<into>/<model>/test.npz` and `<into>/<model>/calibration.npz`, array `input`, samples first.
+Makes `<into>/<model>/test.npz` and, where quantizers are compared by the model,
+`<into>/<model>/calibration.npz`; array `input`, samples first.
 They are derived from the reference data and stay out of the repository, but for the
 `calibration.npz` that lie in the models' folders and hold the same.
 """
@@ -26,10 +27,8 @@ def main():
         entry = suite.entry(name)
         folder = args.into / name
         folder.mkdir(parents=True, exist_ok=True)
-        for kind, samples in (
-            ("test", entry.test(args.data)),
-            ("calibration", entry.calibration(args.data)),
-        ):
+        for kind in ("test", "calibration") if entry.calibration else ("test",):
+            samples = getattr(entry, kind)(args.data)
             np.savez_compressed(folder / f"{kind}.npz", **{suite.INPUT: samples.inputs})
             print(f"{folder / kind}.npz: {samples.inputs.shape} {samples.inputs.dtype}")
 

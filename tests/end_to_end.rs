@@ -253,6 +253,44 @@ fn a_float_model_has_a_plan_that_gives_tracts_numbers() {
     }
 }
 
+/// How many folders in `models` have golden outputs of their float file, at least.
+const MODELS_WITH_FLOAT_GOLDEN: usize = 9;
+
+/// The outputs of `golden`, by onnxruntime; `None` where they are an int8 file's.
+fn golden_outputs(golden: &Path) -> Option<Vec<f32>> {
+    let file = std::fs::File::open(golden).unwrap();
+    let mut arrays = ndarray_npy::NpzReader::new(file).unwrap();
+    let outputs: ndarray::ArrayD<f32> = arrays.by_name("probabilities").ok()?;
+    Some(outputs.iter().copied().collect())
+}
+
+#[test]
+fn shipped_float_models_give_onnxruntimes_numbers() {
+    let mut checked = 0;
+    for entry in std::fs::read_dir(root().join("models")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let model = folder.join(format!("{name}.float.onnx"));
+        let golden = folder.join("golden.npz");
+        if !model.is_file() {
+            continue;
+        }
+        let Some(wanted) = golden_outputs(&golden) else {
+            continue;
+        };
+        for backend in ["cpu", "tract"] {
+            let found = floats(&model, &golden, backend).1;
+            assert_eq!(found.len(), wanted.len(), "{name} on {backend}");
+            for (index, (a, b)) in found.iter().zip(&wanted).enumerate() {
+                let near = (a - b).abs() < 1e-4;
+                assert!(near, "{name} on {backend}, [{index}]: {a}, not {b}");
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked >= MODELS_WITH_FLOAT_GOLDEN, "{checked} models");
+}
+
 #[test]
 fn tract_runs_a_model_that_has_no_plan() {
     // Its output is as long as its input has values that are not zero.

@@ -32,11 +32,12 @@ OPS = {"Conv", "Relu", "Add", "Softmax", "QuantizeLinear", "DequantizeLinear"}
 
 
 def fold(net: nn.Module) -> nn.Module:
-    """Folds each Conv, BatchNorm pair of a trained net, in place."""
+    """Folds each pair of a convolution and a BatchNorm of a trained net, in place."""
     norms = (nn.BatchNorm1d, nn.BatchNorm2d)
     for name, child in net.named_children():
         if isinstance(child, nn.Sequential) and isinstance(child[-1], norms):
-            setattr(net, name, fuse_conv_bn_eval(child[0], child[1]))
+            transposed = isinstance(child[0], nn.ConvTranspose2d)
+            setattr(net, name, fuse_conv_bn_eval(child[0], child[1], transposed))
         else:
             fold(child)
     return net

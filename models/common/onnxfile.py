@@ -68,7 +68,7 @@ def _fixed_shapes(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     }
 
 
-def check(path: Path, bytes_max: int = 1_000_000):
+def check(path: Path, bytes_max: int = 4_000_000):
     """Raises unless the file is valid, closed, of one operator set and small."""
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)

@@ -43,6 +43,14 @@ def to_input(sequence: str) -> np.ndarray:
     return tokens
 
 
+def augment(tokens: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Now and then a residue is exchanged for another one of its handedness."""
+    letters = len(LETTERS)
+    other = rng.integers(1, 1 + letters, tokens.shape) + letters * (tokens > letters)
+    exchanged = (rng.random(tokens.shape) < 0.04) & (tokens > 0)
+    return np.where(exchanged, other, tokens)
+
+
 def _families(sequences: list[str]) -> np.ndarray:
     """A family's number for each sequence: that of its first member."""
     words = [_words(sequence) for sequence in sequences]

@@ -54,12 +54,13 @@ def write(net: nn.Module, path: Path, example: np.ndarray, time_axis: int | None
     print(f"{path.name}: {path.stat().st_size} bytes, {onnxfile.operators(path)}")
 
 
-def finish(folder: Path, data: Path):
+def finish(folder: Path, data: Path, golden_count: int = GOLDEN_COUNT):
     """Writes calibration and golden files from the float file; prints its score."""
-    entry = suite.entry(folder.name)
-    calibration, test = entry.calibration(data), entry.test(data)
-    np.savez_compressed(folder / "calibration.npz", **{suite.INPUT: calibration.inputs})
-    spread = np.linspace(0, len(test) - 1, GOLDEN_COUNT).round().astype(int)
+    entry, test = suite.entry(folder.name), suite.entry(folder.name).test(data)
+    if entry.calibration:
+        calibration = entry.calibration(data).inputs
+        np.savez_compressed(folder / "calibration.npz", **{suite.INPUT: calibration})
+    spread = np.linspace(0, len(test) - 1, golden_count).round().astype(int)
     golden = test.inputs[spread]
     outputs = onnxfile.run(entry.float_path, golden)
     np.savez_compressed(folder / "golden.npz", **{suite.INPUT: golden, suite.OUTPUT: outputs})

@@ -1,4 +1,4 @@
-"""The models by which quantizers are compared: test set, calibration samples, score.
+"""The models: test set, score, and calibration samples of those by which quantizers are compared.
 
 What a tool makes of a model is judged by its raw outputs over the whole test set; nothing here
 knows how they came about, so every tool is scored by the same lines.
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import data as bccd
-from . import decode, peptides, spectra, vowels
+from . import decode, nuclei, patches, peptides, pose, spectra, vowels
 from .samples import Samples, by_class, by_value
 
 MODELS = Path(__file__).resolve().parents[1]
@@ -25,11 +25,14 @@ RESAMPLES, RESAMPLE_SEED = 400, 61
 
 @dataclass(frozen=True)
 class Entry:
-    """One model. `headline` names the score that counts, `rising` whether more is better."""
+    """One model. `headline` names the score that counts, `rising` whether more is better.
+
+    One without calibration samples is for float executors alone.
+    """
 
     name: str
     test: Callable[[Path], Samples]
-    calibration: Callable[[Path], Samples]
+    calibration: Callable[[Path], Samples] | None
     score: Callable[[np.ndarray, Samples], dict[str, float]]
     headline: str
     rising: bool = True
@@ -177,4 +180,10 @@ ENTRIES = (
     Entry("vowels-gru", _vowels_test, _vowels_calibration, accuracy, "accuracy"),
     Entry("vowels-lstm", _vowels_test, _vowels_calibration, accuracy, "accuracy"),
     Entry("tcn", _tcn_test, vowels.train_windows, frames, "accuracy"),
+    Entry("nuclei-unet", nuclei.test, None, nuclei.score, "f1"),
+    Entry("peptide-encoder", _peptides_test, None, ranking, "auc"),
+    Entry("mouse-pose", pose.test, None, pose.score, "error_px", False),
+    Entry("cell-generator", patches.test, None, patches.score, "told"),
 )
+QUANTIZED = tuple(entry for entry in ENTRIES if entry.calibration)
+"""The models by which quantizers are compared."""
