@@ -7,7 +7,7 @@
 
 use super::block::{self, Channels, Pixels};
 use super::dot::{self, PIXELS, TAPS};
-use super::finish::{self, Channel};
+use super::finish::Channel;
 use crate::arch::scratch::STACK_WORDS;
 use crate::arch::stack::Stack;
 use crate::generic;
@@ -54,7 +54,7 @@ pub fn conv2d(
         false
     };
     if done {
-        finish::clamp(params.store, output);
+        params.store.clamp(output);
     } else {
         generic::conv2d::conv2d(params, constants, input, &mut [], output);
     }

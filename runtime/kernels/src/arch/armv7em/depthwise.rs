@@ -5,7 +5,7 @@
 //! Other windows, channel multipliers and channels that are no multiple of four are left to
 //! [`generic`].
 
-use super::finish::{self, Folded};
+use super::finish::Folded;
 use super::plane;
 use crate::arch::scratch::STACK_WORDS;
 use crate::arch::stack::Stack;
@@ -67,7 +67,7 @@ pub fn depthwise(
             }
         }
     }
-    finish::clamp(params.store, output);
+    params.store.clamp(output);
 }
 
 /// One output channel.
