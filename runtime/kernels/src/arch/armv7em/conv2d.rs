@@ -231,6 +231,10 @@ impl<'a> Patches<'a> {
         if whole && window.dilation == [1, 1] {
             let (pitch, run) = (input.width * input.channels, columns * input.channels);
             let from = &self.input[(y * input.width + x) * input.channels..];
+            let in_words = (from.as_ptr().addr() | pitch | run).is_multiple_of(TAPS);
+            if run >= TAPS && !in_words {
+                return dot::copy_runs(from, pitch, run, rows, patch);
+            }
             for (row, to) in patch.chunks_exact_mut(run).take(rows).enumerate() {
                 dot::copy(&from[row * pitch..][..run], to);
             }
