@@ -36,10 +36,8 @@ pub fn depthwise(
     let (rows, channels) = (params.output.height, params.output.channels);
     let row_len = params.output.width * channels;
     assert!(constants.weights.len() >= TAPS * TAPS * channels);
-    if rows == band.rows {
-        // What pads the only band stays as it is from channel to channel.
-        planes[..PLANES * band.plane_len()].fill(params.input_zero);
-    }
+    // What pads the sides stays as it is from band to band.
+    planes[..PLANES * band.plane_len()].fill(params.input_zero);
     let mut frame = band.frame(params);
     for channel in (0..channels).step_by(PLANES) {
         let weights = Weights::new(constants.weights, channels, channel);
@@ -216,41 +214,40 @@ impl Band {
         let columns = shape.width.min(needed.saturating_sub(left));
         let top = first * window.stride[0];
         let plane_rows = (rows - 1) * window.stride[0] + TAPS;
-        let inside = |row: usize| (window.pad[0]..window.pad[0] + shape.height).contains(&row);
-        let whole = columns == needed && inside(top) && inside(top + plane_rows - 1);
-        if !whole && rows != output.height {
-            planes[..PLANES * self.plane_len()].fill(params.input_zero);
+        // Rows of the planes that are rows of the input.
+        let start = window.pad[0].saturating_sub(top).min(plane_rows);
+        let end = (window.pad[0] + shape.height).saturating_sub(top);
+        let end = end.clamp(start, plane_rows);
+        if rows != output.height {
+            for plane in planes.chunks_exact_mut(self.plane_len()).take(PLANES) {
+                plane[..start * self.pitch].fill(params.input_zero);
+                plane[end * self.pitch..].fill(params.input_zero);
+            }
         }
-        for row in (0..plane_rows).filter(|row| inside(top + row)) {
-            let from = (top + row - window.pad[0]) * shape.width * shape.channels + channel;
-            let to = row * self.pitch + left;
-            split(
-                &input[from..],
+        if start == end || columns == 0 {
+            return;
+        }
+        let from_pitch = shape.width * shape.channels;
+        let from = &input[(top + start - window.pad[0]) * from_pitch + channel..];
+        let to = &mut planes[start * self.pitch + left..];
+        let (rows, plane_len) = (end - start, self.plane_len());
+        let last = (rows - 1) * from_pitch + (columns - 1) * shape.channels;
+        assert!(last + PLANES <= from.len());
+        let last = (PLANES - 1) * plane_len + (rows - 1) * self.pitch;
+        assert!(last + columns <= to.len());
+        // SAFETY: the last pixel of the last row has four bytes, and a place in each plane, as the
+        // assertions say.
+        unsafe {
+            plane::split(
+                from.as_ptr(),
+                to.as_mut_ptr(),
                 shape.channels,
+                plane_len,
                 columns,
-                &mut planes[to..],
-                self.plane_len(),
+                rows,
+                from_pitch,
+                self.pitch,
             );
         }
-    }
-}
-
-/// Copies four channels of `columns` pixels, of `channels` each, to planes `plane_len` apart.
-#[inline(always)]
-fn split(input: &[i8], channels: usize, columns: usize, planes: &mut [i8], plane_len: usize) {
-    if columns == 0 {
-        return;
-    }
-    assert!((columns - 1) * channels + PLANES <= input.len());
-    assert!((PLANES - 1) * plane_len + columns <= planes.len());
-    // SAFETY: each pixel has four bytes, and a place in each plane, as the assertions say.
-    unsafe {
-        plane::split(
-            input.as_ptr(),
-            planes.as_mut_ptr(),
-            channels,
-            plane_len,
-            columns,
-        );
     }
 }
