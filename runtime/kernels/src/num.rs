@@ -61,6 +61,15 @@ impl Output {
             low
         }) as i8
     }
+
+    /// Clamps outputs that were clamped to int8 so far.
+    pub fn clamp(self, outputs: &mut [i8]) {
+        if self.min != i8::MIN || self.max != i8::MAX {
+            for out in outputs {
+                *out = (*out).max(self.min).min(self.max);
+            }
+        }
+    }
 }
 
 /// Height, width and channels of one activation, stored channels last (HWC, row major).

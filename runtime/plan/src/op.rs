@@ -1,5 +1,6 @@
 //! The steps of a plan: an operator with its parameters, and where its operands lie.
 
+use crate::error::Fault;
 use crate::linked::{self, Absent, is_linked};
 use core::ops::Range;
 use heapless::Vec;
@@ -115,7 +116,7 @@ pub type Spans = Vec<Range<usize>, OPERANDS_MAX>;
 ///
 /// The first output may lie exactly on the first input where [`Operator::in_place`] says so;
 /// otherwise all that a step writes is disjoint from all that it reads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step<'a> {
     /// Name of the source model's node that the step ends with.
     pub name: &'a str,
@@ -155,11 +156,11 @@ impl<'a> Step<'a> {
     }
 
     /// Becomes the step that `bytes` begin with, as its derived encoding has it, and leaves what
-    /// follows. A step is large, and is not moved as a whole. `None` if there is no valid one.
-    pub(crate) fn read(&mut self, bytes: &mut &'a [u8]) -> Option<()> {
+    /// follows. A step is large, and is not moved as a whole.
+    pub(crate) fn read(&mut self, bytes: &mut &'a [u8]) -> Result<(), Fault> {
         self.name = value(bytes)?;
         self.scale = value(bytes)?;
-        self.op = value(bytes)?;
+        self.op.read(bytes)?;
         list(&mut self.inputs, bytes)?;
         list(&mut self.outputs, bytes)?;
         list(&mut self.state, bytes)?;
@@ -169,22 +170,22 @@ impl<'a> Step<'a> {
 }
 
 /// Takes a value off the beginning of `bytes`.
-fn value<'a, T: Deserialize<'a>>(bytes: &mut &'a [u8]) -> Option<T> {
-    let (value, rest) = postcard::take_from_bytes(bytes).ok()?;
+fn value<'a, T: Deserialize<'a>>(bytes: &mut &'a [u8]) -> Result<T, Fault> {
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(|_| Fault::Encoding)?;
     *bytes = rest;
-    Some(value)
+    Ok(value)
 }
 
 /// Takes a list off the beginning of `bytes`.
 fn list<'a, T: Deserialize<'a>, const N: usize>(
     list: &mut Vec<T, N>,
     bytes: &mut &'a [u8],
-) -> Option<()> {
+) -> Result<(), Fault> {
     list.clear();
     for _ in 0..value::<usize>(bytes)? {
-        list.push(value(bytes)?).ok()?;
+        list.push(value(bytes)?).map_err(|_| Fault::Encoding)?;
     }
-    Some(())
+    Ok(())
 }
 
 impl Step<'_> {
@@ -250,7 +251,7 @@ macro_rules! operators {
     ($($(#[$gate:meta])? $name:ident,)*) => {
         /// An operator with its parameters. A step's encoding has the variant's number: new
         /// operators are added at the end of their list.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Serialize)]
         #[allow(missing_docs, reason = "each is documented where its parameters are")]
         pub enum Op {
             $($(#[$gate])? $name($name),)*
@@ -272,6 +273,25 @@ macro_rules! operators {
                 match self {
                     $($(#[$gate])? Self::$name(_) => stringify!($name),)*
                 }
+            }
+
+            /// Becomes the operator that `bytes` begin with, as its derived encoding has it: its
+            /// number, then its parameters. The others are not made room for, nor moved.
+            fn read(&mut self, bytes: &mut &[u8]) -> Result<(), Fault> {
+                let number = value::<u32>(bytes)?;
+                let mut index = 0;
+                $($(#[$gate])? {
+                    if number == index {
+                        if const { !is_linked(stringify!($name)) } {
+                            return Err(Fault::Absent);
+                        }
+                        *self = Self::$name(value(bytes)?);
+                        return Ok(());
+                    }
+                    index += 1;
+                })*
+                let _ = index;
+                Err(Fault::Encoding)
             }
 
             /// What the operator says of itself. The refusal to be valid, of one that is not

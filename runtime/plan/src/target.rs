@@ -125,10 +125,12 @@ impl Target {
         let pixels = conv.output.height * conv.output.width;
         match self {
             _ if conv.groups > 1 => Packing::ROWS,
-            Self::Generic | Self::Gpu | Self::CortexM55 => Packing::ROWS,
+            Self::Generic | Self::Gpu => Packing::ROWS,
             // Few pixels read every weight once each: four channels are fetched at a time.
             Self::CortexM4 if pixels < 4 => Packing::new(4, 4),
             Self::CortexM4 => Packing::new(1, 4),
+            // Whole vectors of four channels, behind one pointer.
+            Self::CortexM55 => Packing::new(4, 16),
             Self::Cpu => Packing::new(16, 4),
         }
     }

@@ -21,7 +21,7 @@ pub(crate) fn validate(plan: &Plan<'_>) -> Result<(), PlanError> {
     let mut step = Step::empty();
     for index in 0..plan.manifest().steps {
         let at = |fault| PlanError::Step { index, fault };
-        step.read(&mut rest).ok_or(at(Fault::Encoding))?;
+        step.read(&mut rest).map_err(at)?;
         validate_step(&step, plan).map_err(at)?;
     }
     if rest.is_empty() {

@@ -1,6 +1,6 @@
 //! Cases of the convolutions: all windows, groups, channel multipliers and paddings.
 
-use super::pool::{Sliding, sliding};
+use super::pool::{Sliding, sliding, three_by_three};
 use super::{Case, Operand, Rng};
 use crate::num::{Shape, Window};
 use crate::packing::Packing;
@@ -58,11 +58,12 @@ impl Case for Conv2d {
 
 /// The packings that targets have, and any.
 fn packing(rng: &mut Rng) -> Packing {
-    match rng.size(0..=5) {
+    match rng.size(0..=6) {
         0 | 1 => Packing::ROWS,
         2 => Packing::new(1, 4),
         3 => Packing::new(4, 4),
-        4 => Packing::new(16, 4),
+        4 => Packing::new(4, 16),
+        5 => Packing::new(16, 4),
         _ => Packing::new(rng.size(1..=20) as u8, rng.size(1..=9) as u8),
     }
 }
@@ -82,7 +83,11 @@ impl Case for Depthwise {
             input,
             output,
             mut window,
-        } = sliding(rng, true);
+        } = if rng.once_in(2) {
+            three_by_three(rng)
+        } else {
+            sliding(rng, true)
+        };
         if rng.once_in(4) {
             // More columns than the registers of some kernels hold at once.
             window.kernel[1] += 4;
@@ -90,6 +95,7 @@ impl Case for Depthwise {
         let (channels, multiplier) = match rng.size(0..=5) {
             0 | 1 => (rng.size(1..=9), rng.size(2..=4)),
             2 => (rng.size(46..=140), 1),
+            3 => (8 * rng.size(1..=6), 1),
             _ => (rng.size(1..=45), 1),
         };
         Self {
@@ -107,6 +113,12 @@ impl Case for Depthwise {
 
     fn fill(&self, rng: &mut Rng, operand: Operand, bytes: &mut [u8]) {
         fill(rng, operand, bytes);
+        if operand == Operand::Constant(0) && rng.once_in(2) {
+            // Symmetric weights, as quantizers make them.
+            for weight in cast_slice_mut::<u8, i8>(bytes) {
+                *weight = (*weight).max(-i8::MAX);
+            }
+        }
     }
 }
 

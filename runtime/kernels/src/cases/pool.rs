@@ -15,6 +15,40 @@ pub(super) struct Sliding {
     pub(super) window: Window,
 }
 
+impl Sliding {
+    fn new(inputs: [usize; 2], outputs: [usize; 2], window: Window) -> Self {
+        let shape = |[height, width]: [usize; 2]| Shape {
+            height,
+            width,
+            channels: 1,
+        };
+        Self {
+            input: shape(inputs),
+            output: shape(outputs),
+            window,
+        }
+    }
+}
+
+/// The window of most depthwise convolutions, dense, with one or two to a step.
+pub(super) fn three_by_three(rng: &mut Rng) -> Sliding {
+    let mut window = Window {
+        kernel: [3; 2],
+        stride: [1; 2],
+        dilation: [1; 2],
+        pad: [0; 2],
+    };
+    let (mut inputs, mut outputs) = ([0; 2], [0; 2]);
+    for axis in 0..2 {
+        inputs[axis] = rng.size(1..=7);
+        window.stride[axis] = rng.size(1..=2);
+        window.pad[axis] = rng.size(0..=2);
+        let outputs_max = (inputs[axis] + window.pad[axis]).div_ceil(window.stride[axis]);
+        outputs[axis] = rng.size(1..=outputs_max.min(6));
+    }
+    Sliding::new(inputs, outputs, window)
+}
+
 /// Any window that validation accepts; a dilated one only if asked for.
 pub(super) fn sliding(rng: &mut Rng, dilated: bool) -> Sliding {
     let mut window = Window {
@@ -38,16 +72,7 @@ pub(super) fn sliding(rng: &mut Rng, dilated: bool) -> Sliding {
         let outputs_max = (inputs[axis] + window.pad[axis]).div_ceil(window.stride[axis]);
         outputs[axis] = rng.size(1..=outputs_max.min(6));
     }
-    let shape = |[height, width]: [usize; 2]| Shape {
-        height,
-        width,
-        channels: 1,
-    };
-    Sliding {
-        input: shape(inputs),
-        output: shape(outputs),
-        window,
-    }
+    Sliding::new(inputs, outputs, window)
 }
 
 impl Case for AveragePool {

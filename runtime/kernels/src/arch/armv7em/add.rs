@@ -5,7 +5,7 @@
 //! operands that are repeated, are left to [`generic`].
 
 use super::dsp::{smmla, ssat8};
-use super::finish::{self, Folded};
+use super::finish::Folded;
 use crate::generic;
 use crate::num::Multiplier;
 use crate::reference::add::{Add, LEFT_SHIFT};
@@ -17,7 +17,7 @@ pub fn add(params: &Add, a: &[i8], b: &[i8], output: &mut [i8]) {
             for (out, (&a, &b)) in output.iter_mut().zip(a.iter().zip(b)) {
                 *out = sum.element(a, b);
             }
-            finish::clamp(params.store, output);
+            params.store.clamp(output);
         }
         None => (generic::SET.add)(params, a, b, output),
     }
@@ -30,7 +30,7 @@ pub fn add_in_place(params: &Add, a: &mut [i8], b: &[i8]) {
             for (a, &b) in a.iter_mut().zip(b) {
                 *a = sum.element(*a, b);
             }
-            finish::clamp(params.store, a);
+            params.store.clamp(a);
         }
         None => (generic::SET.add_in_place)(params, a, b),
     }

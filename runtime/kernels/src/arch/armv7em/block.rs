@@ -221,23 +221,35 @@ macro_rules! four_channels_step {
     };
 }
 
-/// The output of one channel: mantissas from r5, shifts from r6, 1 in r4, the zero point in r7,
-/// outputs from r2.
+/// The output of one channel, or a jump to `$wide`: mantissas from r5, shifts from r6, 1 in r4, the
+/// zero point in r7, outputs from r2.
 #[rustfmt::skip]
 macro_rules! one_output {
-    ($sum:literal) => {
+    ($sum:literal, $wide:literal, $done:literal) => {
         concat!(
             "ldr r12, [r5], #4\n",
             "ldrsb lr, [r6], #1\n",
             "mvn lr, lr\n",
             "subs r1, lr, #1\n",
-            "bmi 8f\n",
+            "bmi ", $wide, "f\n",
             "lsl r1, r4, r1\n",
             "smmla ", $sum, ", ", $sum, ", r12, r1\n",
             "asr ", $sum, ", ", $sum, ", lr\n",
-            "b 9f\n",
-            // As in `wide_product`.
-            "8: smull r3, ", $sum, ", ", $sum, ", r12\n",
+            $done, ":\n",
+            "add ", $sum, ", ", $sum, ", r7\n",
+            "ssat ", $sum, ", #8, ", $sum, "\n",
+            "strb ", $sum, ", [r2], #1\n",
+        )
+    };
+}
+
+/// What `one_output` leaves: the scaled sum where the low word of the product matters, as in
+/// `wide_product`.
+#[rustfmt::skip]
+macro_rules! one_wide {
+    ($sum:literal, $wide:literal, $done:literal) => {
+        concat!(
+            $wide, ": smull r3, ", $sum, ", ", $sum, ", r12\n",
             "add r12, lr, #32\n",
             "sub r1, r12, #1\n",
             "lsl r1, r4, r1\n",
@@ -247,10 +259,7 @@ macro_rules! one_output {
             "lsr r3, r3, r12\n",
             "lsl ", $sum, ", ", $sum, ", lr\n",
             "orr ", $sum, ", ", $sum, ", r3\n",
-            "9:\n",
-            "add ", $sum, ", ", $sum, ", r7\n",
-            "ssat ", $sum, ", #8, ", $sum, "\n",
-            "strb ", $sum, ", [r2], #1\n",
+            "b ", $done, "b\n",
         )
     };
 }
@@ -296,10 +305,10 @@ pub unsafe extern "C" fn four_channels(frame: &Channels, weights: *const i8) {
         "ldrd r5, r6, [sp, #12]",
         "ldrd r7, r2, [sp, #24]",
         "movs r4, #1",
-        one_output!("r8"),
-        one_output!("r9"),
-        one_output!("r10"),
-        one_output!("r11"),
+        one_output!("r8", "61", "71"),
+        one_output!("r9", "62", "72"),
+        one_output!("r10", "63", "73"),
+        one_output!("r11", "64", "74"),
         "strd r5, r6, [sp, #12]",
         "str r2, [sp, #28]",
         "ldr r1, [sp, #20]",
@@ -308,5 +317,9 @@ pub unsafe extern "C" fn four_channels(frame: &Channels, weights: *const i8) {
         "bne 1b",
         "add sp, #36",
         "pop {{r4-r11, pc}}",
+        one_wide!("r8", "61", "71"),
+        one_wide!("r9", "62", "72"),
+        one_wide!("r10", "63", "73"),
+        one_wide!("r11", "64", "74"),
     )
 }

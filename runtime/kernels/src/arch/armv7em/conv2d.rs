@@ -7,7 +7,7 @@
 
 use super::block::{self, Channels, Pixels};
 use super::dot::{self, PIXELS, TAPS};
-use super::finish::{self, Channel};
+use super::finish::Channel;
 use crate::arch::scratch::STACK_WORDS;
 use crate::arch::stack::Stack;
 use crate::generic;
@@ -54,7 +54,7 @@ pub fn conv2d(
         false
     };
     if done {
-        finish::clamp(params.store, output);
+        params.store.clamp(output);
     } else {
         generic::conv2d::conv2d(params, constants, input, &mut [], output);
     }
@@ -208,34 +208,64 @@ impl<'a> Patches<'a> {
         let [mut y, mut x] = [first / width, first % width];
         // The taps that pad a patch have weights of zero: what lies there does not matter.
         let collected = &mut collected[..pixels * pitch];
-        for patch in collected.chunks_exact_mut(pitch) {
-            self.collect([y, x], patch);
-            x += 1;
-            if x == width {
-                (y, x) = (y + 1, 0);
+        if let Some(mut from) = self.inner([y, x], pixels) {
+            for patch in collected.chunks_exact_mut(pitch) {
+                self.copy(&self.input[from..], patch);
+                from += self.params.window.stride[1] * self.params.input.channels;
+            }
+        } else {
+            for patch in collected.chunks_exact_mut(pitch) {
+                match self.inner([y, x], 1) {
+                    Some(from) => self.copy(&self.input[from..], patch),
+                    None => self.collect([y, x], patch),
+                }
+                x += 1;
+                if x == width {
+                    (y, x) = (y + 1, 0);
+                }
             }
         }
         dot::widen(collected, pixels, wide);
     }
 
-    /// Copies the patch of the output pixel at `at`, in the weights' order.
-    fn collect(&self, at: [usize; 2], patch: &mut [i8]) {
-        let Conv2d { input, window, .. } = self.params;
+    /// Where the patches of `pixels` output pixels from `at` on begin, if all are in its row and
+    /// inside of the input, and dense.
+    fn inner(&self, at: [usize; 2], pixels: usize) -> Option<usize> {
+        let Conv2d {
+            input,
+            output,
+            window,
+            ..
+        } = self.params;
+        let [rows, columns] = window.kernel;
         // Wraps around where it is padding.
         let first = |axis: usize| (at[axis] * window.stride[axis]).wrapping_sub(window.pad[axis]);
         let [y, x] = [first(0), first(1)];
-        let [rows, columns] = window.kernel;
+        let columns = columns + (pixels - 1) * window.stride[1];
         let inside =
             |first: usize, taps: usize, extent: usize| taps <= extent && first <= extent - taps;
         let whole = inside(y, rows, input.height) && inside(x, columns, input.width);
-        if whole && window.dilation == [1, 1] {
-            let (pitch, run) = (input.width * input.channels, columns * input.channels);
-            let from = &self.input[(y * input.width + x) * input.channels..];
-            for (row, to) in patch.chunks_exact_mut(run).take(rows).enumerate() {
-                dot::copy(&from[row * pitch..][..run], to);
-            }
-            return;
+        let is_run = at[1] + pixels <= output.width && window.dilation == [1, 1];
+        (whole && is_run).then(|| (y * input.width + x) * input.channels)
+    }
+
+    /// Copies a patch that is inside of the input, from its first tap on.
+    #[inline(always)]
+    fn copy(&self, from: &[i8], patch: &mut [i8]) {
+        let Conv2d { input, window, .. } = self.params;
+        let [rows, columns] = window.kernel;
+        let (pitch, run) = (input.width * input.channels, columns * input.channels);
+        let in_words = (from.as_ptr().addr() | pitch | run).is_multiple_of(TAPS);
+        if run >= TAPS && !in_words {
+            return dot::copy_runs(from, pitch, run, rows, patch);
         }
+        for (row, to) in patch.chunks_exact_mut(run).take(rows).enumerate() {
+            dot::copy(&from[row * pitch..][..run], to);
+        }
+    }
+
+    /// Copies the patch of the output pixel at `at`, in the weights' order.
+    fn collect(&self, at: [usize; 2], patch: &mut [i8]) {
         let mut filled = 0;
         self.for_runs(at, |run| {
             let to = &mut patch[filled..][..run.len()];

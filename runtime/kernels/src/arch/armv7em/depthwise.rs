@@ -5,7 +5,8 @@
 //! Other windows, channel multipliers and channels that are no multiple of four are left to
 //! [`generic`].
 
-use super::finish::{self, Folded};
+use super::dsp::{sxtb16, sxtb16_ror8};
+use super::finish::Folded;
 use super::plane;
 use crate::arch::scratch::STACK_WORDS;
 use crate::arch::stack::Stack;
@@ -35,113 +36,85 @@ pub fn depthwise(
     let (rows, channels) = (params.output.height, params.output.channels);
     let row_len = params.output.width * channels;
     assert!(constants.weights.len() >= TAPS * TAPS * channels);
-    if rows == band.rows {
-        // What pads the only band stays as it is from channel to channel.
-        planes[..PLANES * band.plane_len()].fill(params.input_zero);
-    }
+    // What pads the sides stays as it is from band to band.
+    planes[..PLANES * band.plane_len()].fill(params.input_zero);
+    let mut frame = band.frame(params);
     for channel in (0..channels).step_by(PLANES) {
-        let words = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|tap| {
-            let weights = &constants.weights[tap * channels + channel..];
-            let lanes: [i8; PLANES] = weights.first_chunk().copied().unwrap_or_default();
-            u32::from_le_bytes(lanes.map(|lane| lane as u8))
-        });
+        let weights = Weights::new(constants.weights, channels, channel);
         for first in (0..rows).step_by(band.rows) {
             let rows = band.rows.min(rows - first);
             band.fill(params, input, [first, rows], channel, planes);
             let outputs = &mut output[first * row_len..][..rows * row_len];
+            frame.rows = rows;
             for lane in 0..PLANES {
                 let plane = &planes[lane * band.plane_len()..][..band.plane_len()];
-                let outputs = &mut outputs[channel + lane..];
-                let layer = Layer {
-                    params,
-                    constants,
-                    channel: channel + lane,
-                    words: &words,
-                    lane,
-                };
-                let factor = constants.multiplier(channel + lane);
-                match Folded::new(factor, params.store) {
-                    Some(folded) => layer.convolve(folded, plane, band.pitch, rows, outputs),
-                    None => layer.convolve_slowly(plane, band.pitch, outputs),
+                let (channel, outputs) = (channel + lane, &mut outputs[channel + lane..]);
+                let factor = constants.multiplier(channel);
+                if let Some(folded) = Folded::new(factor, params.store) {
+                    frame.bias = constants.bias[channel];
+                    (frame.mantissa, frame.offset) = (factor.mantissa, folded.offset);
+                    frame.outer = weights.outer.map(|row| row[lane]);
+                    frame.middle = weights.middle[lane];
+                    frame.last = weights.last[lane] | folded.shift as u32;
+                    (frame.plane, frame.outputs) = (plane.as_ptr(), outputs.as_mut_ptr());
+                    // SAFETY: the band's planes have all that its rows read, as `Band::frame`
+                    // says, and every row is as long in the outputs, of any of their channels.
+                    unsafe { plane::convolve(&frame) };
+                    continue;
+                }
+                for (index, out) in outputs.iter_mut().step_by(channels).enumerate() {
+                    let sum = weights.sum(lane, &plane[band.first(params, index)..], band.pitch);
+                    *out = constants.output(channel, sum, params.store);
                 }
             }
         }
     }
-    finish::clamp(params.store, output);
+    params.store.clamp(output);
 }
 
-/// One output channel.
-struct Layer<'a> {
-    params: &'a Depthwise,
-    constants: &'a ConvConstants<'a>,
-    channel: usize,
-    /// Weights of each tap for the four channels of a word, of which this is one.
-    words: &'a [u32; TAPS * TAPS],
-    /// Its place among the four.
-    lane: usize,
+/// The weights of four neighbouring channels as [`plane::Frame`] has them.
+struct Weights {
+    /// Of each tap, the four channels in a word.
+    words: [u32; TAPS * TAPS],
+    outer: [[u32; PLANES]; TAPS],
+    middle: [u32; PLANES],
+    /// The last row's in the high halves.
+    last: [u32; PLANES],
 }
 
-impl Layer<'_> {
+impl Weights {
     #[inline(always)]
-    fn weight(&self, row: usize, column: usize) -> i32 {
-        i32::from((self.words[row * TAPS + column] >> (8 * self.lane)) as i8)
-    }
-
-    /// Writes `rows` rows, the first element of which is the first output, from their plane.
-    fn convolve(
-        &self,
-        folded: Folded,
-        plane: &[i8],
-        pitch: usize,
-        rows: usize,
-        outputs: &mut [i8],
-    ) {
-        let Depthwise { output, window, .. } = self.params;
-        let [step, column_step] = window.stride;
-        let (pairs, singles) = match column_step {
-            1 => (output.width / 2, output.width % 2),
-            _ => (0, output.width),
-        };
-        let columns = 2 * (pairs + singles);
-        let row_last = (rows - 1) * step * pitch;
-        assert!(row_last + (TAPS - 1) * pitch + columns + 2 <= plane.len());
-        assert!((rows * output.width - 1) * output.channels < outputs.len());
-        let halves = |low: i32, high: i32| low as u32 & 0xffff | (high as u32) << 16;
-        let frame = plane::Frame {
-            bias: self.constants.bias[self.channel],
-            mantissa: self.constants.mantissas[self.channel],
-            offset: folded.offset,
-            pairs,
-            rows,
-            skip: (step * pitch).wrapping_sub(columns),
-            singles,
-            outer: [0, 1, 2].map(|row| halves(self.weight(row, 0), self.weight(row, 2))),
-            middle: halves(self.weight(0, 1), self.weight(1, 1)),
-            last: halves(folded.shift, self.weight(2, 1)),
-            pitch,
-            channels: output.channels,
-            plane: plane.as_ptr(),
-            outputs: outputs.as_mut_ptr(),
-        };
-        // SAFETY: rows, columns and outputs are there, as the assertions say.
-        unsafe { plane::convolve(&frame) };
-    }
-
-    /// As `convolve`, for any shift.
-    fn convolve_slowly(&self, plane: &[i8], pitch: usize, outputs: &mut [i8]) {
-        let Depthwise { output, window, .. } = self.params;
-        for (index, out) in outputs.iter_mut().step_by(output.channels).enumerate() {
-            let [y, x] = [index / output.width, index % output.width];
-            let first = y * window.stride[0] * pitch + x * window.stride[1];
-            let mut sum = 0;
-            for tap in 0..TAPS * TAPS {
-                let (row, column) = (tap / TAPS, tap % TAPS);
-                let value = plane[first + row * pitch + column];
-                sum += i32::from(value) * self.weight(row, column);
-            }
-            *out = self.constants.output(self.channel, sum, self.params.store);
+    fn new(weights: &[i8], channels: usize, channel: usize) -> Self {
+        let words = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|tap| {
+            let lanes = weights[tap * channels + channel..].first_chunk();
+            let lanes: [i8; PLANES] = lanes.copied().unwrap_or_default();
+            u32::from_le_bytes(lanes.map(|lane| lane as u8))
+        });
+        Self {
+            words,
+            outer: [0, 3, 6].map(|row| halves(words[row], words[row + 2])),
+            middle: halves(words[1], words[4]),
+            last: halves(0, words[7]),
         }
     }
+
+    /// The sum of a channel's products with what a plane begins with.
+    fn sum(&self, lane: usize, plane: &[i8], pitch: usize) -> i32 {
+        let product = |(tap, word): (usize, &u32)| {
+            let value = plane[tap / TAPS * pitch + tap % TAPS];
+            i32::from(value) * i32::from((word >> (8 * lane)) as i8)
+        };
+        self.words.iter().enumerate().map(product).sum()
+    }
+}
+
+/// The four int8 of both words in pairs of int16, those of `low` in the low halves.
+#[inline(always)]
+fn halves(low: u32, high: u32) -> [u32; PLANES] {
+    let [low, high] = [low, high].map(|word| [sxtb16(word), sxtb16_ror8(word)]);
+    let bottom = |index: usize| low[index] & 0xffff | high[index] << 16;
+    let top = |index: usize| low[index] >> 16 | high[index] & 0xffff_0000;
+    [bottom(0), bottom(1), top(0), top(1)]
 }
 
 /// Output rows that are computed together, and the planes that they read.
@@ -184,6 +157,39 @@ impl Band {
         })
     }
 
+    /// What all channels have in common of what is read by the kernel of a plane.
+    fn frame(&self, params: &Depthwise) -> plane::Frame {
+        let Depthwise { output, window, .. } = params;
+        let (pairs, singles) = match window.stride[1] {
+            1 => (output.width / 2, output.width % 2),
+            _ => (0, output.width),
+        };
+        let columns = 2 * (pairs + singles);
+        assert!(columns + 2 <= self.pitch);
+        plane::Frame {
+            pairs,
+            singles,
+            rows: self.rows,
+            skip: (window.stride[0] * self.pitch).wrapping_sub(columns),
+            pitch: self.pitch,
+            channels: output.channels,
+            bias: 0,
+            mantissa: 0,
+            offset: 0,
+            outer: [0; TAPS],
+            middle: 0,
+            last: 0,
+            plane: core::ptr::null(),
+            outputs: core::ptr::null_mut(),
+        }
+    }
+
+    /// Where a plane has the first tap of output `index`.
+    fn first(&self, params: &Depthwise, index: usize) -> usize {
+        let (width, [down, across]) = (params.output.width, params.window.stride);
+        index / width * down * self.pitch + index % width * across
+    }
+
     fn plane_len(&self) -> usize {
         self.plane_rows * self.pitch
     }
@@ -208,41 +214,40 @@ impl Band {
         let columns = shape.width.min(needed.saturating_sub(left));
         let top = first * window.stride[0];
         let plane_rows = (rows - 1) * window.stride[0] + TAPS;
-        let inside = |row: usize| (window.pad[0]..window.pad[0] + shape.height).contains(&row);
-        let whole = columns == needed && inside(top) && inside(top + plane_rows - 1);
-        if !whole && rows != output.height {
-            planes[..PLANES * self.plane_len()].fill(params.input_zero);
+        // Rows of the planes that are rows of the input.
+        let start = window.pad[0].saturating_sub(top).min(plane_rows);
+        let end = (window.pad[0] + shape.height).saturating_sub(top);
+        let end = end.clamp(start, plane_rows);
+        if rows != output.height {
+            for plane in planes.chunks_exact_mut(self.plane_len()).take(PLANES) {
+                plane[..start * self.pitch].fill(params.input_zero);
+                plane[end * self.pitch..].fill(params.input_zero);
+            }
         }
-        for row in (0..plane_rows).filter(|row| inside(top + row)) {
-            let from = (top + row - window.pad[0]) * shape.width * shape.channels + channel;
-            let to = row * self.pitch + left;
-            split(
-                &input[from..],
+        if start == end || columns == 0 {
+            return;
+        }
+        let from_pitch = shape.width * shape.channels;
+        let from = &input[(top + start - window.pad[0]) * from_pitch + channel..];
+        let to = &mut planes[start * self.pitch + left..];
+        let (rows, plane_len) = (end - start, self.plane_len());
+        let last = (rows - 1) * from_pitch + (columns - 1) * shape.channels;
+        assert!(last + PLANES <= from.len());
+        let last = (PLANES - 1) * plane_len + (rows - 1) * self.pitch;
+        assert!(last + columns <= to.len());
+        // SAFETY: the last pixel of the last row has four bytes, and a place in each plane, as the
+        // assertions say.
+        unsafe {
+            plane::split(
+                from.as_ptr(),
+                to.as_mut_ptr(),
                 shape.channels,
+                plane_len,
                 columns,
-                &mut planes[to..],
-                self.plane_len(),
+                rows,
+                from_pitch,
+                self.pitch,
             );
         }
-    }
-}
-
-/// Copies four channels of `columns` pixels, of `channels` each, to planes `plane_len` apart.
-#[inline(always)]
-fn split(input: &[i8], channels: usize, columns: usize, planes: &mut [i8], plane_len: usize) {
-    if columns == 0 {
-        return;
-    }
-    assert!((columns - 1) * channels + PLANES <= input.len());
-    assert!((PLANES - 1) * plane_len + columns <= planes.len());
-    // SAFETY: each pixel has four bytes, and a place in each plane, as the assertions say.
-    unsafe {
-        plane::split(
-            input.as_ptr(),
-            planes.as_mut_ptr(),
-            channels,
-            plane_len,
-            columns,
-        );
     }
 }

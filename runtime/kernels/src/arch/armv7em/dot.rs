@@ -56,6 +56,44 @@ pub fn copy(from: &[i8], to: &mut [i8]) {
     }
 }
 
+/// Copies `rows` runs of `run` bytes, four at least, that begin `pitch` bytes apart: to one after
+/// another, at any address.
+#[inline(always)]
+pub fn copy_runs(from: &[i8], pitch: usize, run: usize, rows: usize, to: &mut [i8]) {
+    assert!(run >= TAPS && rows > 0);
+    assert!((rows - 1) * pitch + run <= from.len() && rows * run <= to.len());
+    // SAFETY: the last run ends inside, and there is room for all, as the assertion says.
+    unsafe { runs(from.as_ptr(), to.as_mut_ptr(), run, pitch, rows) };
+}
+
+/// The last word of a run, which ends where the run does, may overlap the one before it.
+///
+/// # Safety
+/// Neither `run` is less than 4 nor `rows` than 1; every run can be read, and there is room for all
+/// of them.
+#[unsafe(naked)]
+unsafe extern "C" fn runs(from: *const i8, to: *mut i8, run: usize, pitch: usize, rows: usize) {
+    naked_asm!(
+        "push {{r4-r7, lr}}",
+        "ldr r4, [sp, #20]",
+        "1:",
+        "mov r5, r0",
+        "subs r6, r2, #4",
+        "2:",
+        "ldr r7, [r5], #4",
+        "str r7, [r1], #4",
+        "subs r6, #4",
+        "bge 2b",
+        "ldr r7, [r5, r6]",
+        "add r1, r6",
+        "str r7, [r1], #4",
+        "add r0, r3",
+        "subs r4, #1",
+        "bne 1b",
+        "pop {{r4-r7, pc}}",
+    )
+}
+
 /// Copies `len` bytes, a multiple of 4 and not 0, from word to word.
 ///
 /// # Safety

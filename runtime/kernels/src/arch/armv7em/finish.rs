@@ -3,7 +3,7 @@
 //! `(sum·m + 2^(s−1)) >> s` with `s > 32` needs only the high word of the product: `2^(s−1)` has
 //! no bit in the low one. `SMMLA` adds it as it multiplies, and `SSAT` clamps to int8. With a
 //! smaller `s` the low word is shifted too. The zero point is added with
-//! the half ([`Folded`]); clamps that are narrower come last ([`clamp`]).
+//! the half ([`Folded`]); clamps that are narrower come last ([`Output::clamp`]).
 
 use crate::num::{Multiplier, Output};
 
@@ -64,15 +64,6 @@ impl Channel {
             mantissa: factor.mantissa,
             shift,
             offset,
-        }
-    }
-}
-
-/// Clamps outputs that were clamped to int8 so far.
-pub fn clamp(store: Output, outputs: &mut [i8]) {
-    if store.min != i8::MIN || store.max != i8::MAX {
-        for out in outputs {
-            *out = (*out).max(store.min).min(store.max);
         }
     }
 }

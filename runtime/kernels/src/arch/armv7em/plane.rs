@@ -138,26 +138,38 @@ pub unsafe extern "C" fn convolve(frame: &Frame) {
     )
 }
 
-/// Copies four neighbouring channels of `columns` pixels, `channels` bytes apart, to four planes
-/// that lie `plane_len` bytes apart: 16 bytes in 27 instructions.
+/// Copies four neighbouring channels of `columns` pixels in each of `rows` rows, pixels `channels`
+/// and rows `from_pitch` bytes apart, to four planes that lie `plane_len` bytes apart, with rows
+/// `to_pitch` bytes apart: 16 bytes in 27 instructions.
 ///
-/// r10 and r11 have three times both distances, r12 counts; r4 to r7 have a word of each pixel.
+/// r10 and r11 have three times the distances of pixels and planes, r12 counts; r4 to r7 have a word
+/// of each pixel.
 ///
 /// # Safety
-/// `columns` is not 0; each pixel has four readable bytes, each plane room for a byte of each.
+/// Neither `columns` nor `rows` is 0; each pixel has four readable bytes, each plane room for a byte
+/// of each.
 #[unsafe(naked)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "in registers and on the stack, as the caller has them"
+)]
 pub unsafe extern "C" fn split(
     from: *const i8,
     planes: *mut i8,
     channels: usize,
     plane_len: usize,
     columns: usize,
+    rows: usize,
+    from_pitch: usize,
+    to_pitch: usize,
 ) {
     naked_asm!(
         "push {{r4-r11, lr}}",
-        "ldr r12, [sp, #36]",
         "add r10, r2, r2, lsl #1",
         "add r11, r3, r3, lsl #1",
+        "1:",
+        "push {{r0, r1}}",
+        "ldr r12, [sp, #44]",
         "subs r12, #4",
         "blt 3f",
         "2:",
@@ -204,7 +216,16 @@ pub unsafe extern "C" fn split(
         "strb r4, [r1], #1",
         "subs r12, #1",
         "bne 4b",
+        // The next row; the arguments on the stack are the callee's.
         "5:",
+        "pop {{r0, r1}}",
+        "ldr r6, [sp, #40]",
+        "ldrd r4, r5, [sp, #44]",
+        "add r0, r4",
+        "add r1, r5",
+        "subs r6, #1",
+        "str r6, [sp, #40]",
+        "bne 1b",
         "pop {{r4-r11, pc}}",
     )
 }

@@ -1,12 +1,13 @@
-//! Depthwise convolution: eight channels of a pixel at a time, tap by tap.
+//! Depthwise convolution: eight channels of a pixel at a time, tap by tap, of what
+//! [`depthwise3x3`] is not for.
 //!
 //! Even and odd channels have sums of their own, as products of int16 are widened. A pixel of which
 //! some taps lie outside of the input is computed from a patch in the scratch. Channel multipliers,
 //! channels that are no multiple of eight and patches too large for the scratch are left to
 //! [`generic`].
 
-use super::Store;
 use super::copy::copy;
+use super::{Store, depthwise3x3};
 use crate::arch::patch::collect;
 use crate::arch::scratch::STACK_WORDS;
 use crate::arch::stack::Stack;
@@ -28,13 +29,18 @@ pub fn depthwise(
 ) {
     let channels = params.output.channels;
     let mut stack = Stack::<STACK_WORDS>::new();
-    let room: &mut [i8] = bytemuck::cast_slice_mut(stack.or(scratch));
+    let room = stack.or(scratch);
     let patch_len = params.weights_len();
-    let is_ours =
-        params.multiplier() == 1 && channels.is_multiple_of(LANES) && patch_len <= room.len();
+    let is_ours = params.multiplier() == 1
+        && channels.is_multiple_of(LANES)
+        && patch_len <= size_of_val(room);
     let Some(store) = Store::new(params.store, constants.shifts).filter(|_| is_ours) else {
         return generic::depthwise::depthwise(params, constants, input, &mut [], output);
     };
+    if depthwise3x3::depthwise(params, constants, store, input, room, output) {
+        return params.store.clamp(output);
+    }
+    let room: &mut [i8] = bytemuck::cast_slice_mut(room);
     let Depthwise {
         input: shape,
         window,
@@ -158,7 +164,6 @@ unsafe extern "C" fn pixel_channels(frame: &Frame) {
         "vdup.16 q7, r3",
         "ldr r4, [r0, #40]",
         "ldrd r3, r5, [r0, #52]",
-        "mov r8, #1",
         // Sums of even channels in q0, of odd ones in q1.
         "1:",
         "ldrd r1, r2, [sp]",
@@ -186,9 +191,8 @@ unsafe extern "C" fn pixel_channels(frame: &Frame) {
         "mov r1, r11",
         "add r11, #8",
         "vldrb.s16 q4, [r1]",
-        "vmulh.s32 q0, q0, q2",
-        "vmulh.s32 q1, q1, q3",
-        "vadd.i16 q4, q4, r8",
+        "vqdmulh.s32 q0, q0, q2",
+        "vqdmulh.s32 q1, q1, q3",
         "vmovlb.s16 q2, q4",
         "vmovlt.s16 q3, q4",
         "vrshl.s32 q0, q0, q2",
