@@ -136,8 +136,9 @@ impl<const W: usize> Sender<W> {
             return;
         }
         let credit = header.credit.min(W as u8);
-        // A window has at most eight messages: these are the ones before it, and all of it.
-        let after = !(u16::MAX << count) | u16::from(header.arrived) << count;
+        // Sixteen bits have room for a window of eight messages and as many before it. The message
+        // that the peer expects has not arrived, whatever it says.
+        let after = !(u16::MAX << count) | u16::from(header.arrived & !1) << count;
         let after = after & !(u16::MAX << self.sent);
         let has_answer = header.kind == Kind::Ack
             && self
