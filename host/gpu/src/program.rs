@@ -99,13 +99,15 @@ impl Program {
     }
 }
 
+/// A program's name, and function and mode of each stage that its pipeline is built for.
+type Key = (&'static str, Vec<[u32; 2]>);
+
 /// The pipelines of a device, and the bindings of `common.wgsl` that all of them have.
 #[derive(Debug)]
 pub(crate) struct Pipelines {
     pub bindings: wgpu::BindGroupLayout,
     layout: wgpu::PipelineLayout,
-    /// By the program's name and what it is built for.
-    built: Mutex<HashMap<(&'static str, Vec<[u32; 2]>), wgpu::ComputePipeline>>,
+    built: Mutex<HashMap<Key, wgpu::ComputePipeline>>,
 }
 
 impl Pipelines {

@@ -66,7 +66,10 @@ fn goodput<const W: usize>(line: Line, load: Load) -> u64 {
         let at = side as usize;
         taken[at] += take(side, link);
         let is_sending = side == Side::Board || load.is_both_ways;
-        while is_sending {
+        if !is_sending {
+            return None;
+        }
+        loop {
             // Tensors of 512 KiB.
             let offset = offsets[at] % (1 << 19);
             let piece = Piece { offset, data };
