@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 /// A SHA-256, 64 hexadecimal digits to people.
@@ -13,6 +14,21 @@ impl Hash {
     /// Of `bytes` alone.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// Of all that `reader` gives.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn of_all(mut reader: impl Read) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut bytes)? {
+                0 => return Ok(Self(hasher.finalize().into())),
+                len => hasher.update(&bytes[..len]),
+            }
+        }
     }
 
     /// Of a record whose bytes are `bytes`, where that of the record before it is `self`.
@@ -78,6 +94,7 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash.to_string(), text);
         assert_eq!(text.parse(), Ok(hash));
+        assert_eq!(Hash::of_all(&b"abc"[..]).unwrap(), hash);
         assert!("ba".parse::<Hash>().is_err());
         assert!("+a".repeat(32).parse::<Hash>().is_err());
     }
