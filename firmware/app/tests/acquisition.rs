@@ -61,8 +61,10 @@ async fn acquire(host: &Host<'_>, start: Acquisition, manner: Manner) -> Outcome
                     outcome.results.push(result);
                     None
                 }
-                ToHost::Ask { frame, len, .. } => {
-                    outcome.asked.push(frame);
+                ToHost::Ask {
+                    frame: asked, len, ..
+                } => {
+                    outcome.asked.push(asked);
                     expected = len as usize;
                     frame.clear();
                     None
