@@ -4,6 +4,7 @@
 //! first and [`RETRY_MAX`] at last; the others do not notice. While the journal's disk is full or
 //! fails, nothing is acknowledged and boards hold their results and wait; see `microtome-journal`.
 
+use crate::build::build;
 use crate::config::{Config, DeviceConfig};
 use crate::executor::Executors;
 use crate::instrument::{AcquireError, Instrument, Services, Summary};
@@ -52,6 +53,7 @@ pub enum DaemonError {
 /// # Errors
 /// [`DaemonError`]; results that were received are in the journal.
 pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, DaemonError> {
+    tracing::info!("daemon {}", build());
     let services = Arc::new(services(config)?);
     let mut logs = Vec::new();
     for device in &config.devices {
