@@ -4,7 +4,8 @@
 //! the host allows it, the board asks the host, and goes on with the next frame while it waits;
 //! at most [`ASKS_MAX`] questions are open, and with that many the next frame waits for an answer
 //! or a deadline. So results may come in another order than frames. When the session ends,
-//! acquisition ends with it, and what was not sent by then is lost with it.
+//! acquisition ends with it, but no frame that was exposed goes without its result: that is held,
+//! as all are until the host has stored them, and sent when the next acquisition begins.
 
 use crate::app::{App, Request};
 use crate::engine::Engine;
@@ -25,6 +26,8 @@ const ASKS_MAX: usize = 2;
 /// An acquisition under way.
 struct Progress {
     how: Acquisition,
+    /// Number of the acquisition since the board's start.
+    number: u32,
     is_stopped: bool,
     asked: Vec<Asked, ASKS_MAX>,
 }
@@ -38,17 +41,28 @@ struct Asked {
 impl<S: Sensor> App<'_, S> {
     /// Acquires frames until there are enough, the host stops it, or the sensor fails.
     pub async fn acquire(&mut self, how: Acquisition) -> Result<(), Ended> {
+        self.send_held().await?;
         let Some(mut engine) = self.engine.take() else {
             return self.refuse(Refusal::NoPlan).await;
         };
+        let number = self.identity.acquisitions;
+        self.identity.acquisitions = number.wrapping_add(1);
         let mut progress = Progress {
             how,
+            number,
             is_stopped: false,
             asked: Vec::new(),
         };
         let frames = self.acquire_frames(&mut progress, &mut engine).await;
         self.engine = Some(engine);
         self.staged = 0;
+        if frames.is_err() {
+            for mut asked in progress.asked {
+                asked.result.origin = Origin::BoardAfterNoAnswer;
+                asked.result.times.answered = (self.clock.now)();
+                self.held.hold(asked.result);
+            }
+        }
         let frames = frames?;
         info!("acquired {} frames", frames);
         self.send(&ToHost::Stopped { frames }).await
@@ -98,13 +112,18 @@ impl<S: Sensor> App<'_, S> {
         };
         let begun = (clock.now)();
         engine.load();
+        let mut served = Ok(());
         while engine.step() {
             yield_now().await;
-            self.serve_requests(progress).await?;
+            if served.is_ok() {
+                served = self.serve_requests(progress).await;
+            }
         }
         let inferred = (clock.now)();
         let reading = engine.reading();
-        let result = FrameResult {
+        let mut result = FrameResult {
+            sequence: 0,
+            acquisition: progress.number,
             frame,
             origin: Origin::Board,
             board_confidence: reading.confidence,
@@ -116,10 +135,18 @@ impl<S: Sensor> App<'_, S> {
                 answered: inferred,
             },
         };
-        if progress.how.offload && is_unsure(engine, &result.reading) {
+        let asks = progress.how.offload && is_unsure(engine, &result.reading);
+        if let Err(ended) = served {
+            if asks {
+                result.origin = Origin::BoardAfterNoAnswer;
+            }
+            self.held.hold(result);
+            return Err(ended);
+        }
+        if asks {
             self.ask(progress, engine, result).await?;
         } else {
-            self.send(&ToHost::Result(result)).await?;
+            self.give(result).await?;
         }
         Ok(Ok(()))
     }
@@ -133,24 +160,24 @@ impl<S: Sensor> App<'_, S> {
     ) -> Result<(), Ended> {
         let deadline_ms = progress.how.deadline_ms;
         let deadline = Instant::now() + Duration::from_millis(deadline_ms.into());
-        self.send(&ToHost::Ask {
+        let question = ToHost::Ask {
             frame: result.frame,
             len: engine.frame().len() as u32,
             deadline_ms,
             reading: result.reading.clone(),
-        })
-        .await?;
-        self.send_pieces(0, engine.frame(), ToHost::Frame).await?;
+        };
         result.origin = Origin::BoardAfterDeadline;
         // A frame is only begun when there is room to ask about it.
         let _ = progress.asked.push(Asked { result, deadline });
-        Ok(())
+        self.send(&question).await?;
+        self.send_pieces(0, engine.frame(), ToHost::Frame).await
     }
 
-    /// Waits until `due` and until there is room for a question, or acquisition is stopped.
+    /// Waits until `due` and until there is room for a question and a result, or acquisition is
+    /// stopped.
     async fn wait_for_turn(&mut self, progress: &mut Progress, due: Instant) -> Result<(), Ended> {
         self.serve_requests(progress).await?;
-        while !progress.is_stopped && (Instant::now() < due || progress.asked.is_full()) {
+        while !progress.is_stopped && (Instant::now() < due || self.is_full(progress)) {
             let until = if Instant::now() < due {
                 due
             } else {
@@ -159,6 +186,12 @@ impl<S: Sensor> App<'_, S> {
             self.wait(progress, until).await?;
         }
         Ok(())
+    }
+
+    /// Whether there is no room for a further question, or for a further result beside those of the
+    /// questions.
+    fn is_full(&self, progress: &Progress) -> bool {
+        progress.asked.is_full() || !self.held.has_room(progress.asked.len() + 1)
     }
 
     /// Waits for something to happen, the next deadline, or `until`, and acts on it.
@@ -176,11 +209,12 @@ impl<S: Sensor> App<'_, S> {
                 Request::Opened | Request::Closed => return Err(Ended),
                 Request::Hello { protocol } => self.hello(protocol).await?,
                 Request::Stop => progress.is_stopped = true,
+                Request::Clock { host_us } => self.tell_clock(host_us).await?,
                 Request::Start(_) | Request::Run { .. } => self.refuse(Refusal::Busy).await?,
                 Request::Answer { frame, reading } => {
                     self.take_answer(progress, frame, reading).await?;
                 }
-                Request::Input | Request::Foreign => {}
+                Request::Input | Request::Boot(_) | Request::Stored(_) | Request::Foreign => {}
             }
         }
         let now = Instant::now();
@@ -219,7 +253,24 @@ impl<S: Sensor> App<'_, S> {
 
     async fn send_result(&mut self, mut result: FrameResult) -> Result<(), Ended> {
         result.times.answered = (self.clock.now)();
+        self.give(result).await
+    }
+
+    /// Holds a result until it is stored, and sends it.
+    async fn give(&mut self, result: FrameResult) -> Result<(), Ended> {
+        let result = self.held.hold(result);
         self.send(&ToHost::Result(result)).await
+    }
+
+    /// Sends what earlier sessions have left.
+    async fn send_held(&self) -> Result<(), Ended> {
+        for index in 0.. {
+            let Some(result) = self.held.get(index) else {
+                break;
+            };
+            self.send(&ToHost::Result(result.clone())).await?;
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The application's main loop: answers the host's requests, one at a time.
 
 use crate::engine::Engine;
+use crate::held::Held;
 use crate::log::{info, warning};
 use crate::port::{Ended, Port};
 use crate::replay::{Replay, ReplayError};
@@ -37,6 +38,7 @@ pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>)
     let identity = Identity {
         protocol: PROTOCOL,
         board: name(board.name),
+        unit: name(board.unit),
         firmware: name(board.firmware),
         model: name(plan.as_ref().map_or("", |plan| plan.manifest().model)),
         plan: plan.as_ref().map_or([0; 32], Plan::digest),
@@ -44,6 +46,8 @@ pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>)
         arena_bytes: memory_len as u32,
         ticks_hz: board.clock.ticks_hz,
         replay_frames: replay.len() as u32,
+        boot: 0,
+        acquisitions: 0,
     };
     let port = Port::board();
     let mut app = App {
@@ -53,6 +57,7 @@ pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>)
         session: 0,
         engine,
         staged: 0,
+        held: Held::new(),
         replay,
         sensor: board.sensor,
     };
@@ -70,7 +75,7 @@ fn open_replay(bytes: &[u8], frame_len: usize) -> Replay<'_> {
 }
 
 pub(crate) struct App<'b, S> {
-    identity: Identity,
+    pub identity: Identity,
     pub clock: Clock,
     pub port: &'b Port,
     /// The session whose requests are being answered.
@@ -79,6 +84,7 @@ pub(crate) struct App<'b, S> {
     pub engine: Option<Engine<'b, 'b>>,
     /// Bytes at the beginning of the engine's frame that came over the link.
     pub staged: usize,
+    pub held: Held,
     pub replay: Replay<'b>,
     pub sensor: S,
 }
@@ -108,6 +114,13 @@ pub(crate) enum Request {
         frame: u32,
         reading: Option<Reading>,
     },
+    /// A name for the board's start.
+    Boot(u64),
+    /// Results that the host has stored, up to this number.
+    Stored(u64),
+    Clock {
+        host_us: u64,
+    },
     /// Nothing that this version knows.
     Foreign,
 }
@@ -133,16 +146,19 @@ impl<S: Sensor> App<'_, S> {
                 input,
                 profile,
             } => self.run(run, input, profile).await,
+            Request::Clock { host_us } => self.tell_clock(host_us).await,
             Request::Opened
             | Request::Closed
             | Request::Stop
             | Request::Input
             | Request::Answer { .. }
+            | Request::Boot(_)
+            | Request::Stored(_)
             | Request::Foreign => Ok(()),
         }
     }
 
-    /// The next request, if there is one.
+    /// The next request, if there is one. What needs no more than to be noted is noted.
     pub fn poll(&mut self) -> Option<Request> {
         let (engine, staged) = (&mut self.engine, &mut self.staged);
         let request = self.port.poll(|event| match event {
@@ -157,6 +173,8 @@ impl<S: Sensor> App<'_, S> {
                 self.staged = 0;
                 info!("session {}", self.session);
             }
+            Request::Boot(boot) if self.identity.boot == 0 => self.identity.boot = boot,
+            Request::Stored(through) => self.held.stored(through),
             Request::Foreign => warning!("a message of another version"),
             _ => {}
         }
@@ -168,6 +186,11 @@ impl<S: Sensor> App<'_, S> {
             return self.refuse(Refusal::Protocol { board: PROTOCOL }).await;
         }
         self.send(&ToHost::Hello(self.identity.clone())).await
+    }
+
+    pub async fn tell_clock(&self, host_us: u64) -> Result<(), Ended> {
+        let ticks = (self.clock.now)();
+        self.send(&ToHost::Clock { host_us, ticks }).await
     }
 
     pub async fn refuse(&self, refusal: Refusal) -> Result<(), Ended> {
@@ -221,6 +244,9 @@ fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut
             *staged = stage(piece, frame, *staged);
             Request::Input
         }
+        Ok(ToBoard::Boot { boot }) => Request::Boot(boot),
+        Ok(ToBoard::Stored { through }) => Request::Stored(through),
+        Ok(ToBoard::Clock { host_us }) => Request::Clock { host_us },
         Err(_) => Request::Foreign,
     }
 }

@@ -5,8 +5,8 @@
 //! a board's name, allocates, or panics on what comes over the line.
 //!
 //! In the order in which a frame travels: [`sensor`] (frames, from silicon or from [`replay`]),
-//! `engine` (the plan and its arena), `acquire` (frame after frame, and the cascade), [`port`] (the
-//! link over a serial line). `app` answers the host's requests, `timed` runs single frames for
+//! `engine` (the plan and its arena), `acquire` (frame after frame, and the cascade), `held` (results
+//! until they are stored), [`port`] (the link over a serial line). `app` answers the host's requests, `timed` runs single frames for
 //! it, and [`log`] holds the log until the host takes it.
 #![no_std]
 #![deny(missing_docs)]
@@ -14,6 +14,7 @@
 mod acquire;
 mod app;
 mod engine;
+mod held;
 pub mod log;
 pub mod port;
 pub mod replay;
@@ -28,6 +29,9 @@ use sensor::Sensor;
 pub struct Board<'b, R, W, S> {
     /// Its name.
     pub name: &'static str,
+    /// What tells it from others of its kind, such as its chip's number; empty where it has no
+    /// such thing.
+    pub unit: &'b str,
     /// Version of its firmware.
     pub firmware: &'static str,
     /// Its finest clock.

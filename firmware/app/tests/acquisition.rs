@@ -5,7 +5,7 @@ mod common;
 use common::{CONFIDENCE_MIN, Host, Setup, with_board};
 use embassy_time::Timer;
 use microtome_answer::{Answer, Reading};
-use microtome_link::message::{Acquisition, FrameResult, Origin, Refusal};
+use microtome_link::message::{Acquisition, FrameResult, HELD_MAX, Origin, Refusal};
 use microtome_link::{ToBoard, ToHost};
 
 const START: Acquisition = Acquisition {
@@ -37,26 +37,34 @@ enum Manner {
 #[derive(Default)]
 struct Outcome {
     results: Vec<FrameResult>,
+    /// Results of earlier acquisitions, which came before.
+    earlier: Vec<FrameResult>,
     asked: Vec<u32>,
     stopped: Option<u32>,
 }
 
 /// Runs an acquisition to its end and answers the board's questions.
 async fn acquire(host: &Host<'_>, start: Acquisition, manner: Manner) -> Outcome {
+    let number = host.hello().await.acquisitions;
     host.send(ToBoard::Start(start)).await;
     let mut outcome = Outcome::default();
     let (mut frame, mut expected) = (Vec::new(), 0);
     while outcome.stopped.is_none() {
         let complete = host
             .receive(|message| match message {
+                ToHost::Result(result) if result.acquisition < number => {
+                    assert!(outcome.results.is_empty() && outcome.asked.is_empty());
+                    outcome.earlier.push(result);
+                    None
+                }
                 ToHost::Result(result) => {
                     outcome.results.push(result);
                     None
                 }
                 ToHost::Ask {
-                    frame: number, len, ..
+                    frame: asked, len, ..
                 } => {
-                    outcome.asked.push(number);
+                    outcome.asked.push(asked);
                     expected = len as usize;
                     frame.clear();
                     None
@@ -184,6 +192,77 @@ fn a_new_host_ends_the_acquisition_of_the_one_before() {
         }
         assert_eq!(host.hello().await.board, "test");
         check(acquire(&host, START, Manner::Answers).await, Origin::Host);
+    });
+}
+
+#[test]
+fn what_is_not_stored_comes_again_in_its_order() {
+    let mut stored = Vec::new();
+    let mut sessions = 0;
+    with_board(Setup::default(), 4, async |host| {
+        sessions += 1;
+        let outcome = acquire(&host, START, Manner::Answers).await;
+        let results: Vec<u64> = (outcome.earlier.iter())
+            .chain(&outcome.results)
+            .map(|result| result.sequence)
+            .collect();
+        let first = stored.len() as u64;
+        assert_eq!(results, (first..sessions * 9).collect::<Vec<_>>());
+        // The host dies when it has stored some of them.
+        let through = first + 6;
+        stored.extend(first..=through);
+        host.send(ToBoard::Stored { through }).await;
+        host.hello().await;
+    });
+}
+
+#[test]
+fn a_board_whose_results_are_not_stored_waits_and_goes_on() {
+    with_board(Setup::default(), 1, async |host| {
+        let endless = Acquisition {
+            frames: 0,
+            offload: false,
+            ..START
+        };
+        host.send(ToBoard::Start(endless)).await;
+        let mut next = 0;
+        for stored in [HELD_MAX as u64, 3, 5] {
+            for _ in 0..stored {
+                host.receive(|message| match message {
+                    ToHost::Result(result) => assert_eq!(result.sequence, next),
+                    other => panic!("unexpected: {other:?}"),
+                })
+                .await;
+                next += 1;
+            }
+            // It lives, but nothing comes before its answer.
+            host.hello().await;
+            let through = next - HELD_MAX as u64 + if stored == 3 { 4 } else { 2 };
+            host.send(ToBoard::Stored { through }).await;
+        }
+    });
+}
+
+#[test]
+fn a_session_that_ends_leaves_no_exposed_frame_without_its_result() {
+    let mut is_first = true;
+    with_board(Setup::default(), 2, async |host| {
+        if std::mem::take(&mut is_first) {
+            // Dies with a question open.
+            host.send(ToBoard::Start(START)).await;
+            while !host
+                .receive(|message| matches!(message, ToHost::Frame(_)))
+                .await
+            {}
+            return;
+        }
+        let outcome = acquire(&host, START, Manner::Answers).await;
+        let mut frames: Vec<u32> = outcome.earlier.iter().map(|result| result.frame).collect();
+        frames.sort_unstable();
+        assert_eq!(frames, (0..frames.len() as u32).collect::<Vec<_>>());
+        let asked = outcome.earlier.iter().find(|result| result.frame == 1);
+        assert_eq!(asked.expect("frame 1").origin, Origin::BoardAfterNoAnswer);
+        check(outcome, Origin::Host);
     });
 }
 

@@ -159,5 +159,34 @@ fn the_identity_tells_plan_and_replay_store() {
         assert_eq!(identity.plan, common::plan().digest());
         assert_eq!((identity.replay_frames, identity.arena_bytes), (3, 4096));
         assert_eq!(identity.plan_fault, None);
+        assert_eq!(identity.unit, "bench 1");
+    });
+}
+
+#[test]
+fn a_start_keeps_the_first_name_that_it_is_given() {
+    with_board(Setup::default(), 2, async |host| {
+        let before = host.hello().await.boot;
+        assert!(before == 0 || before == 41);
+        host.send(ToBoard::Boot { boot: before + 41 }).await;
+        assert_eq!(host.hello().await.boot, 41);
+    });
+}
+
+#[test]
+fn the_clock_is_told_with_what_the_host_asked_with() {
+    with_board(Setup::default(), 1, async |host| {
+        let mut before = 0;
+        for host_us in [7, u64::MAX] {
+            host.send(ToBoard::Clock { host_us }).await;
+            let told = host.receive(|message| match message {
+                ToHost::Clock { host_us, ticks } => (host_us, ticks),
+                other => panic!("not a clock: {other:?}"),
+            });
+            let (asked_with, ticks) = told.await;
+            assert_eq!(asked_with, host_us);
+            assert!(ticks >= before);
+            before = ticks;
+        }
     });
 }

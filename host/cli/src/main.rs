@@ -16,6 +16,7 @@ mod page;
 mod port;
 mod reference;
 mod report;
+mod time;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -54,6 +55,10 @@ enum Command {
     Flash(commands::flash::Args),
     /// Serve the instrument beside this computer
     Daemon(commands::daemon::Args),
+    /// Verify a journal's chain of hashes, and name its first break
+    Audit(commands::audit::Args),
+    /// Write a journal's results in formats that other programs read
+    Export(commands::export::Args),
     /// List the boards that are supported
     Boards,
     /// List the serial devices that are plugged in
@@ -74,6 +79,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => commands::bench::run(args, json),
         Command::Flash(args) => commands::flash::run(args, json),
         Command::Daemon(args) => commands::daemon::run(args, json),
+        Command::Audit(args) => commands::audit::run(args, json),
+        Command::Export(args) => commands::export::run(args, json),
         Command::Boards => commands::boards::run(json),
         Command::Devices => commands::devices::run(json),
     };
@@ -104,7 +111,7 @@ fn in_one_line(error: &anyhow::Error) -> String {
 /// Logs go to stderr; `RUST_LOG` overrides the flags.
 fn start_logging(verbose: u8) {
     let default = match verbose {
-        0 => "warn,microtome_daemon=info,board=info",
+        0 => "warn,microtome_daemon=info,microtome_journal=info,board=info",
         1 => "info,wgpu=warn,naga=warn,tract=warn",
         _ => "debug,wgpu=info,naga=info,tract=info",
     };

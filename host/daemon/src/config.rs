@@ -1,10 +1,15 @@
 //! The daemon's configuration, a TOML file.
 //!
 //! ```toml
-//! journal = "results.jsonl"     # where results go
+//! journal = "results.journal"   # where results go
 //! plans = ["plans"]             # plan files, or folders of them: the boards' and the heavier ones
 //! gpu = "auto"                  # auto (if in hardware), off, software-ok
 //! queue = 16                    # questions that wait for the heavier models at most
+//!
+//! [retention]
+//! age_max_days = 90             # older results are removed
+//! records_max = 10_000_000      # only the newest so many are kept
+//! bytes_max = 20_000_000_000    # only the newest that have so many bytes together
 //!
 //! [[device]]
 //! name = "stage-left"           # as the log and the journal call it
@@ -17,18 +22,24 @@
 //! period_us = 0                 # from one exposure to the next; 0 is as fast as the board can
 //! offload = true                # whether the board may ask
 //! deadline_ms = 200             # how long it waits for an answer
+//!
+//! [device.calibration]          # goes into the provenance of each result
+//! name = "2026-11-02, 20x"      # the user's name of it
+//! pixel_size_nm = 325           # in the object plane
 //! ```
 //!
 //! Only `journal`, and `name` and `path` of a device, must be there; the values shown for the rest
-//! are those that it has by default, but `plans` and `elf`, of which there are none. Paths are
-//! relative to the file's folder.
+//! are those that it has by default, but for `plans`, `elf`, the calibration and the limits of the
+//! retention, of which there are none. Paths are relative to the file's folder.
 
 use crate::executor::GpuPolicy;
 use crate::offload::QUEUE_LEN_DEFAULT;
 use crate::transport::BAUD_DEFAULT;
+use microtome_journal::{Calibration, Retention};
 use microtome_link::message::Acquisition;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Most questions that may wait.
 const QUEUE_LEN_MAX: usize = 1024;
@@ -50,9 +61,35 @@ pub struct Config {
     /// Questions that wait for the heavier models at most.
     #[serde(default = "queue_default")]
     pub queue: usize,
+    /// What is kept of the results.
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// The instruments.
     #[serde(rename = "device")]
     pub devices: Vec<DeviceConfig>,
+}
+
+/// How many results are kept; without a limit, all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Results that were received more days ago are removed.
+    pub age_max_days: Option<u32>,
+    /// The newest so many are kept.
+    pub records_max: Option<u64>,
+    /// The newest are kept that have no more bytes together.
+    pub bytes_max: Option<u64>,
+}
+
+impl From<RetentionConfig> for Retention {
+    fn from(config: RetentionConfig) -> Self {
+        let day = |days| Duration::from_secs(24 * 60 * 60 * u64::from(days));
+        Self {
+            age_max: config.age_max_days.map(day),
+            records_max: config.records_max,
+            bytes_max: config.bytes_max,
+        }
+    }
 }
 
 /// One instrument.
@@ -71,6 +108,8 @@ pub struct DeviceConfig {
     /// How it acquires.
     #[serde(default)]
     pub acquisition: AcquisitionConfig,
+    /// What it was calibrated to.
+    pub calibration: Option<Calibration>,
 }
 
 /// How an instrument acquires.
@@ -203,6 +242,18 @@ impl Config {
         if !(1..=DEVICES_MAX).contains(&self.devices.len()) {
             return Some(("device".to_owned(), "there must be from 1 to 256 devices"));
         }
+        let kept = &self.retention;
+        let limits = [
+            ("age_max_days", kept.age_max_days.map(u64::from)),
+            ("records_max", kept.records_max),
+            ("bytes_max", kept.bytes_max),
+        ];
+        if let Some((key, _)) = limits.iter().find(|(_, limit)| *limit == Some(0)) {
+            return Some((
+                format!("retention.{key}"),
+                "must not be 0: nothing would be kept",
+            ));
+        }
         self.devices.iter().enumerate().find_map(|(index, device)| {
             let earlier = &self.devices[..index];
             let of_device = |key: &str| format!("device {:?}: {key}", device.name);
@@ -277,6 +328,8 @@ mod tests {
             text,
             "daemon.toml: device \"a\": name: is that of an earlier device"
         );
+        let text = error(&format!("{LEAST}[retention]\nrecords_max = 0\n"));
+        assert!(text.contains("retention.records_max"), "{text}");
         let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));
         assert!(text.contains("acquisition.deadline_ms"), "{text}");
     }

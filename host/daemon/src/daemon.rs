@@ -1,23 +1,24 @@
 //! The service: a task for each instrument, and what they share.
 //!
 //! An instrument that vanishes, restarts, is busy or silent is tried again, after [`RETRY_MIN`] at
-//! first and [`RETRY_MAX`] at last; the others do not notice. Only a journal that fails ends the
-//! daemon: results that can not be recorded must not be taken.
+//! first and [`RETRY_MAX`] at last; the others do not notice. While the journal's disk is full or
+//! fails, nothing is acknowledged and boards hold their results and wait; see `microtome-journal`.
 
+use crate::build::build;
 use crate::config::{Config, DeviceConfig};
 use crate::executor::Executors;
 use crate::instrument::{AcquireError, Instrument, Services, Summary};
-use crate::journal::{Journal, JournalError};
 use crate::log::{DeviceLog, LogError};
 use crate::offload::Offload;
 use crate::plans::{Plans, PlansError};
 use crate::session::Session;
 use crate::stop::{Stop, stop};
 use microtome_backend::BackendError;
+use microtome_journal::{Journal, JournalError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep};
 
 /// Pause before a device is tried again for the first time.
 pub const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -25,8 +26,6 @@ pub const RETRY_MIN: Duration = Duration::from_millis(250);
 pub const RETRY_MAX: Duration = Duration::from_secs(10);
 /// A session that lasted as long was a good one: the next pause is short again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
-/// How often the disk is told to keep the journal.
-const SYNC_PERIOD: Duration = Duration::from_secs(1);
 
 /// Why a daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +39,7 @@ pub enum DaemonError {
     /// An ELF file decodes no log.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The journal failed.
+    /// The journal can not be opened.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// A task of the daemon panicked.
@@ -54,6 +53,7 @@ pub enum DaemonError {
 /// # Errors
 /// [`DaemonError`]; results that were received are in the journal.
 pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, DaemonError> {
+    tracing::info!("daemon {}", build());
     let services = Arc::new(services(config)?);
     let mut logs = Vec::new();
     for device in &config.devices {
@@ -67,8 +67,6 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
     for (device, log) in config.devices.iter().cloned().zip(logs) {
         tasks.spawn(attend(device, log, Arc::clone(&services), stop.clone()));
     }
-    let mut sync = interval(SYNC_PERIOD);
-    sync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut outcome = Ok(Summary::default());
     loop {
         tokio::select! {
@@ -79,25 +77,18 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
                 (Some(Err(error)), Ok(_)) => outcome = Err(DaemonError::Task(error)),
                 (Some(_), Err(_)) => {}
             },
-            _ = sync.tick(), if outcome.is_ok() => {
-                if let Err(error) = sync_journal(&services).await {
-                    outcome = Err(error);
-                }
-            }
             () = stop_wished.wished(), if !stop.is_wished() => stopper.stop(),
         }
         if outcome.is_err() {
             stopper.stop();
         }
     }
-    let summary = outcome?;
-    sync_journal(&services).await?;
-    Ok(summary)
+    outcome
 }
 
 /// What the devices share.
 fn services(config: &Config) -> Result<Services, DaemonError> {
-    let journal = Journal::open(&config.journal)?;
+    let journal = Journal::open(&config.journal, config.retention.into())?;
     let plans = Plans::load(&config.plans)?;
     let heavier = plans.heavier();
     let offload = if heavier.is_empty() {
@@ -117,13 +108,6 @@ fn services(config: &Config) -> Result<Services, DaemonError> {
     })
 }
 
-/// Has the disk keep the journal, without holding up the sessions.
-async fn sync_journal(services: &Arc<Services>) -> Result<(), DaemonError> {
-    let services = Arc::clone(services);
-    let synced = tokio::task::spawn_blocking(move || services.journal.sync()).await;
-    Ok(synced.map_err(DaemonError::Task)??)
-}
-
 /// Keeps one device acquiring, session after session.
 async fn attend(
     device: DeviceConfig,
@@ -131,17 +115,17 @@ async fn attend(
     services: Arc<Services>,
     mut stop: Stop,
 ) -> Result<Summary, JournalError> {
-    let mut total = Summary::default();
+    let mut total = Total::default();
     let mut pause = RETRY_MIN;
     while !stop.is_wished() {
         let begun = Instant::now();
         match acquire(&device, &log, &services, &mut stop, &mut total).await {
             Ok(()) => {
-                tracing::info!(device = device.name, ?total, "acquisition ended");
+                tracing::info!(device = device.name, summary = ?total.summary, "acquisition ended");
                 break;
             }
             Err(AcquireError::Journal(error)) => return Err(error),
-            Err(AcquireError::Session(error)) => {
+            Err(error) => {
                 if begun.elapsed() >= GOOD_SESSION {
                     pause = RETRY_MIN;
                 }
@@ -153,7 +137,16 @@ async fn attend(
             () = stop.wished() => {}
         }
     }
-    Ok(total)
+    Ok(total.summary)
+}
+
+/// What a device acquired in all of its sessions.
+#[derive(Default)]
+struct Total {
+    summary: Summary,
+    /// The start of the board in the session before, and frames that had no result when it broke.
+    /// They are lost if the board has started again since.
+    open: Option<(u64, u64)>,
 }
 
 /// One session of a device; what it acquired is added to `total`, however it ends.
@@ -162,7 +155,7 @@ async fn acquire(
     log: &DeviceLog,
     services: &Arc<Services>,
     stop: &mut Stop,
-    total: &mut Summary,
+    total: &mut Total,
 ) -> Result<(), AcquireError> {
     let session = Session::open(&device.path, device.baud, log.clone()).await?;
     let identity = session.identity();
@@ -174,10 +167,16 @@ async fn acquire(
         plan = microtome_plan::plan::short(&identity.plan).as_str(),
         "connected"
     );
-    let mut instrument = Instrument::new(session, Arc::clone(services));
+    let boot = identity.boot;
+    if let Some((_, lost)) = total.open.take_if(|(before, _)| *before != boot) {
+        total.summary.lost += lost;
+    }
+    let mut instrument =
+        Instrument::new(session, Arc::clone(services)).calibrated(device.calibration.clone());
     let ended = instrument
         .acquire(device.acquisition.into(), stop, &mut |_| ())
         .await;
-    *total += instrument.summary();
+    total.summary += instrument.summary();
+    total.open = Some((boot, instrument.open_frames()));
     ended
 }

@@ -1,35 +1,41 @@
 //! One instrument at work: its results into the journal, its questions to the offload queue, the
 //! answers back.
 //!
-//! A result is counted once the journal has it. Lost are the frames of an acquisition that have
-//! no result when it ends; where its device vanishes, frames that the host had not heard of are
-//! not known to be lost. A result that comes twice is recorded once.
+//! A result is counted, and acknowledged to the board, once the journal has it for good. What was
+//! not acknowledged comes again in the next session, before the results of that; the journal knows
+//! what it has. Lost are the frames of an acquisition that have no result when it ends.
 
 use crate::cascade::Cascade;
 use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
-use crate::journal::{Journal, JournalError};
 use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
 use crate::plans::Plans;
-use crate::record::{Latency, Origins, Record, board_us};
-use crate::session::{Ask, Event, Fault, Session, SessionError, TimedResult};
+use crate::record::{self, Origins, board_us};
+use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
-use microtome_link::message::{Acquisition, Origin};
+use microtome_journal::record::{Latency, Origin};
+use microtome_journal::{
+    Calibration, Entry, Journal, JournalError, Outcome, Record, Refused, Sealed,
+};
+use microtome_link::message::{self, Acquisition, HELD_MAX};
 use microtome_plan::PlanBuf;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-/// How often an instrument is asked whether it still lives.
-const PING_PERIOD: Duration = Duration::from_secs(5);
+/// How often an instrument is asked for its clock, and so whether it still lives.
+const CLOCK_PERIOD: Duration = Duration::from_secs(5);
 /// An instrument that has not stopped by then is given up.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Questions of one instrument that are under way at most; a board asks far fewer at a time.
 const QUESTIONS_MAX: usize = 16;
 
+const NOT_IN_ORDER: Fault = Fault::Violation("a result has an impossible number");
+const NOT_HELD: Fault = Fault::Violation("it sends results without waiting until they are stored");
+const TWO_RESULTS: Fault = Fault::Violation("a frame has two results");
 const IMPOSSIBLE_FRAME: Fault = Fault::Violation("a frame has an impossible number");
 
 /// What instruments share.
@@ -77,7 +83,10 @@ pub enum AcquireError {
     /// The session broke.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// A result could not be recorded.
+    /// A result could not be recorded; the board holds it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A result can not be recorded, today or ever.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
@@ -93,8 +102,25 @@ pub struct Instrument {
     /// Questions of frames that have no result yet.
     pending: BTreeMap<u32, Pending>,
     verdicts: (mpsc::Sender<Verdict>, mpsc::Receiver<Verdict>),
+    calibration: Option<Calibration>,
+    /// Results that the journal was given and does not have for good, in their order.
+    unstored: VecDeque<Unstored>,
+    /// What the journal says of them, by their numbers: one word for each, so that there are
+    /// [`HELD_MAX`] at most.
+    stored: (
+        UnboundedSender<(u64, Outcome)>,
+        UnboundedReceiver<(u64, Outcome)>,
+    ),
+    /// Number of the next result at least.
+    sequence: u64,
     frames: Frames,
     summary: Summary,
+}
+
+/// A result on its way into the journal.
+struct Unstored {
+    sequence: u64,
+    record: Record,
 }
 
 /// A question on its way.
@@ -133,9 +159,26 @@ impl Instrument {
             clock: ClockOffset::default(),
             pending: BTreeMap::new(),
             verdicts: mpsc::channel(QUESTIONS_MAX),
+            calibration: None,
+            unstored: VecDeque::new(),
+            stored: mpsc::unbounded_channel(),
+            sequence: 0,
             frames: Frames::default(),
             summary: Summary::default(),
         }
+    }
+
+    /// The same with the calibration that goes into the provenance of its results.
+    pub fn calibrated(self, calibration: Option<Calibration>) -> Self {
+        Self {
+            calibration,
+            ..self
+        }
+    }
+
+    /// Frames without a result, when the session broke.
+    pub fn open_frames(&self) -> u64 {
+        self.frames.lost(None)
     }
 
     /// The session.
@@ -149,7 +192,7 @@ impl Instrument {
     }
 
     /// Acquires until the board has all frames or `stop` is wished; `seen` gets every result
-    /// after the journal has it. Where nobody can answer, the board is told not to ask.
+    /// after the journal has it for good. Where nobody can answer, the board is told not to ask.
     ///
     /// # Errors
     /// When the session breaks, the board refuses, or the journal fails.
@@ -166,73 +209,159 @@ impl Instrument {
             ..acquisition
         };
         self.frames = Frames::default();
-        let frames = self.drive(acquisition, stop, seen).await;
-        self.summary.lost += self.frames.lost(frames.as_ref().ok().copied());
-        frames.map(drop)
+        let device = self.session.device();
+        let origin = record::provenance(device, self.session.identity(), self.calibration.clone());
+        let frames = self.drive(acquisition, &origin.seal()?, stop, seen).await?;
+        self.summary.lost += self.frames.lost(Some(frames));
+        Ok(())
     }
 
     /// Acquires, and gives the number of frames that the board had.
     async fn drive(
         &mut self,
         acquisition: Acquisition,
+        provenance: &Sealed,
         stop: &mut Stop,
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<u32, AcquireError> {
+        self.session.ask_clock().await?;
         self.session.start(acquisition).await?;
         let deadline = Duration::from_millis(acquisition.deadline_ms.into());
-        let mut ping = interval(PING_PERIOD);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut give_up = None;
+        let mut clock = interval(CLOCK_PERIOD);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut give_up, mut stopped) = (None, None);
         loop {
+            if let (Some(frames), true) = (stopped, self.unstored.is_empty()) {
+                // What the board does not hear of, it sends once more, which does no harm.
+                let _ = timeout(STOP_TIMEOUT, self.session.flush()).await;
+                return Ok(frames);
+            }
             tokio::select! {
                 event = self.session.next_event() => match event? {
-                    Event::Result(result) => self.record(&result, seen)?,
+                    Event::Result(result) => self.record(&result, provenance)?,
+                    Event::Clock(answer) => self.compare_clocks(answer),
                     Event::Ask(ask) => self.ask(*ask).await?,
-                    Event::Stopped { frames } => return Ok(frames),
+                    Event::Stopped { frames } => stopped = Some(frames),
                     Event::Refused(refusal) => return Err(self.session.refused(refusal).into()),
                     Event::Ran(output) => tracing::debug!(output.run, "a forgotten run"),
                 },
                 Some(verdict) = self.verdicts.1.recv() => self.deliver(verdict).await?,
+                Some(stored) = self.stored.1.recv() => self.acknowledge(stored, seen).await?,
                 () = stop.wished(), if give_up.is_none() => {
                     give_up = Some(Instant::now() + deadline + STOP_TIMEOUT);
                     self.session.stop().await?;
                 }
-                () = until(give_up) => return Err(self.error(Fault::StopTimeout).into()),
-                _ = ping.tick() => self.session.ping().await?,
+                () = until(give_up) => return self.give_up(stopped),
+                _ = clock.tick() => self.session.ask_clock().await?,
             }
         }
     }
 
-    /// Puts a result into the journal, then counts it.
-    fn record(
-        &mut self,
-        timed: &TimedResult,
-        seen: &mut (dyn FnMut(&Record) + Send),
-    ) -> Result<(), AcquireError> {
-        let (result, device) = (&timed.result, self.session.device());
-        match self.frames.settle(result.frame) {
-            Settled::Now => {}
-            Settled::Before => {
-                tracing::warn!(device, frame = result.frame, "a result came twice");
-                return Ok(());
-            }
-            Settled::Never => return Err(self.error(IMPOSSIBLE_FRAME).into()),
+    /// Ends although the board has not, or the journal does not have all.
+    fn give_up(&self, stopped: Option<u32>) -> Result<u32, AcquireError> {
+        let Some(frames) = stopped else {
+            return Err(self.error(Fault::StopTimeout).into());
+        };
+        let (device, count) = (self.session.device(), self.unstored.len());
+        tracing::warn!(
+            device,
+            "{count} results are not recorded; the board holds them"
+        );
+        Ok(frames)
+    }
+
+    fn compare_clocks(&mut self, answer: ClockAnswer) {
+        let board_us = board_us(answer.ticks, self.session.identity().ticks_hz);
+        self.clock
+            .compare(answer.asked_us, board_us, answer.host_us);
+    }
+
+    /// Gives a result to the journal.
+    fn record(&mut self, timed: &TimedResult, provenance: &Sealed) -> Result<(), AcquireError> {
+        let result = &timed.result;
+        if result.sequence < self.sequence || result.sequence == u64::MAX {
+            return Err(self.error(NOT_IN_ORDER).into());
         }
+        if self.unstored.len() == HELD_MAX {
+            return Err(self.error(NOT_HELD).into());
+        }
+        // Results of acquisitions before this session have their frames to themselves.
+        if result.acquisition >= self.session.identity().acquisitions {
+            match self.frames.settle(result.frame) {
+                Settled::Now => {}
+                Settled::Before => return Err(self.error(TWO_RESULTS).into()),
+                Settled::Never => return Err(self.error(IMPOSSIBLE_FRAME).into()),
+            }
+        }
+        let sequence = result.sequence;
+        let record = self.compose(timed, provenance);
+        let boot = self.session.identity().boot;
+        let entry = Entry::new(boot, sequence, provenance, &record)?;
+        let stored = self.stored.0.clone();
+        self.services.journal.submit(entry, move |outcome| {
+            // Where the session has ended, the board sends the result again in the next one.
+            let _ = stored.send((sequence, outcome));
+        })?;
+        self.sequence = sequence + 1;
+        self.unstored.push_back(Unstored { sequence, record });
+        Ok(())
+    }
+
+    /// The record of a result.
+    fn compose(&mut self, timed: &TimedResult, provenance: &Sealed) -> Record {
+        let (result, identity) = (&timed.result, self.session.identity());
         let pending = self.pending.remove(&result.frame);
-        let identity = self.session.identity();
         let answered_us = board_us(result.times.answered, identity.ticks_hz);
         self.clock.observe(answered_us, timed.host_us);
         let latency_us = latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
         let origins = Origins {
-            device,
-            identity,
+            provenance: provenance.hash,
+            boot: identity.boot,
             plan: self.plan.as_deref(),
             answer: pending.as_ref().and_then(|pending| pending.answer.as_ref()),
+            clock: self.clock.estimate(),
         };
-        let record = Record::new(result, &origins, timed.host_us, latency_us);
-        self.services.journal.append(&record)?;
+        record::record(result, &origins, timed.host_us, latency_us)
+    }
+
+    /// Counts what the journal has for good, and tells the board.
+    async fn acknowledge(
+        &mut self,
+        first: (u64, Outcome),
+        seen: &mut (dyn FnMut(&Record) + Send),
+    ) -> Result<(), SessionError> {
+        let mut next = Some(first);
+        let mut through = first.0;
+        while let Some((sequence, outcome)) = next {
+            through = sequence;
+            // The journal takes results in their order.
+            let unstored = self.unstored.pop_front();
+            if let Some(Unstored { record, .. }) = unstored.filter(|it| it.sequence == sequence) {
+                self.count(&record, outcome, seen);
+            }
+            next = self.stored.1.try_recv().ok();
+        }
+        self.session.stored(through).await
+    }
+
+    fn count(&mut self, record: &Record, outcome: Outcome, seen: &mut (dyn FnMut(&Record) + Send)) {
+        let (device, sequence) = (self.session.device(), record.sequence);
+        match outcome {
+            Outcome::Known => {
+                tracing::debug!(device, sequence, "a result that is recorded came again");
+                return;
+            }
+            Outcome::Recorded { missing: 0, .. } => {}
+            Outcome::Recorded { missing, .. } => {
+                tracing::warn!(
+                    device,
+                    sequence,
+                    "{missing} results before it never came: does another journal have them?"
+                );
+            }
+        }
         self.summary.frames += 1;
-        match result.origin {
+        match record.origin {
             Origin::Host => self.summary.offloaded += 1,
             Origin::Board => self.summary.on_board += 1,
             Origin::BoardAfterDeadline => {
@@ -244,8 +373,7 @@ impl Instrument {
                 self.summary.unanswered += 1;
             }
         }
-        seen(&record);
-        Ok(())
+        seen(record);
     }
 
     /// Puts a question into the queue, or tells the board at once that there is no answer.
@@ -330,7 +458,7 @@ fn latency(
         total: us(times.exposed, times.answered),
         ..Latency::default()
     };
-    let answered = timed.result.origin == Origin::Host;
+    let answered = timed.result.origin == message::Origin::Host;
     let Some((pending, answer)) = pending
         .filter(|_| answered)
         .and_then(|pending| Some((pending, pending.answer.as_ref()?)))

@@ -3,14 +3,15 @@
 //! In the order in which a result comes in: [`transport`] (the serial device), [`session`] (the
 //! link over it, requests and events; also what runs a model on a board for the command),
 //! [`instrument`] (one acquisition: results, questions, counts), [`offload`] (heavier models
-//! answer questions) on an [`executor`], [`mod@record`] and [`journal`] (what is written down),
-//! [`mod@log`] (what a board tells of itself). [`mod@daemon`] runs several instruments from a
-//! [`config`]; the demo uses the same parts within the command.
+//! answer questions) on an [`executor`], `record` (what the journal gets of it, which is a crate of
+//! its own), [`mod@log`] (what a board tells of itself). [`mod@daemon`] runs several instruments
+//! from a [`config`]; the demo uses the same parts within the command.
 //!
 //! Everything that waits is bounded: events and questions in number, handshakes, runs and silence
 //! in time. Starting emulated boards is left to `microtome-board`.
 #![deny(missing_docs)]
 
+pub mod build;
 mod cascade;
 pub mod clock;
 pub mod config;
@@ -18,11 +19,10 @@ pub mod daemon;
 pub mod executor;
 mod frames;
 pub mod instrument;
-pub mod journal;
 pub mod log;
 pub mod offload;
 pub mod plans;
-pub mod record;
+mod record;
 pub mod session;
 pub mod stop;
 pub mod transport;
@@ -31,10 +31,8 @@ pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};
 pub use executor::{Executors, GpuPolicy};
 pub use instrument::{AcquireError, Instrument, Services, Summary};
-pub use journal::{Journal, JournalError};
 pub use log::DeviceLog;
 pub use offload::Offload;
 pub use plans::{Plans, PlansError};
-pub use record::Record;
 pub use session::{RunInput, RunOutput, Session, SessionError};
 pub use stop::{Stop, Stopper, stop};

@@ -8,7 +8,11 @@ use microtome_answer::{DETECTIONS_MAX, Reading};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages. Host and board with different versions refuse to work together.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
+
+/// Results that a board holds at most because the host has not said that they are stored. With so
+/// many the board exposes no further frame.
+pub const HELD_MAX: usize = 16;
 
 /// Longest name of a board, a model or a build.
 pub const NAME_LEN_MAX: usize = 48;
@@ -23,13 +27,14 @@ pub const PIECE_LEN_MAX: usize = 512;
 /// Longest message: the longest of [`ToHost::Result`] (a full list of detections), of a piece and
 /// of [`ToHost::Hello`], each encoded at its largest.
 pub const MESSAGE_LEN_MAX: usize = {
-    // Tag of the message, frame number, origin, confidence, and four times.
-    const RESULT: usize = 1 + 5 + 1 + READING + 1 + 4 * 10;
+    // Tag of the message, numbers of the result, of the acquisition and of the frame, origin,
+    // confidence, and four times.
+    const RESULT: usize = 1 + 10 + 2 * 5 + 1 + READING + 1 + 4 * 10;
     // Tag of the answer, number of detections, class, score and place of each, those not
     // listed, and the confidence.
     const READING: usize = 1 + 1 + DETECTIONS_MAX * (1 + 1 + 3 + 3) + 3 + 1;
     const PIECE: usize = 1 + 5 + 2 + PIECE_LEN_MAX;
-    const HELLO: usize = 1 + 3 + 3 * (1 + NAME_LEN_MAX) + 32 + 2 + FAULT_LEN_MAX + 3 * 5;
+    const HELLO: usize = 1 + 3 + 4 * (1 + NAME_LEN_MAX) + 32 + 2 + FAULT_LEN_MAX + 4 * 5 + 10;
     const LONGEST: usize = if RESULT > PIECE { RESULT } else { PIECE };
     if LONGEST > HELLO { LONGEST } else { HELLO }
 };
@@ -129,13 +134,29 @@ pub enum ToBoard<'a> {
         /// The frame.
         frame: u32,
     },
+    /// Names the board's start, where no host has named it since. The board has nothing of its own
+    /// that differs from one start to the next.
+    Boot {
+        /// A random number; not 0.
+        boot: u64,
+    },
+    /// The host will not lose these results any more: the board may forget them.
+    Stored {
+        /// The number of the last of them; all before it are stored, too.
+        through: u64,
+    },
+    /// Asks for [`ToHost::Clock`].
+    Clock {
+        /// The host's clock when it asked, given back in the answer.
+        host_us: u64,
+    },
 }
 
 impl Message for ToBoard<'_> {
     fn channel(&self) -> Channel {
         match self {
             Self::Input(_) => Channel::Tensors,
-            Self::Answer { .. } | Self::NoAnswer { .. } => Channel::Results,
+            Self::Answer { .. } | Self::NoAnswer { .. } | Self::Stored { .. } => Channel::Results,
             _ => Channel::Control,
         }
     }
@@ -150,7 +171,9 @@ impl Message for ToBoard<'_> {
 pub enum ToHost<'a> {
     /// Who the board is and what it runs.
     Hello(Identity),
-    /// The final answer for one frame. There is exactly one for each.
+    /// The final answer for one frame. There is exactly one for each, and it is sent once in a
+    /// session; results of earlier sessions that are not stored come again after
+    /// [`ToBoard::Start`], before all others.
     Result(FrameResult),
     /// Asks for the heavier model's answer; the pieces of the frame follow as
     /// [`ToHost::Frame`].
@@ -192,6 +215,13 @@ pub enum ToHost<'a> {
     },
     /// The board can not do what it was asked.
     Refused(Refusal),
+    /// The board's clock.
+    Clock {
+        /// What the host asked with.
+        host_us: u64,
+        /// Ticks of the board's clock when it answered.
+        ticks: u64,
+    },
 }
 
 impl Message for ToHost<'_> {
@@ -259,6 +289,9 @@ pub struct Identity {
     pub protocol: u16,
     /// Name of the board.
     pub board: Name,
+    /// What tells it from others of its kind, such as its chip's number; empty where it has no
+    /// such thing.
+    pub unit: Name,
     /// Version of its firmware.
     pub firmware: Name,
     /// Name of the plan's model.
@@ -273,11 +306,19 @@ pub struct Identity {
     pub ticks_hz: u32,
     /// Frames in its replay store.
     pub replay_frames: u32,
+    /// The name of its start, as [`ToBoard::Boot`] gave it; 0 where none has come.
+    pub boot: u64,
+    /// Acquisitions since its start.
+    pub acquisitions: u32,
 }
 
 /// The final answer for one frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameResult {
+    /// Number of the result, from 0 at the board's start. Results are sent in this order.
+    pub sequence: u64,
+    /// Number of the acquisition, from 0 at the board's start.
+    pub acquisition: u32,
     /// Number of the frame, from 0 at the start of acquisition.
     pub frame: u32,
     /// Where the reading comes from.

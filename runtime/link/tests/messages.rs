@@ -40,15 +40,18 @@ fn result() -> impl Strategy<Value = FrameResult> {
         Just(Origin::BoardAfterNoAnswer),
     ];
     (
-        any::<u32>(),
+        (any::<u64>(), any::<u32>(), any::<u32>()),
         origin,
         reading(),
         any::<u8>(),
         any::<[u64; 4]>(),
     )
         .prop_map(
-            |(frame, origin, reading, board_confidence, [exposed, begun, inferred, answered])| {
+            |(numbers, origin, reading, board_confidence, [exposed, begun, inferred, answered])| {
+                let (sequence, acquisition, frame) = numbers;
                 FrameResult {
+                    sequence,
+                    acquisition,
                     frame,
                     origin,
                     reading,
@@ -66,12 +69,13 @@ fn result() -> impl Strategy<Value = FrameResult> {
 
 fn identity() -> impl Strategy<Value = Identity> {
     let fault = "[ -~]{0,96}".prop_map(|text| PlanFault::try_from(text.as_str()).expect("short"));
-    let numbers = (any::<u16>(), any::<[u32; 3]>());
-    let names = (name(), name(), name(), prop::option::of(fault));
+    let numbers = (any::<u16>(), any::<[u32; 4]>(), any::<u64>());
+    let names = (name(), name(), name(), name(), prop::option::of(fault));
     (numbers, names, any::<[u8; 32]>()).prop_map(
-        |((protocol, numbers), (board, firmware, model, plan_fault), plan)| Identity {
+        |((protocol, numbers, boot), (board, unit, firmware, model, plan_fault), plan)| Identity {
             protocol,
             board,
+            unit,
             firmware,
             model,
             plan,
@@ -79,6 +83,8 @@ fn identity() -> impl Strategy<Value = Identity> {
             arena_bytes: numbers[0],
             ticks_hz: numbers[1],
             replay_frames: numbers[2],
+            boot,
+            acquisitions: numbers[3],
         },
     )
 }
@@ -101,6 +107,7 @@ fn to_host() -> impl Strategy<Value = ToHost<'static>> {
         (any::<u32>(), any::<u64>()).prop_map(|(run, ticks)| ToHost::RunDone { run, ticks }),
         any::<u32>().prop_map(|frames| ToHost::Stopped { frames }),
         any::<u32>().prop_map(|frames| ToHost::Refused(Refusal::NoFrame { frames })),
+        any::<[u64; 2]>().prop_map(|[host_us, ticks]| ToHost::Clock { host_us, ticks }),
     ]
 }
 
@@ -126,6 +133,9 @@ fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
         }),
         (any::<u32>(), reading()).prop_map(|(frame, reading)| ToBoard::Answer { frame, reading }),
         any::<u32>().prop_map(|frame| ToBoard::NoAnswer { frame }),
+        any::<u64>().prop_map(|boot| ToBoard::Boot { boot }),
+        any::<u64>().prop_map(|through| ToBoard::Stored { through }),
+        any::<u64>().prop_map(|host_us| ToBoard::Clock { host_us }),
     ]
 }
 
@@ -186,6 +196,8 @@ fn the_largest_message_fits_exactly() {
         y: u16::MAX,
     };
     let result = FrameResult {
+        sequence: u64::MAX,
+        acquisition: u32::MAX,
         frame: u32::MAX,
         origin: Origin::BoardAfterNoAnswer,
         reading: Reading {
@@ -214,6 +226,7 @@ fn the_largest_hello_fits() {
     let hello = ToHost::Hello(Identity {
         protocol: u16::MAX,
         board: name.clone(),
+        unit: name.clone(),
         firmware: name.clone(),
         model: name,
         plan: [u8::MAX; 32],
@@ -221,6 +234,8 @@ fn the_largest_hello_fits() {
         arena_bytes: u32::MAX,
         ticks_hz: u32::MAX,
         replay_frames: u32::MAX,
+        boot: u64::MAX,
+        acquisitions: u32::MAX,
     });
     let mut room = [0; MESSAGE_LEN_MAX];
     assert!(encode(&hello, &mut room).body.len() <= MESSAGE_LEN_MAX);

@@ -130,6 +130,7 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
     };
     let board = Board {
         name: "test",
+        unit: "bench 1",
         firmware: "0",
         clock: Clock {
             now: || embassy_time::Instant::now().as_ticks(),

@@ -43,6 +43,8 @@ async fn application(memory: &'static mut [u8]) {
     let (plan, replay) = unsafe { (MACHINE.plan.bytes(), MACHINE.replay.bytes()) };
     microtome_app::run(Board {
         name: MACHINE.name,
+        // Emulated machines have no number of their own.
+        unit: "",
         firmware: MACHINE.firmware,
         clock: Clock {
             now: time::ticks,

@@ -59,6 +59,7 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
         .map_err(|error| format!("cannot say where the terminal is: {error}"))?;
     Ok(Board {
         name: "sim",
+        unit: "",
         firmware: env!("CARGO_PKG_VERSION"),
         clock: Clock {
             now: ticks,

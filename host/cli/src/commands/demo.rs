@@ -11,10 +11,9 @@ use crate::report::{self, grouped};
 use crate::{array, port};
 use anyhow::{Context, Result};
 use microtome_board::{Board, LaunchOptions, launch, replay};
-use microtome_daemon::record::AnswerRecord;
-use microtome_daemon::{
-    Executors, GpuPolicy, Instrument, Journal, Offload, Plans, Record, Services, Summary, stop,
-};
+use microtome_daemon::{Executors, GpuPolicy, Instrument, Offload, Plans, Services, Summary, stop};
+use microtome_journal::record::Answer;
+use microtome_journal::{Journal, Record, Retention};
 use microtome_link::message::Acquisition;
 use microtome_plan::Target;
 use serde::Serialize;
@@ -107,7 +106,6 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let services = Arc::new(services(&folder, &executors)?);
     let image = board_run::locate(board, args.firmware.as_deref())?;
     let summary = serve(board, &image, &model, &services, &narrator)?;
-    services.journal.sync()?;
     let board = board.name.clone();
     if json {
         return report::json(&Json {
@@ -211,7 +209,7 @@ fn services(folder: &Path, executors: &Executors) -> Result<Services> {
     let mut executors = executors.clone();
     let open = move |plan: &_| executors.open(plan);
     let offload = Offload::start(&plans.heavier(), queue_len, open)?;
-    let journal = Journal::open(&folder.join("results.jsonl"))?;
+    let journal = Journal::open(&folder.join("results.journal"), Retention::default())?;
     Ok(Services {
         plans,
         offload: Some(offload),
@@ -288,11 +286,11 @@ impl Narrator {
 }
 
 /// What was seen, counted by class.
-fn seen(answer: &AnswerRecord) -> String {
+fn seen(answer: &Answer) -> String {
     match answer {
-        AnswerRecord::Raw => "raw".to_owned(),
-        AnswerRecord::Class { class, score } => format!("{class} ({score:.2})"),
-        AnswerRecord::Objects { found, .. } => {
+        Answer::Raw => "raw".to_owned(),
+        Answer::Class { class, score } => format!("{class} ({score:.2})"),
+        Answer::Objects { found, .. } => {
             let mut counts = BTreeMap::<&str, usize>::new();
             for object in found {
                 *counts.entry(&object.class).or_default() += 1;

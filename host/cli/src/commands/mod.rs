@@ -1,5 +1,6 @@
 //! One file a subcommand: its arguments, its work, and what it prints.
 
+pub mod audit;
 pub mod bench;
 pub mod boards;
 pub mod compare;
@@ -8,6 +9,7 @@ pub mod daemon;
 pub mod demo;
 pub mod devices;
 pub mod explain;
+pub mod export;
 pub mod flash;
 pub mod inspect;
 pub mod quantization;

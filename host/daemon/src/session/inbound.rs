@@ -38,6 +38,19 @@ pub enum Event {
     },
     /// The board can not do what it was asked.
     Refused(Refusal),
+    /// The board told its clock.
+    Clock(ClockAnswer),
+}
+
+/// The board's clock between two times of the host's.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockAnswer {
+    /// When it was asked, in microseconds since 1970, UTC.
+    pub asked_us: u64,
+    /// Ticks of the board's clock.
+    pub ticks: u64,
+    /// When the answer came.
+    pub host_us: u64,
 }
 
 /// A result and when it came.
@@ -191,6 +204,11 @@ impl Inbound {
             }
             ToHost::Stopped { frames } => self.events.push_back(Event::Stopped { frames }),
             ToHost::Refused(refusal) => self.events.push_back(Event::Refused(refusal)),
+            ToHost::Clock { host_us, ticks } => self.events.push_back(Event::Clock(ClockAnswer {
+                asked_us: host_us,
+                ticks,
+                host_us: unix_us(),
+            })),
         }
         Ok(())
     }

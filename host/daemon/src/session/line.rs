@@ -6,6 +6,7 @@ use crate::log::DeviceLog;
 use crate::transport::Wire;
 use microtome_link::message::{Identity, PROTOCOL};
 use microtome_link::{FRAME_LEN_MAX, Link, SendError, ToBoard};
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep_until};
@@ -58,17 +59,22 @@ impl Line {
         }
     }
 
-    /// Opens the link and asks who is there.
+    /// Opens the link, names the board's start and asks who is there.
     pub async fn introduce(&mut self) -> Result<Identity, Fault> {
         while !self.link.is_open() {
             self.turn().await?;
         }
+        let boot = random().max(1);
+        self.push(&ToBoard::Boot { boot }).await?;
         self.push(&ToBoard::Hello { protocol: PROTOCOL }).await?;
         loop {
             if let Some(Event::Refused(refusal)) = self.inbound.pop() {
                 return Err(Fault::Refused(refusal));
             }
             match self.inbound.identity() {
+                Some(identity) if identity.protocol == PROTOCOL && identity.boot == 0 => {
+                    return Err(Fault::Violation("its start has no name"));
+                }
                 Some(identity) if identity.protocol == PROTOCOL => return Ok(identity),
                 Some(Identity {
                     protocol: board, ..
@@ -183,6 +189,12 @@ fn seed() -> u32 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     since.as_micros() as u32
+}
+
+/// A number that nothing else of anywhere has.
+fn random() -> u64 {
+    // The standard library keys its maps with the system's randomness.
+    RandomState::new().hash_one(SystemTime::now())
 }
 
 fn micros_since(epoch: Instant) -> u64 {

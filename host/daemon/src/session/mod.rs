@@ -12,16 +12,15 @@ mod inbound;
 mod line;
 
 pub use error::{Fault, SessionError};
-pub use inbound::{Ask, Event, RunOutput, TimedResult};
+pub use inbound::{Ask, ClockAnswer, Event, RunOutput, TimedResult};
 
 use crate::log::DeviceLog;
+use crate::record::unix_us;
 use crate::transport::{self, Wire};
 use line::Line;
 use microtome_answer::Reading;
 use microtome_link::ToBoard;
-use microtome_link::message::{
-    Acquisition, Identity, InputSource, PIECE_LEN_MAX, PROTOCOL, Piece, Refusal,
-};
+use microtome_link::message::{Acquisition, Identity, InputSource, PIECE_LEN_MAX, Piece, Refusal};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -123,12 +122,22 @@ impl Session {
         self.send(&ToBoard::NoAnswer { frame }).await
     }
 
-    /// Says something that the board must acknowledge, so that its death is noticed.
+    /// Tells the board that its results up to number `through` can not be lost any more.
     ///
     /// # Errors
     /// When the session breaks.
-    pub async fn ping(&mut self) -> Result<(), SessionError> {
-        self.send(&ToBoard::Hello { protocol: PROTOCOL }).await
+    pub async fn stored(&mut self, through: u64) -> Result<(), SessionError> {
+        self.send(&ToBoard::Stored { through }).await
+    }
+
+    /// Asks for the board's clock; [`Event::Clock`] follows. The death of a board is noticed by the
+    /// acknowledgement that does not come.
+    ///
+    /// # Errors
+    /// When the session breaks.
+    pub async fn ask_clock(&mut self) -> Result<(), SessionError> {
+        let host_us = unix_us();
+        self.send(&ToBoard::Clock { host_us }).await
     }
 
     /// Runs the board's plan once, outside of acquisition.

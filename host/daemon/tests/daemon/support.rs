@@ -2,15 +2,18 @@
 
 use microtome_answer::{Answer, Reading};
 use microtome_daemon::Plans;
+use microtome_journal::Reader;
 use microtome_link::message::{
-    Acquisition, FrameResult, Identity, InputSource, Name, Origin, PIECE_LEN_MAX, PROTOCOL, Piece,
-    Times,
+    Acquisition, FrameResult, HELD_MAX, Identity, InputSource, Name, Origin, PIECE_LEN_MAX,
+    PROTOCOL, Piece, Times,
 };
 use microtome_link::{Event, FRAME_LEN_MAX, Link, Message, ToBoard, ToHost};
 use microtome_plan::{
     ArenaAt, Cascade, Element, Labels, Manifest, ModelType, PlanBuf, Port, Target, Task, encode,
 };
+use serde_json::Value;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -62,6 +65,17 @@ pub fn light() -> PlanBuf {
 /// The heavier plan; its input has another scale.
 pub fn heavy() -> PlanBuf {
     plan("heavy", 1.0 / 128.0, 0, None)
+}
+
+/// The records of the journal at `path`, as it is now.
+pub fn records(path: &Path) -> Vec<Value> {
+    let reader = Reader::open(path).unwrap();
+    let found = microtome_journal::audit(&reader, None).unwrap();
+    assert_eq!(found.broken, None);
+    let records = reader.records().unwrap();
+    records
+        .map(|stored| serde_json::from_slice(&stored.unwrap().record).unwrap())
+        .collect()
 }
 
 pub fn plans() -> Plans {
@@ -130,6 +144,10 @@ impl FakeBoard {
             link: Link::board(),
             epoch: Instant::now(),
             requests: VecDeque::new(),
+            boot: 0,
+            acquisitions: 0,
+            sent: 0,
+            stored: 0,
         };
         let _: Result<(), Gone> = self.work(&mut end).await;
     }
@@ -138,7 +156,7 @@ impl FakeBoard {
         let mut input = Vec::new();
         loop {
             match end.request(None).await? {
-                Some(Request::Hello) => end.send(&self.hello()).await?,
+                Some(Request::Hello) => end.send(&self.hello(end)).await?,
                 Some(Request::Start(how)) => self.acquire(end, how).await?,
                 Some(Request::Input(piece)) => input.extend(piece),
                 Some(Request::Run {
@@ -159,6 +177,8 @@ impl FakeBoard {
 
     async fn acquire(self, end: &mut End, how: Acquisition) -> Result<(), Gone> {
         let mut frame = 0;
+        let acquisition = end.acquisitions;
+        end.acquisitions += 1;
         while how.frames == 0 || frame < how.frames {
             if self.vanish_after == Some(frame) {
                 return Err(Gone);
@@ -170,9 +190,15 @@ impl FakeBoard {
             if self.hang_after == Some(frame) {
                 std::future::pending::<()>().await;
             }
-            let exposed = end.ticks();
+            // Inference has just ended: no time of a result lies ahead of the clock.
+            let exposed = end.ticks().saturating_sub(110);
             let asks = how.offload && self.ask_every > 0 && frame % self.ask_every == 0;
+            while end.sent - end.stored == HELD_MAX as u64 {
+                end.turn(None).await?;
+            }
             let mut result = FrameResult {
+                sequence: end.sent,
+                acquisition,
                 frame,
                 origin: Origin::Board,
                 reading: Reading {
@@ -195,13 +221,14 @@ impl FakeBoard {
             }
             result.times.answered = end.ticks().max(result.times.inferred);
             end.send(&ToHost::Result(result)).await?;
+            end.sent += 1;
             frame += 1;
             let period = Duration::from_micros(how.period_us.into());
             let until = Instant::now() + period;
             while let Some(request) = end.request(Some(until)).await? {
                 match request {
                     Request::Stop => return end.send(&ToHost::Stopped { frames: frame }).await,
-                    Request::Hello => end.send(&self.hello()).await?,
+                    Request::Hello => end.send(&self.hello(end)).await?,
                     _ => {}
                 }
             }
@@ -244,18 +271,19 @@ impl FakeBoard {
                     }
                     break;
                 }
-                Request::Hello => end.send(&self.hello()).await?,
+                Request::Hello => end.send(&self.hello(end)).await?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn hello(self) -> ToHost<'static> {
+    fn hello(self, end: &End) -> ToHost<'static> {
         let name = |text: &str| Name::try_from(text).expect("short");
         ToHost::Hello(Identity {
             protocol: self.protocol,
             board: name("fake"),
+            unit: name("no. 7"),
             firmware: name("1.2.3"),
             model: name("light"),
             plan: light().digest(),
@@ -263,6 +291,8 @@ impl FakeBoard {
             arena_bytes: 4096,
             ticks_hz: TICKS_HZ,
             replay_frames: 2,
+            boot: end.boot,
+            acquisitions: end.acquisitions,
         })
     }
 }
@@ -286,6 +316,11 @@ struct End {
     link: Link,
     epoch: Instant,
     requests: VecDeque<Request>,
+    boot: u64,
+    acquisitions: u32,
+    /// Results that were sent, and those that the host has stored.
+    sent: u64,
+    stored: u64,
 }
 
 impl End {
@@ -351,12 +386,22 @@ impl End {
             },
             () = sleep_until(wake) => {}
         }
+        let mut clocks = Vec::new();
         while let Some(event) = self.link.poll_event() {
             if let Event::Message(message) = event {
                 let message = message.decode::<ToBoard<'_>>();
-                self.requests
-                    .push_back(owned(message.expect("the host speaks properly")));
+                match message.expect("the host speaks properly") {
+                    ToBoard::Boot { boot } => self.boot = boot,
+                    ToBoard::Stored { through } => self.stored = through + 1,
+                    ToBoard::Clock { host_us } => clocks.push(host_us),
+                    message => self.requests.push_back(owned(message)),
+                }
             }
+        }
+        for host_us in clocks {
+            // Where there is no room for it, the host asks again.
+            let ticks = self.ticks();
+            let _ = self.link.send(&ToHost::Clock { host_us, ticks });
         }
         Ok(())
     }
@@ -385,6 +430,9 @@ fn owned(message: ToBoard<'_>) -> Request {
             frame,
             reading: None,
         },
+        ToBoard::Boot { .. } | ToBoard::Stored { .. } | ToBoard::Clock { .. } => {
+            unreachable!("noted as they come")
+        }
     }
 }
 

@@ -1,0 +1,149 @@
+//! Reads a journal, also while a daemon writes to it.
+//!
+//! A reader sees the journal as it was when it was opened. A journal whose daemon was killed is
+//! put in order first, as the next daemon would do.
+
+use crate::error::{Fault, JournalError};
+use crate::hash::Hash;
+use crate::medium::{FileMedium, Medium};
+use crate::record::Provenance;
+use crate::store::{HASH_LEN, PROVENANCE, RECORDS, STATE, STATE_KEY, State, builder};
+use redb::{ReadTransaction, ReadableDatabase, TableError};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A journal as it was at one moment.
+pub struct Reader {
+    path: PathBuf,
+    transaction: ReadTransaction,
+    /// `None` is an empty journal.
+    state: Option<State>,
+    /// Keeps the file open.
+    _database: Box<dyn Send>,
+}
+
+/// A record as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its place in the journal.
+    pub index: u64,
+    /// Its hash in the chain.
+    pub hash: Hash,
+    /// The record, as JSON.
+    pub record: Vec<u8>,
+}
+
+impl Reader {
+    /// Opens the journal in the file at `path`.
+    ///
+    /// # Errors
+    /// When there is none, or it can not be read.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let opened = builder()
+            .open_read_only(path)
+            .map_err(Fault::from)
+            .and_then(|database| Self::of(path, database));
+        match opened {
+            // It may have to be put in order, which only a writer does.
+            Err(Fault::Database(_)) => Self::on(&FileMedium::new(path)),
+            opened => opened.map_err(|fault| at(path, fault)),
+        }
+    }
+
+    /// Opens the journal on `medium`, to which nobody writes.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn on(medium: &impl Medium) -> Result<Self, JournalError> {
+        let opened = medium.open().map_err(Fault::from).and_then(|backend| {
+            let database = builder().create_with_backend(backend)?;
+            Self::of(medium.path(), database)
+        });
+        opened.map_err(|fault| at(medium.path(), fault))
+    }
+
+    fn of(path: &Path, database: impl ReadableDatabase + Send + 'static) -> Result<Self, Fault> {
+        let transaction = database.begin_read()?;
+        let state = match transaction.open_table(STATE) {
+            Ok(table) => table.get(STATE_KEY)?.map(|row| State::decode(row.value())),
+            Err(TableError::TableDoesNotExist(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            transaction,
+            state: state.transpose()?,
+            _database: Box::new(database),
+        })
+    }
+
+    /// The indexes that are there.
+    pub fn indexes(&self) -> Range<u64> {
+        self.state.map_or(0..0, |state| state.first..state.next)
+    }
+
+    /// Hash of the record before the first one, and of the last one.
+    pub fn ends(&self) -> (Hash, Hash) {
+        self.state
+            .map(|state| (state.anchor, state.head))
+            .unwrap_or_default()
+    }
+
+    /// The records that are there, in their order.
+    ///
+    /// # Errors
+    /// When the journal can not be read; so with each record.
+    pub fn records(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
+        let rows = match self.transaction.open_table(RECORDS) {
+            Ok(table) => Some(table.range::<u64>(..).map_err(|error| self.at(error))?),
+            Err(TableError::TableDoesNotExist(_)) => None,
+            Err(error) => return Err(self.at(error)),
+        };
+        Ok(rows.into_iter().flatten().map(|row| {
+            let (index, value) = row.map_err(|error| self.at(error))?;
+            let (hash, record) = value
+                .value()
+                .split_first_chunk::<HASH_LEN>()
+                .ok_or_else(|| self.at(Fault::Foreign("a record has no hash")))?;
+            Ok(Stored {
+                index: index.value(),
+                hash: Hash(*hash),
+                record: record.to_vec(),
+            })
+        }))
+    }
+
+    /// The bytes of the provenance with this hash, if it is there.
+    ///
+    /// # Errors
+    /// When the journal can not be read.
+    pub fn provenance_bytes(&self, hash: &Hash) -> Result<Option<Vec<u8>>, JournalError> {
+        let table = match self.transaction.open_table(PROVENANCE) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(self.at(error)),
+        };
+        let row = table.get(&hash.0).map_err(|error| self.at(error))?;
+        Ok(row.map(|row| row.value().to_vec()))
+    }
+
+    /// The provenance with this hash, if it is there and decodes.
+    ///
+    /// # Errors
+    /// When the journal can not be read.
+    pub fn provenance(&self, hash: &Hash) -> Result<Option<Provenance>, JournalError> {
+        let bytes = self.provenance_bytes(hash)?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    fn at(&self, fault: impl Into<Fault>) -> JournalError {
+        at(&self.path, fault.into())
+    }
+}
+
+fn at(path: &Path, fault: Fault) -> JournalError {
+    let path = path.to_owned();
+    JournalError::Store { path, fault }
+}
