@@ -136,7 +136,7 @@ impl Bench {
         let args = [
             "export", &journal, "--format", "jsonl", "-o", &output, "--json",
         ];
-        let json = microtome(&[&args, filters].concat()).json();
+        let json = microtome(&[&args[..], filters].concat()).json();
         let text = std::fs::read_to_string(output).unwrap();
         let lines: Vec<Value> = text
             .lines()
@@ -221,7 +221,10 @@ fn a_journal_is_exported_while_the_daemon_writes_and_audited_after() {
     let args = ["audit", &journal, "--noted", &noted, "--json"];
     assert!(microtome(&args).json()["break"].is_null());
 
-    for (format, begin) in [("csv", &b"index,host_time_us"[..]), ("parquet", b"PAR1")] {
+    for (format, begin) in [
+        ("csv", &b"index,host_time_us"[..]),
+        ("parquet", &b"PAR1"[..]),
+    ] {
         let output = text(&bench.folder.path().join(format));
         let args = [
             "export", &journal, "--format", format, "-o", &output, "--json",
