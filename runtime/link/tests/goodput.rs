@@ -92,6 +92,8 @@ fn result(frame: u32) -> ToHost<'static> {
     let (class, score) = (3, 250);
     let answered = 1_000_000_000 + u64::from(frame) * 10_000_000;
     ToHost::Result(FrameResult {
+        sequence: frame.into(),
+        acquisition: 0,
         frame,
         origin: Origin::Board,
         reading: Reading {
