@@ -43,12 +43,12 @@ impl ClockOffset {
     /// Takes note of an answer that the board gave at `board_us`, to a question from `asked_us`,
     /// and that arrived at `host_us`.
     pub fn compare(&mut self, asked_us: u64, board_us: u64, host_us: u64) {
-        let bound = self.bound(board_us, asked_us);
-        push(&mut self.lower, bound);
+        let (lower, upper) = (self.bound(board_us, asked_us), self.bound(board_us, host_us));
+        push(&mut self.lower, lower);
+        push(&mut self.upper, upper);
         if self.is_contradictory() {
-            (self.upper, self.lower) = (VecDeque::new(), [bound].into());
+            (self.upper, self.lower) = ([upper].into(), [lower].into());
         }
-        self.observe(board_us, host_us);
     }
 
     /// The estimate, once a question was answered.
@@ -126,7 +126,7 @@ mod tests {
         for second in 0..1_000_u64 {
             clock.observe(second * 1_000_000, second * 1_000_050 + 70);
         }
-        let error_us = 999 * 1_000_050 - clock.host_us(999_000_000).unwrap();
+        let error_us = clock.host_us(999_000_000).unwrap().abs_diff(999 * 1_000_050);
         assert!(error_us < 64 * 50, "{error_us}");
     }
 
