@@ -6,6 +6,13 @@ use microtome_kernels::num::Multiplier;
 /// Most that a scaled value may be, so that the zero point is added without overflow.
 const SCALED_MAX: f64 = (1_u32 << 30) as f64;
 
+/// The factor 0, with a shift like those of ordinary factors: kernels have a slower way for some
+/// others, which a channel that computes nothing must not bring about.
+const ZERO: Multiplier = Multiplier {
+    mantissa: 0,
+    shift: -8,
+};
+
 /// The multiplier that is nearest to `factor`, for values of a magnitude up to `largest`. Factors
 /// below all multipliers are 0, as in TFLite's `QuantizeMultiplier`.
 ///
@@ -18,10 +25,7 @@ pub fn multiplier(factor: f64, largest: f64) -> Result<Multiplier, Refusal> {
         return Err(Refusal::Factor { factor });
     }
     if exponent < i32::from(Multiplier::SHIFT_MIN) {
-        return Ok(Multiplier {
-            mantissa: 0,
-            shift: 0,
-        });
+        return Ok(ZERO);
     }
     Ok(Multiplier {
         mantissa,

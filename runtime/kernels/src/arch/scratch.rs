@@ -5,7 +5,7 @@ use crate::reference::depthwise::Depthwise;
 
 /// Bytes of stack that one kernel uses for scratch, besides its frame; what needs more has all of it
 /// from the arena.
-pub const STACK_BYTES: usize = 2048;
+pub const STACK_BYTES: usize = 3072;
 
 /// The same in words.
 pub const STACK_WORDS: usize = STACK_BYTES / size_of::<u32>();
