@@ -43,7 +43,10 @@ impl ClockOffset {
     /// Takes note of an answer that the board gave at `board_us`, to a question from `asked_us`,
     /// and that arrived at `host_us`.
     pub fn compare(&mut self, asked_us: u64, board_us: u64, host_us: u64) {
-        let (lower, upper) = (self.bound(board_us, asked_us), self.bound(board_us, host_us));
+        let (lower, upper) = (
+            self.bound(board_us, asked_us),
+            self.bound(board_us, host_us),
+        );
         push(&mut self.lower, lower);
         push(&mut self.upper, upper);
         if self.is_contradictory() {
@@ -126,7 +129,10 @@ mod tests {
         for second in 0..1_000_u64 {
             clock.observe(second * 1_000_000, second * 1_000_050 + 70);
         }
-        let error_us = clock.host_us(999_000_000).unwrap().abs_diff(999 * 1_000_050);
+        let error_us = clock
+            .host_us(999_000_000)
+            .unwrap()
+            .abs_diff(999 * 1_000_050);
         assert!(error_us < 64 * 50, "{error_us}");
     }
 
