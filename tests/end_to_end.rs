@@ -267,6 +267,12 @@ fn golden_outputs(golden: &Path) -> Option<Vec<f32>> {
 #[test]
 fn shipped_float_models_give_onnxruntimes_numbers() {
     let mut checked = 0;
+    let mut backends = vec!["cpu", "tract"];
+    let cells = root().join("models/cells");
+    let (model, golden) = (cells.join("cells.float.onnx"), cells.join("golden.npz"));
+    if has_adapter("shipped float models on the GPU", &model, &golden) {
+        backends.push("gpu");
+    }
     for entry in std::fs::read_dir(root().join("models")).unwrap() {
         let folder = entry.unwrap().path();
         let name = folder.file_name().unwrap().to_str().unwrap();
@@ -278,7 +284,7 @@ fn shipped_float_models_give_onnxruntimes_numbers() {
         let Some(wanted) = golden_outputs(&golden) else {
             continue;
         };
-        for backend in ["cpu", "tract"] {
+        for &backend in &backends {
             let found = floats(&model, &golden, backend).1;
             assert_eq!(found.len(), wanted.len(), "{name} on {backend}");
             for (index, (a, b)) in found.iter().zip(&wanted).enumerate() {
