@@ -107,15 +107,15 @@ pub struct Instrument {
     unstored: VecDeque<Unstored>,
     /// What the journal says of them, by their numbers: one word for each, so that there are
     /// [`HELD_MAX`] at most.
-    stored: (
-        UnboundedSender<(u64, Outcome)>,
-        UnboundedReceiver<(u64, Outcome)>,
-    ),
+    stored: (UnboundedSender<Told>, UnboundedReceiver<Told>),
     /// Number of the next result at least.
     sequence: u64,
     frames: Frames,
     summary: Summary,
 }
+
+/// What the journal says of a result, by its number.
+type Told = (u64, Outcome);
 
 /// A result on its way into the journal.
 struct Unstored {

@@ -21,14 +21,13 @@ mod models {
 }
 
 fn time(model: &str, _folder: &str, runs: usize) {
-    use burn::backend::Wgpu;
-    use burn::tensor::{Distribution, Tensor};
-    type B = Wgpu<f32, i32>;
-    let device = Default::default();
+    use burn::tensor::{Device, Distribution, Tensor};
+    let device = Device::default();
+    eprintln!("{device:?}");
     macro_rules! timed {
         ($module:ident, $dims:expr) => {{
-            let net = models::$module::Model::<B>::default();
-            let input = Tensor::<B, { $dims.len() }>::random($dims, Distribution::Default, &device);
+            let net = models::$module::Model::default();
+            let input = Tensor::<{ $dims.len() }>::random($dims, Distribution::Default, &device);
             for run in 0..runs + 3 {
                 let begun = std::time::Instant::now();
                 let output = net.forward(input.clone()).into_data();

@@ -13,6 +13,7 @@ use crate::reader::{Reader, Stored};
 use crate::record::{Provenance, Record};
 use columns::{COLUMNS, Row};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{self, Write};
 
 /// A file format.
@@ -139,11 +140,13 @@ fn each(
         let index = stored.index;
         let unreadable = || ExportError::Record { index };
         let record: Record = serde_json::from_slice(&stored.record).map_err(|_| unreadable())?;
-        if !known.contains_key(&record.provenance) {
-            let provenance = reader.provenance(&record.provenance)?;
-            known.insert(record.provenance, provenance.ok_or_else(unreadable)?);
-        }
-        let provenance = known.get(&record.provenance).ok_or_else(unreadable)?;
+        let provenance = match known.entry(record.provenance) {
+            Entry::Occupied(entry) => &*entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let provenance = reader.provenance(&record.provenance)?;
+                &*entry.insert(provenance.ok_or_else(unreadable)?)
+            }
+        };
         if filter.takes(&record, provenance) {
             let row = Row {
                 index,

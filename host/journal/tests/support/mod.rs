@@ -180,7 +180,7 @@ impl State {
                 Pending::Write(offset, bytes) => {
                     for (index, sector) in bytes.chunks(SECTOR).enumerate() {
                         let at = offset as usize + index * SECTOR;
-                        if self.random() % 2 == 0 && at + sector.len() <= kept.len() {
+                        if self.random().is_multiple_of(2) && at + sector.len() <= kept.len() {
                             kept[at..at + sector.len()].copy_from_slice(sector);
                         }
                     }
