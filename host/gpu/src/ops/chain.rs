@@ -23,7 +23,8 @@ pub(super) struct Stage {
 
 /// The number of the first function of two floats.
 const BINARY: u32 = 64;
-/// Where the other operand's element lies; 0 where there is none.
+/// Where the other operand's element lies.
+const ONLY_ONE: u32 = 0;
 const SAME_INDEX: u32 = 1;
 const PERIODIC: u32 = 2;
 const STRIDED: u32 = 3;
@@ -88,7 +89,9 @@ pub(super) fn binary(
     let steps = view.strides.map(|step| step as i32 as u32);
     let period = dims[AXES - 1] as u32;
     let repeats = steps[..AXES - 1].iter().all(|&step| step == 0) && steps[AXES - 1] == 1;
-    let mode = if view.is_row_major(dims) {
+    let mode = if steps == [0; AXES] {
+        ONLY_ONE
+    } else if view.is_row_major(dims) {
         SAME_INDEX
     } else if repeats && view.offset == 0 {
         PERIODIC

@@ -81,6 +81,8 @@ fn programs() -> Vec<&'static Program> {
         &float::depthwise::PROGRAM,
         &float::elementwise::PROGRAM,
         &float::matmul::PROGRAM,
+        &float::matmul::PROGRAM_COLUMNS,
+        &float::matmul::PROGRAM_ROWS,
         &float::norm::PROGRAM,
         &float::pool::PROGRAM,
         &float::quantize::DEQUANTIZE,

@@ -48,6 +48,11 @@ impl Operand {
         }
     }
 
+    /// Whether it begins at four words.
+    pub(super) const fn is_at_quad(self) -> bool {
+        self.at.is_multiple_of(16)
+    }
+
     /// Its two words.
     pub(super) const fn words(self) -> [u32; 2] {
         [self.at, self.of_sample]

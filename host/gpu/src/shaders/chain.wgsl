@@ -22,6 +22,7 @@ override MODE_3: u32 = 0u;
 const NO_FUNCTION = 255u;
 
 // Modes: where the other operand's element lies, and whether it is the function's first.
+const ONLY_ONE = 0u;
 const SAME_INDEX = 1u;
 const PERIODIC = 2u;    // at `index % period`
 const SWAPPED = 4u;
@@ -109,6 +110,9 @@ fn apply(stage: u32, function: u32, mode: u32, x: f32, index: u32) -> f32 {
 }
 
 fn place_of(at: u32, mode: u32, index: u32, period: u32) -> u32 {
+    if mode == ONLY_ONE {
+        return constants[at + 2u].x;
+    }
     if mode == SAME_INDEX {
         return index;
     }

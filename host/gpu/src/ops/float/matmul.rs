@@ -10,13 +10,33 @@ use bytemuck::NoUninit;
 use microtome_kernels::float::matmul::{BATCH_AXES, MatMulF32};
 use microtome_kernels::float::source::Source;
 use microtome_kernels::num::{Shape, Window};
+use microtome_kernels::view;
 
-pub(in crate::ops) const PROGRAM: Program = Program::with_chain(
-    "matmul_f32",
-    &[
-        include_str!("../../shaders/strided.wgsl"),
-        include_str!("../../shaders/float/matmul.wgsl"),
-    ],
+/// The program whose parts define `multiply`.
+macro_rules! program {
+    ($name:literal, $($part:literal),+) => {
+        Program::with_chain(
+            $name,
+            &[
+                include_str!("../../shaders/strided.wgsl"),
+                include_str!("../../shaders/float/matmul.wgsl"),
+                $(include_str!($part),)+
+            ],
+        )
+    };
+}
+
+pub(in crate::ops) const PROGRAM: Program =
+    program!("matmul_f32", "../../shaders/float/multiply_strided.wgsl");
+pub(in crate::ops) const PROGRAM_ROWS: Program = program!(
+    "matmul_f32_rows",
+    "../../shaders/float/quads.wgsl",
+    "../../shaders/float/multiply_rows.wgsl"
+);
+pub(in crate::ops) const PROGRAM_COLUMNS: Program = program!(
+    "matmul_f32_columns",
+    "../../shaders/float/quads.wgsl",
+    "../../shaders/float/multiply_columns.wgsl"
 );
 
 /// Rows and columns that an invocation computes.
@@ -56,11 +76,32 @@ pub(in crate::ops) fn dispatch(at: &mut At<'_>, product: &MatMulF32) -> Option<D
         b_view: product.b.into(),
     };
     let tiles = product.rows.div_ceil(TILE) * product.columns.div_ceil(TILE);
-    Some(Dispatch::of_invocations(
-        &PROGRAM,
-        &params,
-        products * tiles,
-    ))
+    let program = program_for(product, params.a, params.b);
+    let invocations = products * tiles;
+    Some(Dispatch::of_invocations(program, &params, invocations))
+}
+
+/// The program that reads four elements at once, where the operands lie so.
+fn program_for(product: &MatMulF32, a: Operand, b: Operand) -> &'static Program {
+    const ROW: usize = BATCH_AXES;
+    const COLUMN: usize = BATCH_AXES + 1;
+    // Whether all runs along `axis` begin at four words.
+    let lies_along = |operand: Operand, view: &view::Strides, axis: usize| {
+        let others = (0..view::AXES).filter(|&other| other != axis);
+        let mut steps = others.map(|other| view.strides[other]);
+        view.strides[axis] == 1
+            && operand.is_at_quad()
+            && view.offset.is_multiple_of(4)
+            && steps.all(|step| step % 4 == 0)
+    };
+    let has_quads = product.depth.is_multiple_of(4) && lies_along(a, &product.a, COLUMN);
+    if has_quads && lies_along(b, &product.b, ROW) {
+        &PROGRAM_COLUMNS
+    } else if has_quads && lies_along(b, &product.b, COLUMN) && product.columns.is_multiple_of(4) {
+        &PROGRAM_ROWS
+    } else {
+        &PROGRAM
+    }
 }
 
 /// The product as a convolution, where all rows of the batch lie one after another and meet the
