@@ -32,10 +32,10 @@ def ours(folder, model, runs):
     return told["latency_us"]["p50"] / 1000, told["executor"]
 
 
-def burns(folder, model, runs):
+def burns(model, runs):
     """The same of burn."""
     program = HERE / "burn/target/release/rivals-burn"
-    command = [program, model, folder, str(runs)]
+    command = [program, model, str(runs)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     return statistics.median(int(line) for line in ran.stdout.split()) / 1000
 
@@ -53,7 +53,7 @@ def main():
         rounds = []
         for _ in range(arguments.rounds):
             took, adapter = ours(arguments.folder, model, arguments.runs)
-            rounds.append((took, burns(arguments.folder, model, arguments.runs)))
+            rounds.append((took, burns(model, arguments.runs)))
         ours_ms, burn_ms = (statistics.median(took) for took in zip(*rounds))
         ratio = burn_ms / ours_ms
         print(f"| {model} | {adapter} | {ours_ms:.1f} | {burn_ms:.1f} | {ratio:.2f} |", flush=True)

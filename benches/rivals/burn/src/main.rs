@@ -1,11 +1,11 @@
-//! `rivals-burn MODEL FOLDER RUNS`: the time of each run in microseconds, one a line, after a warm-up.
+//! `rivals-burn MODEL RUNS`: the time of each run in microseconds, one a line, after a warm-up.
 
 fn main() {
     let mut args = std::env::args().skip(1);
-    let mut next = || args.next().expect("MODEL FOLDER RUNS");
-    let (model, folder, runs) = (next(), next(), next());
+    let mut next = || args.next().expect("MODEL RUNS");
+    let (model, runs) = (next(), next());
     let runs: usize = runs.parse().expect("RUNS is a number");
-    time(&model, &folder, runs);
+    time(&model, runs);
 }
 
 mod models {
@@ -20,7 +20,7 @@ mod models {
     }
 }
 
-fn time(model: &str, _folder: &str, runs: usize) {
+fn time(model: &str, runs: usize) {
     use burn::tensor::{Device, Distribution, Tensor};
     let device = Device::default();
     eprintln!("{device:?}");

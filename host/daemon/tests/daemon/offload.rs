@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 /// Runs nothing: after it was opened, it tells of each batch and waits until it may go on.
 struct Gate {
-    opening: u32,
+    is_new: bool,
     batches: Sender<Vec<u8>>,
     go: Receiver<bool>,
 }
@@ -28,9 +28,7 @@ impl Backend for Gate {
     }
 
     fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError> {
-        if self.opening > 0 {
-            self.opening -= 1;
-        } else {
+        if !std::mem::take(&mut self.is_new) {
             let firsts = samples.iter().map(|inputs| inputs[0][0]).collect();
             self.batches.send(firsts).unwrap();
             if !self.go.recv().unwrap() {
@@ -63,7 +61,7 @@ impl Bench {
         let open = move |_: &PlanBuf| -> Opened {
             opened += 1;
             let gate = Gate {
-                opening: 2,
+                is_new: true,
                 batches: told.clone(),
                 go: waits.remove(0),
             };

@@ -152,8 +152,9 @@ pub(super) fn may_fuse(steps: &[Step<'_>], from: usize, next: usize, outputs: &[
         return true;
     }
     let apart = |reads: &Span| reads.end <= target.start || target.end <= reads.start;
-    // Element by element, an operand may lie where the result is put; read as a whole, it may not.
-    if !steps[from].reads().iter().all(apart) {
+    // All of the chain is read and written at once: what its steps read has to stay.
+    let reads = |step: &Step<'_>| step.reads().iter().all(apart);
+    if !steps[from..next].iter().all(reads) {
         return false;
     }
     let overlaps = |span: &Span| span.start < source.end && source.start < span.end;
@@ -171,3 +172,61 @@ pub(super) fn may_fuse(steps: &[Step<'_>], from: usize, next: usize, outputs: &[
 
 /// Bytes of the arena.
 pub(super) type Span = std::ops::Range<usize>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use microtome_kernels::float::unary::Unary;
+
+    const LEN: usize = 4;
+
+    /// A step of `LEN` floats from some places of the arena to another.
+    fn step(op: impl Into<Op>, inputs: &[usize], output: usize) -> Step<'static> {
+        let place = |index: usize| ArenaAt(index * LEN * size_of::<f32>());
+        let inputs = inputs.iter().map(|&index| OperandAt::Arena(place(index)));
+        Step {
+            op: op.into(),
+            inputs: inputs.collect(),
+            outputs: [place(output)].into_iter().collect(),
+            ..Step::empty()
+        }
+    }
+
+    fn root(from: usize, to: usize) -> Step<'static> {
+        let function = Function::plain(UnaryKind::Sqrt);
+        step(Unary { function, len: LEN }, &[from], to)
+    }
+
+    fn sum(a: usize, b: usize, to: usize) -> Step<'static> {
+        let operands = Pair::flat(LEN);
+        let kind = BinaryKind::Add;
+        step(
+            microtome_kernels::float::binary::Binary { kind, operands },
+            &[a, b],
+            to,
+        )
+    }
+
+    #[test]
+    fn a_result_is_not_put_where_the_chain_still_reads() {
+        let in_place = [root(0, 1), sum(1, 2, 1), root(1, 1)];
+        assert!(may_fuse(&in_place, 0, 1, &[]) && may_fuse(&in_place, 0, 2, &[]));
+        let over_an_operand = [root(0, 1), sum(1, 2, 1), root(1, 2)];
+        assert!(!may_fuse(&over_an_operand, 0, 2, &[]));
+        let over_the_input = [root(0, 1), root(1, 0)];
+        assert!(!may_fuse(&over_the_input, 0, 1, &[]));
+        let beside = [root(0, 1), root(1, 2)];
+        assert!(may_fuse(&beside, 0, 1, &[]));
+    }
+
+    #[test]
+    fn a_value_that_others_read_is_stored() {
+        let read_later = [root(0, 1), root(1, 2), sum(2, 1, 2)];
+        assert!(!may_fuse(&read_later, 0, 1, &[]));
+        let written_before = [root(0, 1), root(1, 2), root(2, 1), sum(2, 1, 2)];
+        assert!(may_fuse(&written_before, 0, 1, &[]));
+        let beside = [root(0, 1), root(1, 2)];
+        let bytes = LEN * size_of::<f32>();
+        assert!(!may_fuse(&beside, 0, 1, &[bytes..2 * bytes]));
+    }
+}

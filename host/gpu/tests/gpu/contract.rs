@@ -1,18 +1,15 @@
 //! Every operator keeps the contract of the kernel sets: on random cases, multipliers at their
 //! limits and odd channel counts among them, the bits of the reference.
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support;
-
+use crate::support::{Builder, reference_outputs};
 use microtome_backend::Backend as _;
 use microtome_gpu::{Gpu, GpuBackend, GpuError};
 use microtome_kernels::cases::{Case, Operand, Rng};
 use microtome_kernels::operator::{Constants, Element, Extent};
 use microtome_plan::{Op, PlanBuf};
 use std::sync::LazyLock;
-use support::{Builder, reference_outputs};
 
-static GPU: LazyLock<Option<Gpu>> = LazyLock::new(support::gpu);
+static GPU: LazyLock<Option<Gpu>> = LazyLock::new(crate::support::gpu);
 
 /// As many cases as take some seconds on a software adapter.
 const CASES: usize = 400;

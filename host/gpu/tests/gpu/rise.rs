@@ -1,8 +1,5 @@
 //! RISE on the adapter is what the specification on the CPU says.
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support;
-
 use microtome_backend::CpuBackend;
 use microtome_backend::rise::{Rise, RiseError, Score, explain};
 use microtome_compiler::{Options, compile};
@@ -49,7 +46,9 @@ fn image(plan: &PlanBuf) -> Vec<u8> {
 
 #[test]
 fn maps_are_those_of_the_specification() {
-    let Some(gpu) = support::gpu() else { return };
+    let Some(gpu) = crate::support::gpu() else {
+        return;
+    };
     for kind in ["cells.float.onnx", "cells.onnx"] {
         let plan = cells(kind);
         let image = image(&plan);

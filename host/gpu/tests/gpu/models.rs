@@ -1,9 +1,7 @@
 //! The shipped models and random float layers: what the CPU executor computes, within the tolerance
 //! of floats, and bit for bit in integers. What is not a number harms nobody.
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support;
-
+use crate::support::Builder;
 use microtome_backend::{Backend, CpuBackend};
 use microtome_compiler::{Options, compile};
 use microtome_gpu::{Gpu, GpuBackend};
@@ -17,7 +15,6 @@ use microtome_kernels::num::{Shape, Window};
 use microtome_kernels::operator::{Element, Extent};
 use microtome_plan::{Op, PlanBuf};
 use std::path::{Path, PathBuf};
-use support::Builder;
 
 /// The largest difference, relative to the largest output.
 const TOLERANCE: f32 = 1e-4;
@@ -108,7 +105,9 @@ fn compare(gpu: &Gpu, plan: &PlanBuf, what: &str) {
 
 #[test]
 fn shipped_models_give_what_the_cpu_gives() {
-    let Some(gpu) = support::gpu() else { return };
+    let Some(gpu) = crate::support::gpu() else {
+        return;
+    };
     let mut ran = 0;
     for path in models() {
         let model = std::fs::read(&path).expect("the model is there");
@@ -175,7 +174,9 @@ fn bias(rng: &mut Rng) -> Source {
 
 #[test]
 fn random_float_layers_give_what_the_cpu_gives() {
-    let Some(gpu) = support::gpu() else { return };
+    let Some(gpu) = crate::support::gpu() else {
+        return;
+    };
     let mut rng = Rng::new(4);
     for case in 0..150 {
         let groups = [1, 1, 2, 3][rng.size(0..=3)];
@@ -230,7 +231,9 @@ fn random_float_layers_give_what_the_cpu_gives() {
 
 #[test]
 fn what_is_not_a_number_harms_nobody() {
-    let Some(gpu) = support::gpu() else { return };
+    let Some(gpu) = crate::support::gpu() else {
+        return;
+    };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/cells/cells.float.onnx");
     let model = std::fs::read(path).expect("the model is there");
     let plan = compile(&model, &Options::new("cells"))

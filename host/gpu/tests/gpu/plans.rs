@@ -1,9 +1,7 @@
 //! Whole plans on the adapter: equal to the CPU executor, batch by batch; and what happens when
 //! something is wrong.
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support;
-
+use crate::support::{Builder, gpu};
 use microtome_backend::{Backend, BackendError, CpuBackend, Inputs};
 use microtome_gpu::{Gpu, GpuBackend, GpuError, GpuOptions};
 use microtome_kernels::cases::Rng;
@@ -20,7 +18,6 @@ use microtome_kernels::reference::{
 use microtome_kernels::view::Broadcast;
 use microtome_plan::{ArenaAt, PlanBuf};
 use std::time::Duration;
-use support::{Builder, gpu};
 
 const ALL: Output = Output {
     zero: 3,

@@ -3,21 +3,18 @@
 //!
 //! A failure names its seed.
 
-#[allow(dead_code, reason = "other tests use the rest")]
-mod support;
-
-#[path = "../../../runtime/compiler/tests/common/onnx.rs"]
+#[path = "../../../../runtime/compiler/tests/common/onnx.rs"]
 #[allow(dead_code, reason = "the compiler's tests use the rest")]
 mod onnx;
-#[path = "../../../runtime/compiler/tests/common/random.rs"]
+#[path = "../../../../runtime/compiler/tests/common/random.rs"]
 #[allow(dead_code, reason = "the compiler's tests use the rest")]
 mod random;
 
+use crate::support::reference_outputs;
 use microtome_backend::Backend;
 use microtome_compiler::{Options, compile};
 use microtome_gpu::{GpuBackend, GpuError};
 use random::{Palette, Random};
-use support::reference_outputs;
 
 const MODELS: u64 = 80;
 /// Samples of each model.
@@ -25,7 +22,9 @@ const SAMPLES: usize = 3;
 
 #[test]
 fn random_models_have_the_references_bits() {
-    let Some(gpu) = support::gpu() else { return };
+    let Some(gpu) = crate::support::gpu() else {
+        return;
+    };
     let mut ran = 0;
     for seed in 0..MODELS {
         let model = random::model(seed, Palette::Common);
