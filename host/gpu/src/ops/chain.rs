@@ -227,6 +227,7 @@ mod tests {
         assert!(may_fuse(&written_before, 0, 1, &[]));
         let beside = [root(0, 1), root(1, 2)];
         let bytes = LEN * size_of::<f32>();
-        assert!(!may_fuse(&beside, 0, 1, &[bytes..2 * bytes]));
+        let output = bytes..2 * bytes;
+        assert!(!may_fuse(&beside, 0, 1, &[output]));
     }
 }

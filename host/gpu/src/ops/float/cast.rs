@@ -52,7 +52,7 @@ pub(in crate::ops) fn dispatch(at: &mut At<'_>, cast: &Cast) -> Option<Dispatch>
         Element::I16 => return None,
     };
     let params = Params {
-        job: at.chained(None),
+        job: at.job,
         operand: at.operand(0)?,
         from_kind,
     };

@@ -45,7 +45,7 @@ pub(in crate::ops) fn logic(at: &mut At<'_>, logic: &Logic) -> Option<Dispatch> 
 fn pair(at: &mut At<'_>, pair: &Pair, element: Element, question: u32) -> Option<Dispatch> {
     let sources = super::sources(pair);
     let params = Params {
-        job: at.chained(None),
+        job: at.job,
         a: at.read(&sources, 0)?,
         b: at.read(&sources, 1)?,
         question,
@@ -76,7 +76,7 @@ pub(in crate::ops) fn predicate(at: &mut At<'_>, predicate: &Predicate) -> Optio
     let dims = [1, 1, 1, 1, 1, predicate.len];
     let flat = view::Strides::row_major(dims);
     let params = Params {
-        job: at.chained(None),
+        job: at.job,
         a: operand,
         b: operand,
         question,
