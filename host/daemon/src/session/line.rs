@@ -111,10 +111,10 @@ impl Line {
             (self.unsent.at, self.unsent.end) = (0, frame.map_or(0, <[u8]>::len));
         }
         let stalled = self.watch_silence();
-        let due = self
-            .link
-            .poll_timeout()
-            .map(|us| self.epoch + Duration::from_micros(us));
+        // While bytes wait to be written, the link cannot do what is due: waking for it would spin.
+        let due = self.link.poll_timeout();
+        let due = due.filter(|_| self.unsent.at == self.unsent.end);
+        let due = due.map(|us| self.epoch + Duration::from_micros(us));
         let wake = [due, stalled].into_iter().flatten().min();
         let wake = wake.unwrap_or_else(|| Instant::now() + STALL_TIMEOUT);
         let unsent = &self.unsent.bytes[self.unsent.at..self.unsent.end];
