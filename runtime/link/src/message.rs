@@ -28,8 +28,8 @@ pub const PIECE_LEN_MAX: usize = 512;
 /// of [`ToHost::Hello`], each encoded at its largest.
 pub const MESSAGE_LEN_MAX: usize = {
     // Tag of the message, numbers of the result, of the acquisition and of the frame, origin,
-    // confidence, and four times.
-    const RESULT: usize = 1 + 10 + 2 * 5 + 1 + READING + 1 + 4 * 10;
+    // confidence, four times and one that may be there, and exposures missed.
+    const RESULT: usize = 1 + 10 + 2 * 5 + 1 + READING + 1 + 4 * 10 + 11 + 5;
     // Tag of the answer, number of detections, class, score and place of each, those not
     // listed, and the confidence.
     const READING: usize = 1 + 1 + DETECTIONS_MAX * (1 + 1 + 3 + 3) + 3 + 1;
@@ -149,6 +149,12 @@ pub enum ToBoard<'a> {
     Clock {
         /// The host's clock when it asked, given back in the answer.
         host_us: u64,
+    },
+    /// From the next exposure on, the board may ask the host, or may not; what it has asked
+    /// already goes its way. Nothing where there is no acquisition.
+    Offload {
+        /// Whether it may.
+        allowed: bool,
     },
 }
 
@@ -271,6 +277,21 @@ pub struct Acquisition {
     pub offload: bool,
     /// Milliseconds that it waits for an answer.
     pub deadline_ms: u32,
+    /// What it strives for.
+    pub mode: Mode,
+}
+
+/// What an acquisition strives for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// The most frames: the next one is exposed while the board waits for answers to others. Where
+    /// there is a period, a frame that can not be exposed when it is due is exposed late.
+    #[default]
+    Rate,
+    /// The quickest answers: a frame is exposed only when nothing is under way that its own answer
+    /// would have to wait for. Where there is a period, a frame that can not be exposed when it is
+    /// due is not exposed.
+    Latency,
 }
 
 /// A piece of a tensor's bytes.
@@ -329,6 +350,9 @@ pub struct FrameResult {
     pub board_confidence: u8,
     /// Ticks of the board's clock along the way.
     pub times: Times,
+    /// Exposures that were due since the frame before, or since the start of acquisition, and did
+    /// not take place.
+    pub missed: u32,
 }
 
 /// Where a reading comes from.
@@ -355,6 +379,8 @@ pub struct Times {
     pub inferred: u64,
     /// The final answer was there.
     pub answered: u64,
+    /// The answer pin had its new level; `None` where the board has no such pin.
+    pub signalled: Option<u64>,
 }
 
 /// Why the board refuses.

@@ -4,7 +4,7 @@
 use microtome_answer::{Answer, DETECTIONS_MAX, Detection, Reading};
 use microtome_link::message::{
     Acquisition, Channel, FAULT_LEN_MAX, FrameResult, Identity, InputSource, MESSAGE_LEN_MAX,
-    NAME_LEN_MAX, Name, Origin, PIECE_LEN_MAX, Piece, PlanFault, Received, Refusal, Times,
+    Mode, NAME_LEN_MAX, Name, Origin, PIECE_LEN_MAX, Piece, PlanFault, Received, Refusal, Times,
 };
 use microtome_link::{Log, ToBoard, ToHost};
 use proptest::prelude::*;
@@ -44,11 +44,13 @@ fn result() -> impl Strategy<Value = FrameResult> {
         origin,
         reading(),
         any::<u8>(),
-        any::<[u64; 4]>(),
+        (any::<[u64; 4]>(), any::<Option<u64>>()),
+        any::<u32>(),
     )
         .prop_map(
-            |(numbers, origin, reading, board_confidence, [exposed, begun, inferred, answered])| {
+            |(numbers, origin, reading, board_confidence, (times, signalled), missed)| {
                 let (sequence, acquisition, frame) = numbers;
+                let [exposed, begun, inferred, answered] = times;
                 FrameResult {
                     sequence,
                     acquisition,
@@ -61,7 +63,9 @@ fn result() -> impl Strategy<Value = FrameResult> {
                         begun,
                         inferred,
                         answered,
+                        signalled,
                     },
+                    missed,
                 }
             },
         )
@@ -112,12 +116,14 @@ fn to_host() -> impl Strategy<Value = ToHost<'static>> {
 }
 
 fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
-    let acquisition = (any::<[u32; 3]>(), any::<bool>()).prop_map(
-        |([frames, period_us, deadline_ms], offload)| Acquisition {
+    let mode = prop_oneof![Just(Mode::Rate), Just(Mode::Latency)];
+    let acquisition = (any::<[u32; 3]>(), any::<bool>(), mode).prop_map(
+        |([frames, period_us, deadline_ms], offload, mode)| Acquisition {
             frames,
             period_us,
             offload,
             deadline_ms,
+            mode,
         },
     );
     prop_oneof![
@@ -136,6 +142,7 @@ fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
         any::<u64>().prop_map(|boot| ToBoard::Boot { boot }),
         any::<u64>().prop_map(|through| ToBoard::Stored { through }),
         any::<u64>().prop_map(|host_us| ToBoard::Clock { host_us }),
+        any::<bool>().prop_map(|allowed| ToBoard::Offload { allowed }),
     ]
 }
 
@@ -213,7 +220,9 @@ fn the_largest_message_fits_exactly() {
             begun: u64::MAX,
             inferred: u64::MAX,
             answered: u64::MAX,
+            signalled: Some(u64::MAX),
         },
+        missed: u32::MAX,
     };
     let mut room = [0; MESSAGE_LEN_MAX];
     let largest = encode(&ToHost::Result(result), &mut room).body.len();
