@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::held::Held;
 use crate::log::{info, warning};
+use crate::pins::Signals;
 use crate::port::{Ended, Port};
 use crate::replay::{Replay, ReplayError};
 use crate::sensor::Sensor;
@@ -60,6 +61,7 @@ pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>)
         held: Held::new(),
         replay,
         sensor: board.sensor,
+        signals: Signals::new(board.pins),
     };
     join(port.serve(board.rx, board.tx), app.serve()).await.0
 }
@@ -87,6 +89,7 @@ pub(crate) struct App<'b, S> {
     pub held: Held,
     pub replay: Replay<'b>,
     pub sensor: S,
+    pub signals: Signals<'b>,
 }
 
 /// What the host wants, or what became of it.
@@ -121,6 +124,10 @@ pub(crate) enum Request {
     Clock {
         host_us: u64,
     },
+    /// Whether the board may ask.
+    Offload {
+        allowed: bool,
+    },
     /// Nothing that this version knows.
     Foreign,
 }
@@ -154,6 +161,7 @@ impl<S: Sensor> App<'_, S> {
             | Request::Answer { .. }
             | Request::Boot(_)
             | Request::Stored(_)
+            | Request::Offload { .. }
             | Request::Foreign => Ok(()),
         }
     }
@@ -247,6 +255,7 @@ fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut
         Ok(ToBoard::Boot { boot }) => Request::Boot(boot),
         Ok(ToBoard::Stored { through }) => Request::Stored(through),
         Ok(ToBoard::Clock { host_us }) => Request::Clock { host_us },
+        Ok(ToBoard::Offload { allowed }) => Request::Offload { allowed },
         Err(_) => Request::Foreign,
     }
 }

@@ -5,9 +5,10 @@
 //! a board's name, allocates, or panics on what comes over the line.
 //!
 //! In the order in which a frame travels: [`sensor`] (frames, from silicon or from [`replay`]),
-//! `engine` (the plan and its arena), `acquire` (frame after frame, and the cascade), `held` (results
-//! until they are stored), [`port`] (the link over a serial line). `app` answers the host's requests, `timed` runs single frames for
-//! it, and [`log`] holds the log until the host takes it.
+//! `schedule` (when they are due), `engine` (the plan and its arena), `acquire` (frame after frame,
+//! and the cascade), [`pins`] (which tell of each frame), `held` (results until they are stored),
+//! [`port`] (the link over a serial line). `app` answers the host's requests, `timed` runs single
+//! frames for it, and [`log`] holds the log until the host takes it.
 #![no_std]
 #![deny(missing_docs)]
 
@@ -16,12 +17,15 @@ mod app;
 mod engine;
 mod held;
 pub mod log;
+pub mod pins;
 pub mod port;
 pub mod replay;
+mod schedule;
 pub mod sensor;
 mod timed;
 
 use embedded_io_async::{Read, Write};
+use pins::Pins;
 use sensor::Sensor;
 
 /// What the application needs of a board.
@@ -48,6 +52,8 @@ pub struct Board<'b, R, W, S> {
     pub rx: R,
     /// The sending half.
     pub tx: W,
+    /// Pins that tell of each frame.
+    pub pins: Pins<'b>,
 }
 
 /// A board's finest clock, for timestamps and costs. (Deadlines use `embassy-time`.)

@@ -5,7 +5,7 @@ mod common;
 use common::{CONFIDENCE_MIN, Host, Setup, with_board};
 use embassy_time::Timer;
 use microtome_answer::{Answer, Reading};
-use microtome_link::message::{Acquisition, FrameResult, HELD_MAX, Origin, Refusal};
+use microtome_link::message::{Acquisition, FrameResult, HELD_MAX, Mode, Origin, Refusal};
 use microtome_link::{ToBoard, ToHost};
 
 const START: Acquisition = Acquisition {
@@ -13,6 +13,7 @@ const START: Acquisition = Acquisition {
     period_us: 0,
     offload: true,
     deadline_ms: 5000,
+    mode: Mode::Rate,
 };
 
 fn host_reading() -> Reading {
@@ -116,6 +117,7 @@ fn check(mut outcome: Outcome, unsure: Origin) {
         let times = result.times;
         assert!(times.exposed <= times.begun && times.begun <= times.inferred);
         assert!(times.inferred <= times.answered);
+        assert!(times.signalled.is_some_and(|at| at >= times.answered));
     }
 }
 

@@ -5,7 +5,9 @@ use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use embassy_time::{Duration, with_timeout};
+use embedded_hal::digital::{self, OutputPin};
 use embedded_io_async::{ErrorType, Read};
+use microtome_app::pins::Pins;
 use microtome_app::port::Port;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
@@ -16,6 +18,9 @@ use microtome_plan::{
     ArenaAt, Cascade, Element, Labels, Manifest, ModelType, OperandAt, PlanBuf, Port as PlanPort,
     Step, Target, Task,
 };
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::rc::Rc;
 
 /// Elements of the plan's input and of its output.
 pub const LEN: usize = 600;
@@ -92,6 +97,36 @@ pub struct Setup {
     pub memory_len: usize,
     /// One byte in so many is damaged, both ways; 0 is none.
     pub damage: usize,
+    /// What the board's pins do.
+    pub levels: Levels,
+}
+
+/// A pin of the board and the level that it was given, one after another.
+pub type Levels = Rc<RefCell<Vec<(BoardPin, bool)>>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoardPin {
+    Exposure,
+    Answer,
+}
+
+/// A pin that writes down its levels.
+struct Probe(BoardPin, Levels);
+
+impl digital::ErrorType for Probe {
+    type Error = Infallible;
+}
+
+impl OutputPin for Probe {
+    fn set_low(&mut self) -> Result<(), Infallible> {
+        self.1.borrow_mut().push((self.0, false));
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> Result<(), Infallible> {
+        self.1.borrow_mut().push((self.0, true));
+        Ok(())
+    }
 }
 
 impl Default for Setup {
@@ -101,6 +136,7 @@ impl Default for Setup {
             replay: store(&[frame(220), frame(150), frame(210)]),
             memory_len: 4096,
             damage: 0,
+            levels: Levels::default(),
         }
     }
 }
@@ -128,6 +164,8 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
         damage: setup.damage,
         seen: 0,
     };
+    let pin = |pin| Probe(pin, Rc::clone(&setup.levels));
+    let (mut exposure, mut answer) = (pin(BoardPin::Exposure), pin(BoardPin::Answer));
     let board = Board {
         name: "test",
         unit: "bench 1",
@@ -142,6 +180,10 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
         sensor: ReplaySensor::new(&setup.replay),
         rx: faulty(from_host),
         tx: to_host,
+        pins: Pins {
+            exposure: &mut exposure,
+            answer: &mut answer,
+        },
     };
     let mut from_board = faulty(from_board);
     let hosts = async {
