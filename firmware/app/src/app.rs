@@ -48,6 +48,7 @@ pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>)
         replay_frames: replay.len() as u32,
         boot: 0,
         acquisitions: 0,
+        updates: None,
     };
     let port = Port::board();
     let mut app = App {
@@ -247,7 +248,7 @@ fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut
         Ok(ToBoard::Boot { boot }) => Request::Boot(boot),
         Ok(ToBoard::Stored { through }) => Request::Stored(through),
         Ok(ToBoard::Clock { host_us }) => Request::Clock { host_us },
-        Err(_) => Request::Foreign,
+        Ok(ToBoard::Update(_)) | Err(_) => Request::Foreign,
     }
 }
 
