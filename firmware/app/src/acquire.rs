@@ -44,7 +44,7 @@ struct Asked {
     deadline: Instant,
 }
 
-impl<S: Sensor> App<'_, S> {
+impl<S: Sensor> App<'_, '_, S> {
     /// Acquires frames until there are enough, the host stops it, or the sensor fails.
     pub async fn acquire(&mut self, how: Acquisition) -> Result<(), Ended> {
         self.send_held().await?;
@@ -229,7 +229,9 @@ impl<S: Sensor> App<'_, S> {
                 Request::Stop => progress.is_stopped = true,
                 Request::Clock { host_us } => self.tell_clock(host_us).await?,
                 Request::Offload { allowed } => progress.how.offload = allowed,
-                Request::Start(_) | Request::Run { .. } => self.refuse(Refusal::Busy).await?,
+                Request::Start(_) | Request::Run { .. } | Request::Update(_) => {
+                    self.refuse(Refusal::Busy).await?;
+                }
                 Request::Answer { frame, reading } => {
                     self.take_answer(progress, frame, reading).await?;
                 }

@@ -3,6 +3,7 @@
 //! The order of enum variants is part of the protocol: append, and raise [`PROTOCOL`] when a
 //! meaning changes.
 
+use crate::update::{Update, UpdateRefusal, UpdateState, Updated};
 use heapless::String;
 use microtome_answer::{DETECTIONS_MAX, Reading};
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,11 @@ pub const MESSAGE_LEN_MAX: usize = {
     // Tag of the answer, number of detections, class, score and place of each, those not
     // listed, and the confidence.
     const READING: usize = 1 + 1 + DETECTIONS_MAX * (1 + 1 + 3 + 3) + 3 + 1;
-    const PIECE: usize = 1 + 5 + 2 + PIECE_LEN_MAX;
-    const HELLO: usize = 1 + 3 + 4 * (1 + NAME_LEN_MAX) + 32 + 2 + FAULT_LEN_MAX + 4 * 5 + 10;
+    const PIECE: usize = 2 + 5 + 2 + PIECE_LEN_MAX;
+    const HELLO: usize =
+        1 + 3 + 4 * (1 + NAME_LEN_MAX) + 32 + 2 + FAULT_LEN_MAX + 4 * 5 + 10 + 1 + UPDATES;
+    // Source, releases, confirmation, key, room, and what was rolled back.
+    const UPDATES: usize = 1 + 10 + 1 + 10 + 33 + 5 + 12;
     const LONGEST: usize = if RESULT > PIECE { RESULT } else { PIECE };
     if LONGEST > HELLO { LONGEST } else { HELLO }
 };
@@ -156,12 +160,14 @@ pub enum ToBoard<'a> {
         /// Whether it may.
         allowed: bool,
     },
+    /// A step of an update of the board's plan.
+    Update(#[serde(borrow)] Update<'a>),
 }
 
 impl Message for ToBoard<'_> {
     fn channel(&self) -> Channel {
         match self {
-            Self::Input(_) => Channel::Tensors,
+            Self::Input(_) | Self::Update(Update::Piece(_)) => Channel::Tensors,
             Self::Answer { .. } | Self::NoAnswer { .. } | Self::Stored { .. } => Channel::Results,
             _ => Channel::Control,
         }
@@ -228,6 +234,8 @@ pub enum ToHost<'a> {
         /// Ticks of the board's clock when it answered.
         ticks: u64,
     },
+    /// What has become of a step of an update.
+    Updated(Updated),
 }
 
 impl Message for ToHost<'_> {
@@ -331,6 +339,8 @@ pub struct Identity {
     pub boot: u64,
     /// Acquisitions since its start.
     pub acquisitions: u32,
+    /// How it stands with updates; `None` where it has no flash for them.
+    pub updates: Option<UpdateState>,
 }
 
 /// The final answer for one frame.
@@ -404,4 +414,6 @@ pub enum Refusal {
     Sensor,
     /// It is acquiring or running already.
     Busy,
+    /// A step of an update, for this reason.
+    Update(UpdateRefusal),
 }

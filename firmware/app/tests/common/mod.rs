@@ -7,6 +7,7 @@ use embassy_sync::pipe::Pipe;
 use embassy_time::{Duration, with_timeout};
 use embedded_hal::digital::{self, OutputPin};
 use embedded_io_async::{ErrorType, Read};
+use microtome_app::flash::{NoFlash, UpdateFlash};
 use microtome_app::pins::Pins;
 use microtome_app::port::Port;
 use microtome_app::sensor::ReplaySensor;
@@ -175,6 +176,7 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
             ticks_hz: 1_000_000,
         },
         plan: slot,
+        flash: None::<UpdateFlash<NoFlash>>,
         replay: &setup.replay,
         memory: bytemuck::cast_slice_mut(&mut memory),
         sensor: ReplaySensor::new(&setup.replay),

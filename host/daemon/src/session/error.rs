@@ -92,5 +92,6 @@ fn refusal_text(refusal: &Refusal) -> String {
         Refusal::BadInput => "the board refuses the input: it is not of the plan's size".to_owned(),
         Refusal::Sensor => "the board's sensor failed: check its wiring".to_owned(),
         Refusal::Busy => "the board is busy with another request".to_owned(),
+        Refusal::Update(refusal) => refusal.to_string(),
     }
 }

@@ -293,6 +293,7 @@ impl FakeBoard {
             replay_frames: 2,
             boot: end.boot,
             acquisitions: end.acquisitions,
+            updates: None,
         })
     }
 }
