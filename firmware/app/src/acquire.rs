@@ -18,7 +18,7 @@ use embassy_time::{Duration, Instant, Timer};
 use heapless::Vec;
 use microtome_answer::Reading;
 use microtome_link::ToHost;
-use microtome_link::message::{Acquisition, FrameResult, Origin, Refusal, Times};
+use microtome_link::message::{Acquisition, Answerer, FrameResult, Origin, Refusal, Times};
 
 /// Questions to the host that are open at a time.
 const ASKS_MAX: usize = 2;
@@ -134,6 +134,7 @@ impl<S: Sensor> App<'_, S> {
                 inferred,
                 answered: inferred,
             },
+            answerer: None,
         };
         let asks = progress.how.offload && is_unsure(engine, &result.reading);
         if let Err(ended) = served {
@@ -211,8 +212,8 @@ impl<S: Sensor> App<'_, S> {
                 Request::Stop => progress.is_stopped = true,
                 Request::Clock { host_us } => self.tell_clock(host_us).await?,
                 Request::Start(_) | Request::Run { .. } => self.refuse(Refusal::Busy).await?,
-                Request::Answer { frame, reading } => {
-                    self.take_answer(progress, frame, reading).await?;
+                Request::Answer { frame, answer } => {
+                    self.take_answer(progress, frame, answer).await?;
                 }
                 Request::Input | Request::Boot(_) | Request::Stored(_) | Request::Foreign => {}
             }
@@ -234,17 +235,18 @@ impl<S: Sensor> App<'_, S> {
         &mut self,
         progress: &mut Progress,
         frame: u32,
-        reading: Option<Reading>,
+        answer: Option<(Reading, Answerer)>,
     ) -> Result<(), Ended> {
         let mut asked = progress.asked.iter();
         let Some(at) = asked.position(|asked| asked.result.frame == frame) else {
             return Ok(());
         };
         let mut result = progress.asked.remove(at).result;
-        match reading {
-            Some(reading) => {
+        match answer {
+            Some((reading, answerer)) => {
                 result.origin = Origin::Host;
                 result.reading = reading;
+                result.answerer = Some(answerer);
             }
             None => result.origin = Origin::BoardAfterNoAnswer,
         }

@@ -12,8 +12,8 @@ use embassy_futures::join::join;
 use embedded_io_async::{Read, Write};
 use microtome_answer::Reading;
 use microtome_link::message::{
-    Acquisition, FAULT_LEN_MAX, Identity, InputSource, NAME_LEN_MAX, Name, PIECE_LEN_MAX, Piece,
-    Received, Refusal,
+    Acquisition, Answerer, FAULT_LEN_MAX, Identity, InputSource, NAME_LEN_MAX, Name, PIECE_LEN_MAX,
+    Piece, Received, Refusal,
 };
 use microtome_link::{Event, Message, PROTOCOL, ToBoard, ToHost};
 use microtome_plan::Plan;
@@ -112,7 +112,7 @@ pub(crate) enum Request {
     /// `None` is that there is no answer.
     Answer {
         frame: u32,
-        reading: Option<Reading>,
+        answer: Option<(Reading, Answerer)>,
     },
     /// A name for the board's start.
     Boot(u64),
@@ -231,13 +231,17 @@ fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut
             input,
             profile,
         },
-        Ok(ToBoard::Answer { frame, reading }) => Request::Answer {
+        Ok(ToBoard::Answer {
             frame,
-            reading: Some(reading),
+            reading,
+            answerer,
+        }) => Request::Answer {
+            frame,
+            answer: Some((reading, answerer)),
         },
         Ok(ToBoard::NoAnswer { frame }) => Request::Answer {
             frame,
-            reading: None,
+            answer: None,
         },
         Ok(ToBoard::Input(piece)) => {
             let frame = engine.map_or(&mut [] as &mut [u8], Engine::frame_mut);

@@ -207,7 +207,7 @@ mod tests {
         let wait = |count, len| (0..count).for_each(|_| sender.send(job(len)).unwrap());
         wait(2000, 100);
         assert_eq!(batch(job(100), &jobs).len(), 1024);
-        assert_eq!(batch(job(100), &jobs).len(), 977);
+        assert_eq!(batch(job(100), &jobs).len(), 978);
         wait(5, BATCH_BYTES_MAX / 2);
         assert_eq!(batch(job(BATCH_BYTES_MAX / 3), &jobs).len(), 3);
         assert_eq!(batch(job(BATCH_BYTES_MAX * 2), &jobs).len(), 1);

@@ -107,6 +107,7 @@ fn result(frame: u32) -> ToHost<'static> {
             inferred: answered,
             answered,
         },
+        answerer: None,
     })
 }
 

@@ -12,7 +12,7 @@ mod ome;
 use super::{ExportError, Filter, Row, each};
 use crate::hash::Hash;
 use crate::reader::Reader;
-use crate::record::{Provenance, Record};
+use crate::record::{Input, Provenance, Record};
 use image::Layout;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -137,9 +137,15 @@ impl Part {
         let unreadable = ExportError::Record { index: first.index };
         let provenance = reader.provenance(&self.provenance)?.ok_or(unreadable)?;
         let name = self.name(&provenance, &first.record);
+        let len = provenance
+            .inputs
+            .iter()
+            .map(Input::bytes)
+            .sum::<Option<usize>>();
         let frame = |shown: &Shown| {
             let index = shown.index;
             let kept = shown.record.kept_frame.as_ref();
+            let kept = kept.filter(|kept| len.is_some_and(|len| len as u64 == kept.bytes));
             let frame = kept.map(|kept| reader.frame(index, kept)).transpose()?;
             frame.flatten().ok_or(ExportError::Frame { index })
         };
