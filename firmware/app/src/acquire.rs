@@ -23,7 +23,7 @@ use embassy_time::{Duration, Instant, Timer};
 use heapless::Vec;
 use microtome_answer::Reading;
 use microtome_link::ToHost;
-use microtome_link::message::{Acquisition, FrameResult, Mode, Origin, Refusal, Times};
+use microtome_link::message::{Acquisition, Answerer, FrameResult, Mode, Origin, Refusal, Times};
 
 /// Questions to the host that are open at a time.
 const ASKS_MAX: usize = 2;
@@ -138,6 +138,7 @@ impl<S: Sensor> App<'_, '_, S> {
                 answered: inferred,
                 signalled: None,
             },
+            answerer: None,
             missed: progress.schedule.take_missed(),
         };
         let asks = may_ask && is_unsure(engine, &result.reading);
@@ -232,8 +233,8 @@ impl<S: Sensor> App<'_, '_, S> {
                 Request::Start(_) | Request::Run { .. } | Request::Update(_) => {
                     self.refuse(Refusal::Busy).await?;
                 }
-                Request::Answer { frame, reading } => {
-                    self.take_answer(progress, frame, reading).await?;
+                Request::Answer { frame, answer } => {
+                    self.take_answer(progress, frame, answer).await?;
                 }
                 Request::Input | Request::Boot(_) | Request::Stored(_) | Request::Foreign => {}
             }
@@ -255,17 +256,18 @@ impl<S: Sensor> App<'_, '_, S> {
         &mut self,
         progress: &mut Progress,
         frame: u32,
-        reading: Option<Reading>,
+        answer: Option<(Reading, Answerer)>,
     ) -> Result<(), Ended> {
         let mut asked = progress.asked.iter();
         let Some(at) = asked.position(|asked| asked.result.frame == frame) else {
             return Ok(());
         };
         let mut result = progress.asked.remove(at).result;
-        match reading {
-            Some(reading) => {
+        match answer {
+            Some((reading, answerer)) => {
                 result.origin = Origin::Host;
                 result.reading = reading;
+                result.answerer = Some(answerer);
             }
             None => result.origin = Origin::BoardAfterNoAnswer,
         }

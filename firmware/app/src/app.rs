@@ -11,7 +11,7 @@ use crate::sensor::Sensor;
 use crate::update::Step;
 use microtome_answer::Reading;
 use microtome_link::message::{
-    Acquisition, Identity, InputSource, PIECE_LEN_MAX, Piece, Received, Refusal,
+    Acquisition, Answerer, Identity, InputSource, PIECE_LEN_MAX, Piece, Received, Refusal,
 };
 use microtome_link::{Event, Message, PROTOCOL, ToBoard, ToHost};
 
@@ -54,7 +54,7 @@ pub(crate) enum Request {
     /// `None` is that there is no answer.
     Answer {
         frame: u32,
-        reading: Option<Reading>,
+        answer: Option<(Reading, Answerer)>,
     },
     /// A name for the board's start.
     Boot(u64),
@@ -185,13 +185,17 @@ fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut
             input,
             profile,
         },
-        Ok(ToBoard::Answer { frame, reading }) => Request::Answer {
+        Ok(ToBoard::Answer {
             frame,
-            reading: Some(reading),
+            reading,
+            answerer,
+        }) => Request::Answer {
+            frame,
+            answer: Some((reading, answerer)),
         },
         Ok(ToBoard::NoAnswer { frame }) => Request::Answer {
             frame,
-            reading: None,
+            answer: None,
         },
         Ok(ToBoard::Input(piece)) => {
             let frame = engine.map_or(&mut [] as &mut [u8], Engine::frame_mut);

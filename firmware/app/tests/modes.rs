@@ -5,7 +5,7 @@ mod common;
 use common::{BoardPin, Host, Levels, Setup, frame, store, with_board};
 use embassy_time::Timer;
 use microtome_answer::{Answer, Reading};
-use microtome_link::message::{Acquisition, FrameResult, Mode, Origin};
+use microtome_link::message::{Acquisition, Answerer, ExecutorKind, FrameResult, Mode, Origin};
 use microtome_link::{ToBoard, ToHost};
 use std::rc::Rc;
 
@@ -15,6 +15,12 @@ const START: Acquisition = Acquisition {
     offload: true,
     deadline_ms: 5000,
     mode: Mode::Rate,
+};
+
+/// What answers, so the host says.
+const ANSWERER: Answerer = Answerer {
+    plan: [1, 2, 3, 4, 5, 6, 7, 8],
+    executor: ExecutorKind::Gpu,
 };
 
 /// A board that is unsure of every frame.
@@ -79,7 +85,12 @@ async fn acquire(host: &Host<'_>, start: Acquisition, delay_ms: u64) -> (Vec<Fra
                 open_max = open_max.max(open);
                 Timer::after_millis(delay_ms).await;
                 let reading = host_reading();
-                host.send(ToBoard::Answer { frame, reading }).await;
+                host.send(ToBoard::Answer {
+                    frame,
+                    reading,
+                    answerer: ANSWERER,
+                })
+                .await;
             }
             Seen::Result(result) => {
                 open -= usize::from(result.origin == Origin::Host);
@@ -177,7 +188,12 @@ fn offload_is_switched_off_and_on_while_it_acquires() {
         }
         // What was asked before is still answered.
         let reading = host_reading();
-        host.send(ToBoard::Answer { frame: 0, reading }).await;
+        host.send(ToBoard::Answer {
+            frame: 0,
+            reading,
+            answerer: ANSWERER,
+        })
+        .await;
         host.send(ToBoard::Offload { allowed: true }).await;
         let (mut first, mut questions) = (None, 0);
         while first.is_none() || questions < 3 {

@@ -7,12 +7,14 @@
 use crate::build::build;
 use crate::config::{Config, DeviceConfig};
 use crate::executor::Executors;
-use crate::instrument::{AcquireError, Instrument, Services, Summary};
+use crate::instrument::{AcquireError, Instrument, Services};
+use crate::locate::locate;
 use crate::log::{DeviceLog, LogError};
 use crate::offload::Offload;
 use crate::plans::{Plans, PlansError};
-use crate::session::Session;
+use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
+use crate::summary::Summary;
 use microtome_backend::BackendError;
 use microtome_journal::{Journal, JournalError};
 use std::sync::Arc;
@@ -157,7 +159,11 @@ async fn acquire(
     stop: &mut Stop,
     total: &mut Total,
 ) -> Result<(), AcquireError> {
-    let session = Session::open(&device.path, device.baud, log.clone()).await?;
+    let path = locate(&device.place(), microtome_board::devices).map_err(|error| SessionError {
+        device: device.name.clone(),
+        fault: Fault::Unplaced(error),
+    })?;
+    let session = Session::open(&path, device.baud, log.clone()).await?;
     let identity = session.identity();
     tracing::info!(
         device = device.name,
@@ -171,8 +177,9 @@ async fn acquire(
     if let Some((_, lost)) = total.open.take_if(|(before, _)| *before != boot) {
         total.summary.lost += lost;
     }
-    let mut instrument =
-        Instrument::new(session, Arc::clone(services)).calibrated(device.calibration.clone());
+    let mut instrument = Instrument::new(session, Arc::clone(services))
+        .calibrated(device.calibration.clone())
+        .keeping(device.frames.keep);
     let ended = instrument
         .acquire(device.acquisition.into(), stop, &mut |_| ())
         .await;

@@ -8,18 +8,19 @@
 use crate::cascade::Cascade;
 use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
+use crate::keep::{self, Keep};
 use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
 use crate::plans::Plans;
 use crate::record::{self, Origins, board_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
-use microtome_journal::record::{Latency, Origin};
+use crate::summary::Summary;
+use microtome_journal::record::Latency;
 use microtome_journal::{
-    Calibration, Entry, Journal, JournalError, Outcome, Record, Refused, Sealed,
+    Calibration, Entry, Frame, Journal, JournalError, Outcome, Record, Refused, Sealed,
 };
 use microtome_link::message::{self, Acquisition, HELD_MAX};
 use microtome_plan::PlanBuf;
-use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,34 +50,6 @@ pub struct Services {
     pub journal: Journal,
 }
 
-/// Counts of an instrument since it was made, or of several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// Results that are in the journal.
-    pub frames: u64,
-    /// Those that are the board's own reading.
-    pub on_board: u64,
-    /// Those that are a heavier model's.
-    pub offloaded: u64,
-    /// Those of the board's own that are so because a deadline passed.
-    pub late: u64,
-    /// Those of the board's own that are so because the host could not answer.
-    pub unanswered: u64,
-    /// Frames without a result.
-    pub lost: u64,
-}
-
-impl std::ops::AddAssign for Summary {
-    fn add_assign(&mut self, other: Self) {
-        self.frames += other.frames;
-        self.on_board += other.on_board;
-        self.offloaded += other.offloaded;
-        self.late += other.late;
-        self.unanswered += other.unanswered;
-        self.lost += other.lost;
-    }
-}
-
 /// Why an acquisition ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {
@@ -103,6 +76,8 @@ pub struct Instrument {
     pending: BTreeMap<u32, Pending>,
     verdicts: (mpsc::Sender<Verdict>, mpsc::Receiver<Verdict>),
     calibration: Option<Calibration>,
+    /// Which of its frames the journal gets.
+    keep: Keep,
     /// Results that the journal was given and does not have for good, in their order.
     unstored: VecDeque<Unstored>,
     /// What the journal says of them, by their numbers: one word for each, so that there are
@@ -127,6 +102,8 @@ struct Unstored {
 struct Pending {
     host_us: u64,
     answer: Option<HostAnswer>,
+    /// The frame, if it is kept.
+    frame: Option<Frame>,
 }
 
 impl Instrument {
@@ -160,6 +137,7 @@ impl Instrument {
             pending: BTreeMap::new(),
             verdicts: mpsc::channel(QUESTIONS_MAX),
             calibration: None,
+            keep: Keep::None,
             unstored: VecDeque::new(),
             stored: mpsc::unbounded_channel(),
             sequence: 0,
@@ -174,6 +152,11 @@ impl Instrument {
             calibration,
             ..self
         }
+    }
+
+    /// The same with the frames that go into the journal with its results.
+    pub fn keeping(self, keep: Keep) -> Self {
+        Self { keep, ..self }
     }
 
     /// Frames without a result, when the session broke.
@@ -209,8 +192,10 @@ impl Instrument {
             ..acquisition
         };
         self.frames = Frames::default();
-        let device = self.session.device();
-        let origin = record::provenance(device, self.session.identity(), self.calibration.clone());
+        let (device, identity) = (self.session.device(), self.session.identity());
+        let plan = self.plan.as_deref().filter(|_| self.keep != Keep::None);
+        let inputs = plan.map(keep::inputs).unwrap_or_default();
+        let origin = record::provenance(device, identity, self.calibration.clone(), inputs);
         let frames = self.drive(acquisition, &origin.seal()?, stop, seen).await?;
         self.summary.lost += self.frames.lost(Some(frames));
         Ok(())
@@ -294,9 +279,9 @@ impl Instrument {
             }
         }
         let sequence = result.sequence;
-        let record = self.compose(timed, provenance);
+        let (record, frame) = self.compose(timed, provenance);
         let boot = self.session.identity().boot;
-        let entry = Entry::new(boot, sequence, provenance, &record)?;
+        let entry = Entry::new(boot, sequence, provenance, &record)?.with_frame(frame);
         let stored = self.stored.0.clone();
         self.services.journal.submit(entry, move |outcome| {
             // Where the session has ended, the board sends the result again in the next one.
@@ -307,10 +292,11 @@ impl Instrument {
         Ok(())
     }
 
-    /// The record of a result.
-    fn compose(&mut self, timed: &TimedResult, provenance: &Sealed) -> Record {
+    /// The record of a result, and the frame that is kept with it.
+    fn compose(&mut self, timed: &TimedResult, provenance: &Sealed) -> (Record, Option<Frame>) {
         let (result, identity) = (&timed.result, self.session.identity());
-        let pending = self.pending.remove(&result.frame);
+        let mut pending = self.pending.remove(&result.frame);
+        let frame = pending.as_mut().and_then(|pending| pending.frame.take());
         let answered_us = board_us(result.times.answered, identity.ticks_hz);
         self.clock.observe(answered_us, timed.host_us);
         let latency_us = latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
@@ -318,10 +304,13 @@ impl Instrument {
             provenance: provenance.hash,
             boot: identity.boot,
             plan: self.plan.as_deref(),
+            plans: &self.services.plans,
             answer: pending.as_ref().and_then(|pending| pending.answer.as_ref()),
             clock: self.clock.estimate(),
+            kept_frame: frame.as_ref().map(|frame| frame.kept),
         };
-        record::record(result, &origins, timed.host_us, latency_us)
+        let record = record::record(result, &origins, timed.host_us, latency_us);
+        (record, frame)
     }
 
     /// Counts what the journal has for good, and tells the board.
@@ -360,19 +349,7 @@ impl Instrument {
                 );
             }
         }
-        self.summary.frames += 1;
-        match record.origin {
-            Origin::Host => self.summary.offloaded += 1,
-            Origin::Board => self.summary.on_board += 1,
-            Origin::BoardAfterDeadline => {
-                self.summary.on_board += 1;
-                self.summary.late += 1;
-            }
-            Origin::BoardAfterNoAnswer => {
-                self.summary.on_board += 1;
-                self.summary.unanswered += 1;
-            }
-        }
+        self.summary.count(record.origin);
         seen(record);
     }
 
@@ -390,8 +367,10 @@ impl Instrument {
             Pending {
                 host_us: ask.host_us,
                 answer: None,
+                frame: None,
             },
         );
+        let kept = (self.keep == Keep::Asked).then(|| ask.values.clone());
         let submitted = match (&self.cascade, &self.services.offload) {
             (Some(cascade), Some(offload)) => offload.submit(Question {
                 frame,
@@ -403,6 +382,10 @@ impl Instrument {
             }),
             _ => Err(NoAnswer::NoExecutor),
         };
+        // Its answer need not wait until the frame is packed.
+        if let Some(values) = kept {
+            self.keep(frame, &values);
+        }
         match submitted {
             Ok(()) => Ok(()),
             Err(cause) => {
@@ -412,6 +395,22 @@ impl Instrument {
                 })
                 .await
             }
+        }
+    }
+
+    /// Keeps a frame until its result comes.
+    fn keep(&mut self, frame: u32, values: &[u8]) {
+        let packed = self.services.journal.pack(values);
+        if packed.is_none() {
+            let device = self.session.device();
+            tracing::warn!(
+                device,
+                frame,
+                "not kept: too many frames wait for the journal"
+            );
+        }
+        if let Some(pending) = self.pending.get_mut(&frame) {
+            pending.frame = packed;
         }
     }
 
@@ -425,8 +424,9 @@ impl Instrument {
         match verdict.outcome {
             Ok(answer) => {
                 let reading = answer.reading.clone();
+                let answerer = record::answerer(&answer);
                 pending.answer = Some(answer);
-                self.session.answer(frame, reading).await
+                self.session.answer(frame, reading, answerer).await
             }
             Err(cause) => {
                 tracing::warn!(device = self.session.device(), frame, "no answer: {cause}");

@@ -5,12 +5,16 @@
 
 use crate::build::build;
 use crate::offload::HostAnswer;
+use crate::plans::Plans;
 use microtome_answer::Answer;
 use microtome_journal::record::{
-    Answer as AnswerRecord, Clock, HeavierModel, Latency, Object, Origin as OriginRecord, Ticks,
+    Answer as AnswerRecord, Clock, HeavierModel, Input, Latency, Object, Origin as OriginRecord,
+    Ticks,
 };
-use microtome_journal::{Calibration, Hash, Provenance, Record};
-use microtome_link::message::{FrameResult, Identity, Origin};
+use microtome_journal::{Calibration, Hash, KeptFrame, Provenance, Record};
+use microtome_link::message::{
+    ANSWERER_PLAN_LEN, Answerer, ExecutorKind, FrameResult, Identity, Origin,
+};
 use microtome_plan::{Labels, PlanBuf, Task};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,6 +23,7 @@ pub(crate) fn provenance(
     device: &str,
     identity: &Identity,
     calibration: Option<Calibration>,
+    inputs: Vec<Input>,
 ) -> Provenance {
     Provenance {
         device: device.to_owned(),
@@ -30,6 +35,7 @@ pub(crate) fn provenance(
         plan: Hash(identity.plan),
         daemon: build().to_owned(),
         calibration,
+        inputs,
     }
 }
 
@@ -39,9 +45,13 @@ pub(crate) struct Origins<'a> {
     pub boot: u64,
     /// The board's plan, if the daemon has it.
     pub plan: Option<&'a PlanBuf>,
-    /// What the host answered, if it did.
+    /// The plans that may have answered for it.
+    pub plans: &'a Plans,
+    /// What the host answered, if it did in this session.
     pub answer: Option<&'a HostAnswer>,
     pub clock: Option<Clock>,
+    /// The frame, if it is kept.
+    pub kept_frame: Option<KeptFrame>,
 }
 
 /// The record of `result`, received at `host_time_us`.
@@ -51,9 +61,13 @@ pub(crate) fn record(
     host_time_us: u64,
     latency_us: Latency,
 ) -> Record {
-    let (answer, reader) = match result.origin {
-        Origin::Host => (origins.answer, origins.answer.map(|answer| &*answer.plan)),
-        _ => (None, origins.plan),
+    let (heavier, executor) = match result.origin {
+        Origin::Host => answered(result.answerer, origins),
+        _ => (None, "board".to_owned()),
+    };
+    let reader = match result.origin {
+        Origin::Host => heavier,
+        _ => origins.plan,
     };
     let times = &result.times;
     Record {
@@ -71,26 +85,57 @@ pub(crate) fn record(
         },
         clock: origins.clock,
         origin: origin(result.origin),
-        executor: executor(result.origin, answer),
-        heavier: answer.map(|answer| HeavierModel {
-            model: answer.plan.plan().manifest().model.to_owned(),
-            plan: Hash(answer.plan.digest()),
+        executor,
+        heavier: heavier.map(|plan| HeavierModel {
+            model: plan.plan().manifest().model.to_owned(),
+            plan: Hash(plan.digest()),
         }),
         answer: answer_record(&result.reading.answer, reader),
         confidence: unit(result.reading.confidence),
         board_confidence: unit(result.board_confidence),
         latency_us,
+        kept_frame: origins.kept_frame,
     }
 }
 
-/// What ran the model whose reading counts.
-fn executor(origin: Origin, answer: Option<&HostAnswer>) -> String {
-    match (origin, answer) {
-        (Origin::Host, Some(answer)) => answer.executor.to_string(),
-        // A daemon before this one answered, and did not live to record it.
-        (Origin::Host, None) => "unknown (an earlier daemon)".to_owned(),
-        _ => "board".to_owned(),
+/// The heavier plan whose reading counts, and what ran it. Where another session answered, the board
+/// has given back what that said of itself.
+fn answered<'a>(
+    answerer: Option<Answerer>,
+    origins: &Origins<'a>,
+) -> (Option<&'a PlanBuf>, String) {
+    if let Some(answer) = origins.answer {
+        return (Some(&answer.plan), answer.executor.to_string());
     }
+    let Some(answerer) = answerer else {
+        return (None, "unknown (an earlier session)".to_owned());
+    };
+    let kind = match answerer.executor {
+        ExecutorKind::Other => "unknown",
+        ExecutorKind::Cpu => "cpu",
+        ExecutorKind::Gpu => "gpu",
+    };
+    match origins.plans.with_prefix(&answerer.plan) {
+        Some(plan) => (Some(plan), format!("{kind} (an earlier session)")),
+        None => {
+            let plan: String = answerer.plan.map(|byte| format!("{byte:02x}")).concat();
+            (None, format!("{kind} (an earlier session, plan {plan}…)"))
+        }
+    }
+}
+
+/// What a board is told of who answers it.
+pub(crate) fn answerer(answer: &HostAnswer) -> Answerer {
+    let mut plan = [0; ANSWERER_PLAN_LEN];
+    plan.copy_from_slice(&answer.plan.digest()[..ANSWERER_PLAN_LEN]);
+    // Executors are named for what they are: see `executor`.
+    let kind = answer.executor.split(' ').next();
+    let executor = match kind {
+        Some("cpu") => ExecutorKind::Cpu,
+        Some("gpu") => ExecutorKind::Gpu,
+        _ => ExecutorKind::Other,
+    };
+    Answerer { plan, executor }
 }
 
 /// The answer with the names of the plan that gave it.

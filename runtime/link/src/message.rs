@@ -9,7 +9,7 @@ use microtome_answer::{DETECTIONS_MAX, Reading};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages. Host and board with different versions refuse to work together.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// Results that a board holds at most because the host has not said that they are stored. With so
 /// many the board exposes no further frame.
@@ -21,6 +21,9 @@ pub const NAME_LEN_MAX: usize = 48;
 /// Longest reason why a plan can not be run; what is longer is cut.
 pub const FAULT_LEN_MAX: usize = 96;
 
+/// Bytes of a plan's digest that tell it from the others that a host has.
+pub const ANSWERER_PLAN_LEN: usize = 8;
+
 /// Longest piece of a tensor in one message: the frames around pieces take less than 5 % of a
 /// line, and are short enough that one damaged byte in 10,000 costs little more.
 pub const PIECE_LEN_MAX: usize = 512;
@@ -29,8 +32,10 @@ pub const PIECE_LEN_MAX: usize = 512;
 /// of [`ToHost::Hello`], each encoded at its largest.
 pub const MESSAGE_LEN_MAX: usize = {
     // Tag of the message, numbers of the result, of the acquisition and of the frame, origin,
-    // confidence, four times and one that may be there, and exposures missed.
-    const RESULT: usize = 1 + 10 + 2 * 5 + 1 + READING + 1 + 4 * 10 + 11 + 5;
+    // confidence, four times and one that may be there, exposures missed, and who
+    // answered.
+    const RESULT: usize = 1 + 10 + 2 * 5 + 1 + READING + 1 + 4 * 10 + 11 + 5 + 1 + ANSWERER;
+    const ANSWERER: usize = ANSWERER_PLAN_LEN + 1;
     // Tag of the answer, number of detections, class, score and place of each, those not
     // listed, and the confidence.
     const READING: usize = 1 + 1 + DETECTIONS_MAX * (1 + 1 + 3 + 3) + 3 + 1;
@@ -132,6 +137,8 @@ pub enum ToBoard<'a> {
         frame: u32,
         /// The reading.
         reading: Reading,
+        /// What read it.
+        answerer: Answerer,
     },
     /// The host can not answer for the frame; the board's own answer stands.
     NoAnswer {
@@ -363,6 +370,29 @@ pub struct FrameResult {
     /// Exposures that were due since the frame before, or since the start of acquisition, and did
     /// not take place.
     pub missed: u32,
+    /// What the host answered with, where its reading counts.
+    pub answerer: Option<Answerer>,
+}
+
+/// What answered in the board's stead. The board gives it back with the result, so that whoever
+/// records that knows it, also where it is not the one who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answerer {
+    /// The first bytes of the digest of the heavier model's plan.
+    pub plan: [u8; ANSWERER_PLAN_LEN],
+    /// What ran it.
+    pub executor: ExecutorKind,
+}
+
+/// A kind of executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExecutorKind {
+    /// One that is none of the others.
+    Other,
+    /// The CPU.
+    Cpu,
+    /// A GPU.
+    Gpu,
 }
 
 /// Where a reading comes from.

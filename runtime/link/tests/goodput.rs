@@ -109,6 +109,7 @@ fn result(frame: u32) -> ToHost<'static> {
             signalled: None,
         },
         missed: 0,
+        answerer: None,
     })
 }
 

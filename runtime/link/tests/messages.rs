@@ -3,8 +3,9 @@
 
 use microtome_answer::{Answer, DETECTIONS_MAX, Detection, Reading};
 use microtome_link::message::{
-    Acquisition, Channel, FAULT_LEN_MAX, FrameResult, Identity, InputSource, MESSAGE_LEN_MAX, Mode,
-    NAME_LEN_MAX, Name, Origin, PIECE_LEN_MAX, Piece, PlanFault, Received, Refusal, Times,
+    Acquisition, Answerer, Channel, ExecutorKind, FAULT_LEN_MAX, FrameResult, Identity,
+    InputSource, MESSAGE_LEN_MAX, Mode, NAME_LEN_MAX, Name, Origin, PIECE_LEN_MAX, Piece,
+    PlanFault, Received, Refusal, Times,
 };
 use microtome_link::update::{PlanSource, RolledBack, Update, UpdateRefusal, UpdateState, Updated};
 use microtome_link::{Log, ToBoard, ToHost};
@@ -33,6 +34,15 @@ fn reading() -> impl Strategy<Value = Reading> {
     (answer, any::<u8>()).prop_map(|(answer, confidence)| Reading { answer, confidence })
 }
 
+fn answerer() -> impl Strategy<Value = Answerer> {
+    let executor = prop_oneof![
+        Just(ExecutorKind::Other),
+        Just(ExecutorKind::Cpu),
+        Just(ExecutorKind::Gpu),
+    ];
+    (any::<[u8; 8]>(), executor).prop_map(|(plan, executor)| Answerer { plan, executor })
+}
+
 fn result() -> impl Strategy<Value = FrameResult> {
     let origin = prop_oneof![
         Just(Origin::Board),
@@ -47,9 +57,10 @@ fn result() -> impl Strategy<Value = FrameResult> {
         any::<u8>(),
         (any::<[u64; 4]>(), any::<Option<u64>>()),
         any::<u32>(),
+        prop::option::of(answerer()),
     )
         .prop_map(
-            |(numbers, origin, reading, board_confidence, (times, signalled), missed)| {
+            |(numbers, origin, reading, board_confidence, (times, signalled), missed, answerer)| {
                 let (sequence, acquisition, frame) = numbers;
                 let [exposed, begun, inferred, answered] = times;
                 FrameResult {
@@ -67,6 +78,7 @@ fn result() -> impl Strategy<Value = FrameResult> {
                         signalled,
                     },
                     missed,
+                    answerer,
                 }
             },
         )
@@ -178,7 +190,13 @@ fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
                 profile,
             }
         }),
-        (any::<u32>(), reading()).prop_map(|(frame, reading)| ToBoard::Answer { frame, reading }),
+        (any::<u32>(), reading(), answerer()).prop_map(|(frame, reading, answerer)| {
+            ToBoard::Answer {
+                frame,
+                reading,
+                answerer,
+            }
+        }),
         any::<u32>().prop_map(|frame| ToBoard::NoAnswer { frame }),
         any::<u64>().prop_map(|boot| ToBoard::Boot { boot }),
         any::<u64>().prop_map(|through| ToBoard::Stored { through }),
@@ -266,6 +284,10 @@ fn the_largest_message_fits_exactly() {
             signalled: Some(u64::MAX),
         },
         missed: u32::MAX,
+        answerer: Some(Answerer {
+            plan: [u8::MAX; 8],
+            executor: ExecutorKind::Gpu,
+        }),
     };
     let mut room = [0; MESSAGE_LEN_MAX];
     let largest = encode(&ToHost::Result(result), &mut room).body.len();

@@ -7,7 +7,7 @@ use microtome_mps::{Machine, Peripherals, Region};
 
 microtome_mps::machine!(Machine {
     name: "mps2-an386",
-    firmware: env!("CARGO_PKG_VERSION"),
+    firmware: env!("MICROTOME_FIRMWARE"),
     // SAFETY: it is that board, and this the only call.
     peripherals: unsafe { Peripherals::mps2() },
     // SAFETY: SSRAM 1 is there, and the program lies elsewhere.

@@ -61,7 +61,7 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
     Ok(Board {
         name: "sim",
         unit: "",
-        firmware: env!("CARGO_PKG_VERSION"),
+        firmware: env!("MICROTOME_FIRMWARE"),
         clock: Clock {
             now: ticks,
             ticks_hz: TICKS_HZ,

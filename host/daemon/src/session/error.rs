@@ -1,5 +1,6 @@
 //! Why a session ended.
 
+use crate::locate::LocateError;
 use crate::transport::TransportError;
 use microtome_link::message::Refusal;
 
@@ -19,6 +20,9 @@ pub enum Fault {
     /// The device could not be opened.
     #[error("{0}")]
     Open(TransportError),
+    /// It is not known where the device is.
+    #[error("{0}")]
+    Unplaced(LocateError),
     /// Nobody answers.
     #[error("nobody answers: is the firmware flashed, and the baud rate that of the board?")]
     Silent,

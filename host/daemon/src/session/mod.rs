@@ -20,7 +20,9 @@ use crate::transport::{self, Wire};
 use line::Line;
 use microtome_answer::Reading;
 use microtome_link::ToBoard;
-use microtome_link::message::{Acquisition, Identity, InputSource, PIECE_LEN_MAX, Piece, Refusal};
+use microtome_link::message::{
+    Acquisition, Answerer, Identity, InputSource, PIECE_LEN_MAX, Piece, Refusal,
+};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -110,8 +112,18 @@ impl Session {
     ///
     /// # Errors
     /// When the session breaks.
-    pub async fn answer(&mut self, frame: u32, reading: Reading) -> Result<(), SessionError> {
-        self.send(&ToBoard::Answer { frame, reading }).await
+    pub async fn answer(
+        &mut self,
+        frame: u32,
+        reading: Reading,
+        answerer: Answerer,
+    ) -> Result<(), SessionError> {
+        self.send(&ToBoard::Answer {
+            frame,
+            reading,
+            answerer,
+        })
+        .await
     }
 
     /// Tells the board that [`Event::Ask`] gets no answer.

@@ -3,7 +3,7 @@
 use crate::support::{FRAME_LEN, heavy, light, records};
 use microtome_board::{LaunchError, LaunchOptions, Running, Serial};
 use microtome_daemon::config::{AcquisitionConfig, Config, DeviceConfig, RetentionConfig};
-use microtome_daemon::{DeviceLog, GpuPolicy, RunInput, Session, stop};
+use microtome_daemon::{DeviceLog, FramesConfig, GpuPolicy, RunInput, Session, stop};
 use microtome_link::message::HELD_MAX;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -51,10 +51,13 @@ fn config(folder: &TempDir, path: PathBuf, acquisition: AcquisitionConfig) -> Co
     let baud = 921_600;
     let device = DeviceConfig {
         name: "scope".to_owned(),
-        path,
+        path: Some(path),
+        usb: None,
+        serial_number: None,
         baud,
         elf: None,
         acquisition,
+        frames: FramesConfig::default(),
         calibration: None,
     };
     Config {
@@ -127,6 +130,11 @@ async fn every_emulated_board_runs_a_plan_and_logs() {
         };
         let mut session = session.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(session.identity().board.as_str(), board.name);
+        let firmware = session.identity().firmware.as_str();
+        assert!(
+            firmware.starts_with(env!("CARGO_PKG_VERSION")),
+            "{firmware}"
+        );
         assert_eq!(session.identity().plan_fault, None, "{}", board.name);
         assert_eq!(session.identity().plan, plan.digest());
         let output = session.run(RunInput::Values(&values), true).await.unwrap();

@@ -4,8 +4,8 @@ use microtome_answer::{Answer, Reading};
 use microtome_daemon::Plans;
 use microtome_journal::Reader;
 use microtome_link::message::{
-    Acquisition, FrameResult, HELD_MAX, Identity, InputSource, Name, Origin, PIECE_LEN_MAX,
-    PROTOCOL, Piece, Times,
+    Acquisition, Answerer, FrameResult, HELD_MAX, Identity, InputSource, Name, Origin,
+    PIECE_LEN_MAX, PROTOCOL, Piece, Times,
 };
 use microtome_link::{Event, FRAME_LEN_MAX, Link, Message, ToBoard, ToHost};
 use microtome_plan::{
@@ -122,7 +122,7 @@ enum Request {
     Input(Vec<u8>),
     Answer {
         frame: u32,
-        reading: Option<Box<Reading>>,
+        answer: Option<Box<(Reading, Answerer)>>,
     },
 }
 
@@ -215,6 +215,7 @@ impl FakeBoard {
                     inferred: exposed + 110,
                     answered: 0,
                 },
+                answerer: None,
             };
             if asks {
                 self.ask(end, &how, &mut result).await?;
@@ -262,12 +263,12 @@ impl FakeBoard {
         result.origin = Origin::BoardAfterDeadline;
         while let Some(request) = end.request(Some(until)).await? {
             match request {
-                Request::Answer { frame: of, reading } if of == frame => {
-                    result.origin = reading
-                        .as_ref()
-                        .map_or(Origin::BoardAfterNoAnswer, |_| Origin::Host);
-                    if let Some(reading) = reading {
-                        result.reading = *reading;
+                Request::Answer { frame: of, answer } if of == frame => {
+                    result.origin = Origin::BoardAfterNoAnswer;
+                    if let Some(answer) = answer {
+                        result.origin = Origin::Host;
+                        result.reading = answer.0;
+                        result.answerer = Some(answer.1);
                     }
                     break;
                 }
@@ -423,13 +424,17 @@ fn owned(message: ToBoard<'_>) -> Request {
             profile,
         },
         ToBoard::Input(piece) => Request::Input(piece.data.to_vec()),
-        ToBoard::Answer { frame, reading } => Request::Answer {
+        ToBoard::Answer {
             frame,
-            reading: Some(Box::new(reading)),
+            reading,
+            answerer,
+        } => Request::Answer {
+            frame,
+            answer: Some(Box::new((reading, answerer))),
         },
         ToBoard::NoAnswer { frame } => Request::Answer {
             frame,
-            reading: None,
+            answer: None,
         },
         ToBoard::Boot { .. } | ToBoard::Stored { .. } | ToBoard::Clock { .. } => {
             unreachable!("noted as they come")

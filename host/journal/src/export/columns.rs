@@ -108,7 +108,7 @@ macro_rules! columns {
 }
 
 /// All columns, in their order.
-pub(super) const COLUMNS: [Column; 42] = columns! {
+pub(super) const COLUMNS: [Column; 43] = columns! {
     Integer index = |row| row.index;
     Integer host_time_us = |row| row.record.host_time_us;
     Integer exposed_host_time_us = |row| exposed_us(row);
@@ -151,10 +151,11 @@ pub(super) const COLUMNS: [Column; 42] = columns! {
     Integer clock_offset_us = |row| row.record.clock.map(|clock| clock.offset_us);
     Text provenance = |row| row.record.provenance;
     Text hash = |row| row.hash;
+    Text frame_sha256 = |row| row.record.kept_frame.map(|frame| frame.sha256);
 };
 
 /// When the frame was exposed on the host's clock, where the clocks were compared.
-fn exposed_us(row: &Row<'_>) -> Option<u64> {
+pub(super) fn exposed_us(row: &Row<'_>) -> Option<u64> {
     let clock = row.record.clock?;
     let ticks_hz = u128::from(row.provenance.ticks_hz.max(1));
     let board_us = u128::from(row.record.ticks.exposed) * 1_000_000 / ticks_hz;
