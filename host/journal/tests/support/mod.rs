@@ -45,6 +45,7 @@ pub fn record(provenance: &Sealed, boot: u64, sequence: u64) -> Record {
         confidence: 1.0,
         board_confidence: 1.0,
         latency_us: Latency::default(),
+        missed: 0,
     }
 }
 
