@@ -22,6 +22,7 @@
 //! period_us = 0                 # from one exposure to the next; 0 is as fast as the board can
 //! offload = true                # whether the board may ask
 //! deadline_ms = 200             # how long it waits for an answer
+//! mode = "rate"                 # rate: the most frames; latency: the quickest answers
 //!
 //! [device.calibration]          # goes into the provenance of each result
 //! name = "2026-11-02, 20x"      # the user's name of it
@@ -36,7 +37,7 @@ use crate::executor::GpuPolicy;
 use crate::offload::QUEUE_LEN_DEFAULT;
 use crate::transport::BAUD_DEFAULT;
 use microtome_journal::{Calibration, Retention};
-use microtome_link::message::Acquisition;
+use microtome_link::message::{Acquisition, Mode};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -124,6 +125,8 @@ pub struct AcquisitionConfig {
     pub offload: bool,
     /// Milliseconds that it waits for an answer.
     pub deadline_ms: u32,
+    /// What it strives for.
+    pub mode: Mode,
 }
 
 impl Default for AcquisitionConfig {
@@ -133,6 +136,7 @@ impl Default for AcquisitionConfig {
             period_us: 0,
             offload: true,
             deadline_ms: 200,
+            mode: Mode::Rate,
         }
     }
 }
@@ -144,12 +148,14 @@ impl From<AcquisitionConfig> for Acquisition {
             period_us,
             offload,
             deadline_ms,
+            mode,
         } = config;
         Self {
             frames,
             period_us,
             offload,
             deadline_ms,
+            mode,
         }
     }
 }
@@ -330,6 +336,11 @@ mod tests {
         );
         let text = error(&format!("{LEAST}[retention]\nrecords_max = 0\n"));
         assert!(text.contains("retention.records_max"), "{text}");
+        let text = error(&format!("{LEAST}acquisition.mode = 'slow'\n"));
+        assert!(
+            text.contains("`slow`") && text.contains("`latency`"),
+            "{text}"
+        );
         let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));
         assert!(text.contains("acquisition.deadline_ms"), "{text}");
     }

@@ -8,6 +8,7 @@ use crate::build::build;
 use crate::config::{Config, DeviceConfig};
 use crate::executor::Executors;
 use crate::instrument::{AcquireError, Instrument, Services, Summary};
+use crate::latency;
 use crate::log::{DeviceLog, LogError};
 use crate::offload::Offload;
 use crate::plans::{Plans, PlansError};
@@ -15,10 +16,11 @@ use crate::session::Session;
 use crate::stop::{Stop, stop};
 use microtome_backend::BackendError;
 use microtome_journal::{Journal, JournalError};
+use microtome_ledger::{Ledger, WINDOW_DEFAULT};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 /// Pause before a device is tried again for the first time.
 pub const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -68,6 +70,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
         tasks.spawn(attend(device, log, Arc::clone(&services), stop.clone()));
     }
     let mut outcome = Ok(Summary::default());
+    let (mut window, mut latency) = (interval(WINDOW_DEFAULT), latency::Log::default());
     loop {
         tokio::select! {
             ended = tasks.join_next() => match (ended, &mut outcome) {
@@ -77,6 +80,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
                 (Some(Err(error)), Ok(_)) => outcome = Err(DaemonError::Task(error)),
                 (Some(_), Err(_)) => {}
             },
+            _ = window.tick() => latency.tell(&services.ledger),
             () = stop_wished.wished(), if !stop.is_wished() => stopper.stop(),
         }
         if outcome.is_err() {
@@ -105,6 +109,7 @@ fn services(config: &Config) -> Result<Services, DaemonError> {
         plans,
         offload,
         journal,
+        ledger: Arc::new(Ledger::default()),
     })
 }
 
@@ -170,6 +175,7 @@ async fn acquire(
     let boot = identity.boot;
     if let Some((_, lost)) = total.open.take_if(|(before, _)| *before != boot) {
         total.summary.lost += lost;
+        services.ledger.lose(&device.name, lost);
     }
     let mut instrument =
         Instrument::new(session, Arc::clone(services)).calibrated(device.calibration.clone());

@@ -3,8 +3,8 @@
 //! In the order in which a result comes in: [`transport`] (the serial device), [`session`] (the
 //! link over it, requests and events; also what runs a model on a board for the command),
 //! [`instrument`] (one acquisition: results, questions, counts), [`offload`] (heavier models
-//! answer questions) on an [`executor`], `record` (what the journal gets of it, which is a crate of
-//! its own), [`mod@log`] (what a board tells of itself). [`mod@daemon`] runs several instruments
+//! answer questions) on an [`executor`], `patience` (when it is better not to ask), `record` (what the journal gets of it, which is a crate of
+//! its own), `latency` (what the log gets of how long it took), [`mod@log`] (what a board tells of itself). [`mod@daemon`] runs several instruments
 //! from a [`config`]; the demo uses the same parts within the command.
 //!
 //! Everything that waits is bounded: events and questions in number, handshakes, runs and silence
@@ -19,8 +19,10 @@ pub mod daemon;
 pub mod executor;
 mod frames;
 pub mod instrument;
+mod latency;
 pub mod log;
 pub mod offload;
+mod patience;
 pub mod plans;
 mod record;
 pub mod session;

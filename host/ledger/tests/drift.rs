@@ -98,8 +98,8 @@ fn thirty_days_of_heavy_tailed_noise_raise_no_alarm() {
 
 /// Minutes that depend on the ones before: what the test does not count on.
 #[test]
-fn noise_that_lasts_for_minutes_raises_few_alarms() {
-    for (memory, alarms_max) in [(0.5, 99), (0.9, 99)] {
+fn noise_that_lasts_for_minutes_raises_alarms() {
+    for (memory, alarms_max) in [(0.5, 0), (0.9, 97)] {
         let mut alarms = 0;
         for seed in 0..30 {
             let (mut watched, mut load) = (Watched::new(seed), 0.0);
