@@ -65,7 +65,7 @@ pub struct Clock {
 }
 
 /// How a board is started on the host. In `program` and the arguments `{image}`, `{plan}`,
-/// `{replay}` and `{serial}` stand for paths.
+/// `{replay}`, `{serial}` and `{pins}` stand for paths.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
@@ -81,6 +81,9 @@ pub struct Launch {
     pub args_plan: Vec<String>,
     /// More of them, where there is a replay store.
     pub args_replay: Vec<String>,
+    /// More of them, where its pins are to be written down; empty where they can not be.
+    #[serde(default)]
+    pub args_pins: Vec<String>,
 }
 
 /// What emulates a board.

@@ -31,6 +31,8 @@ pub struct LaunchOptions<'a> {
     pub plan: Option<&'a [u8]>,
     /// The replay store in its flash, made by [`crate::replay::encode`].
     pub replay: Option<&'a [u8]>,
+    /// The file to which its pins' levels are written, as its `README.md` says.
+    pub pins: Option<&'a Path>,
 }
 
 /// The host's end of a board's serial line.
@@ -62,6 +64,12 @@ pub enum LaunchError {
         bytes: usize,
         /// Room for it.
         room: u64,
+    },
+    /// Its pins can not be written down.
+    #[error("nothing writes down what the pins of {board} do")]
+    NoPins {
+        /// Name of the board.
+        board: String,
     },
     /// QEMU is not installed.
     #[error("{program} is needed to emulate {board}: install it (apt install {program})")]
@@ -180,6 +188,7 @@ pub fn launch(
         plan: files.path().join("plan.mtp"),
         replay: files.path().join("replay.bin"),
         serial: files.path().join("serial"),
+        pins: options.pins.map(Path::to_owned).unwrap_or_default(),
     };
     let mut args = launch.args.clone();
     if let Some(plan) = options.plan {
@@ -195,6 +204,13 @@ pub fn launch(
             &paths.replay,
         )?;
         args.extend_from_slice(&launch.args_replay);
+    }
+    if options.pins.is_some() {
+        if launch.args_pins.is_empty() {
+            let board = board.name.clone();
+            return Err(LaunchError::NoPins { board });
+        }
+        args.extend_from_slice(&launch.args_pins);
     }
     let listener = match launch.serial {
         SerialKind::Unix => Some(listen(&paths.serial)?),
@@ -223,6 +239,7 @@ struct Paths {
     plan: PathBuf,
     replay: PathBuf,
     serial: PathBuf,
+    pins: PathBuf,
 }
 
 impl Paths {
@@ -232,6 +249,7 @@ impl Paths {
             ("{plan}", &self.plan),
             ("{replay}", &self.replay),
             ("{serial}", &self.serial),
+            ("{pins}", &self.pins),
         ];
         places
             .into_iter()

@@ -23,6 +23,7 @@
 //! period_us = 0                 # from one exposure to the next; 0 is as fast as the board can
 //! offload = true                # whether the board may ask
 //! deadline_ms = 200             # how long it waits for an answer
+//! mode = "rate"                 # rate: the most frames; latency: the quickest answers
 //!
 //! [device.frames]
 //! keep = "none"                 # which frames the journal keeps: none, or asked
@@ -43,7 +44,7 @@ use crate::locate::{Place, UsbId};
 use crate::offload::QUEUE_LEN_DEFAULT;
 use crate::transport::BAUD_DEFAULT;
 use microtome_journal::{Calibration, Retention};
-use microtome_link::message::Acquisition;
+use microtome_link::message::{Acquisition, Mode};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -159,6 +160,8 @@ pub struct AcquisitionConfig {
     pub offload: bool,
     /// Milliseconds that it waits for an answer.
     pub deadline_ms: u32,
+    /// What it strives for.
+    pub mode: Mode,
 }
 
 impl Default for AcquisitionConfig {
@@ -168,6 +171,7 @@ impl Default for AcquisitionConfig {
             period_us: 0,
             offload: true,
             deadline_ms: 200,
+            mode: Mode::Rate,
         }
     }
 }
@@ -179,12 +183,14 @@ impl From<AcquisitionConfig> for Acquisition {
             period_us,
             offload,
             deadline_ms,
+            mode,
         } = config;
         Self {
             frames,
             period_us,
             offload,
             deadline_ms,
+            mode,
         }
     }
 }
@@ -400,6 +406,11 @@ mod tests {
             let text = error(&format!("{LEAST}[[device]]\n{text}\n"));
             assert!(text.contains(key), "{text}");
         }
+        let text = error(&format!("{LEAST}acquisition.mode = 'slow'\n"));
+        assert!(
+            text.contains("`slow`") && text.contains("`latency`"),
+            "{text}"
+        );
         let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));
         assert!(text.contains("acquisition.deadline_ms"), "{text}");
     }

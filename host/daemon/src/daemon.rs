@@ -17,10 +17,11 @@ use crate::stop::{Stop, stop};
 use crate::summary::Summary;
 use microtome_backend::BackendError;
 use microtome_journal::{Journal, JournalError};
+use microtome_ledger::{Ledger, WINDOW_DEFAULT};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 /// Pause before a device is tried again for the first time.
 pub const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -70,6 +71,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
         tasks.spawn(attend(device, log, Arc::clone(&services), stop.clone()));
     }
     let mut outcome = Ok(Summary::default());
+    let (mut window, mut latency) = (interval(WINDOW_DEFAULT), latency::Log::default());
     loop {
         tokio::select! {
             ended = tasks.join_next() => match (ended, &mut outcome) {
@@ -79,6 +81,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
                 (Some(Err(error)), Ok(_)) => outcome = Err(DaemonError::Task(error)),
                 (Some(_), Err(_)) => {}
             },
+            _ = window.tick() => latency.tell(&services.ledger),
             () = stop_wished.wished(), if !stop.is_wished() => stopper.stop(),
         }
         if outcome.is_err() {
@@ -107,6 +110,7 @@ fn services(config: &Config) -> Result<Services, DaemonError> {
         plans,
         offload,
         journal,
+        ledger: Arc::new(Ledger::default()),
     })
 }
 
@@ -176,6 +180,7 @@ async fn acquire(
     let boot = identity.boot;
     if let Some((_, lost)) = total.open.take_if(|(before, _)| *before != boot) {
         total.summary.lost += lost;
+        services.ledger.lose(&device.name, lost);
     }
     let mut instrument = Instrument::new(session, Arc::clone(services))
         .calibrated(device.calibration.clone())

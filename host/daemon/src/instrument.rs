@@ -9,22 +9,26 @@ use crate::cascade::Cascade;
 use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
 use crate::keep::{self, Keep};
+use crate::latency;
 use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
+use crate::patience::Patience;
 use crate::plans::Plans;
-use crate::record::{self, Origins, board_us};
+use crate::record::{self, Origins, Pending, board_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
 use crate::summary::Summary;
-use microtome_journal::record::Latency;
+use microtome_journal::record::Origin;
 use microtome_journal::{
     Calibration, Entry, Frame, Journal, JournalError, Outcome, Record, Refused, Sealed,
 };
-use microtome_link::message::{self, Acquisition, HELD_MAX};
+use microtome_ledger::Ledger;
+use microtome_link::message::{Acquisition, HELD_MAX};
 use microtome_plan::PlanBuf;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 /// How often an instrument is asked for its clock, and so whether it still lives.
@@ -48,6 +52,8 @@ pub struct Services {
     pub offload: Option<Offload>,
     /// Where results go.
     pub journal: Journal,
+    /// How long they took.
+    pub ledger: Arc<Ledger>,
 }
 
 /// Why an acquisition ended early.
@@ -87,6 +93,9 @@ pub struct Instrument {
     sequence: u64,
     frames: Frames,
     summary: Summary,
+    /// Whether the board may ask, in place of what the acquisition says.
+    switch: Option<watch::Receiver<bool>>,
+    patience: Patience,
 }
 
 /// What the journal says of a result, by its number.
@@ -96,14 +105,6 @@ type Told = (u64, Outcome);
 struct Unstored {
     sequence: u64,
     record: Record,
-}
-
-/// A question on its way.
-struct Pending {
-    host_us: u64,
-    answer: Option<HostAnswer>,
-    /// The frame, if it is kept.
-    frame: Option<Frame>,
 }
 
 impl Instrument {
@@ -143,6 +144,8 @@ impl Instrument {
             sequence: 0,
             frames: Frames::default(),
             summary: Summary::default(),
+            switch: None,
+            patience: Patience::default(),
         }
     }
 
@@ -157,6 +160,12 @@ impl Instrument {
     /// The same with the frames that go into the journal with its results.
     pub fn keeping(self, keep: Keep) -> Self {
         Self { keep, ..self }
+    }
+
+    /// The same with a switch that says whether the board may ask, at the start and while it
+    /// acquires, in place of [`Acquisition::offload`].
+    pub fn switched(self, switch: Option<watch::Receiver<bool>>) -> Self {
+        Self { switch, ..self }
     }
 
     /// Frames without a result, when the session broke.
@@ -185,19 +194,15 @@ impl Instrument {
         stop: &mut Stop,
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<(), AcquireError> {
-        let can_answer = self.cascade.is_some() && self.services.offload.is_some();
-        let offload = acquisition.offload && can_answer;
-        let acquisition = Acquisition {
-            offload,
-            ..acquisition
-        };
         self.frames = Frames::default();
         let (device, identity) = (self.session.device(), self.session.identity());
         let plan = self.plan.as_deref().filter(|_| self.keep != Keep::None);
         let inputs = plan.map(keep::inputs).unwrap_or_default();
         let origin = record::provenance(device, identity, self.calibration.clone(), inputs);
         let frames = self.drive(acquisition, &origin.seal()?, stop, seen).await?;
-        self.summary.lost += self.frames.lost(Some(frames));
+        let lost = self.frames.lost(Some(frames));
+        self.summary.lost += lost;
+        self.services.ledger.lose(self.session.device(), lost);
         Ok(())
     }
 
@@ -210,7 +215,12 @@ impl Instrument {
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<u32, AcquireError> {
         self.session.ask_clock().await?;
-        self.session.start(acquisition).await?;
+        let mut offload = self.may_ask(&acquisition);
+        let start = Acquisition {
+            offload,
+            ..acquisition
+        };
+        self.session.start(start).await?;
         let deadline = Duration::from_millis(acquisition.deadline_ms.into());
         let mut clock = interval(CLOCK_PERIOD);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -237,9 +247,26 @@ impl Instrument {
                     self.session.stop().await?;
                 }
                 () = until(give_up) => return self.give_up(stopped),
+                () = changed(&mut self.switch) => {}
+                () = until(self.patience.ends()) => {}
                 _ = clock.tick() => self.session.ask_clock().await?,
             }
+            let wanted = self.may_ask(&acquisition);
+            if wanted != offload {
+                self.session.allow_offload(wanted).await?;
+                offload = wanted;
+            }
         }
+    }
+
+    /// Whether the board may ask: it is wished, somebody can answer, and does.
+    fn may_ask(&mut self, acquisition: &Acquisition) -> bool {
+        let switch = self.switch.as_ref().map(|switch| *switch.borrow());
+        let can_answer = self.cascade.is_some() && self.services.offload.is_some();
+        can_answer
+            && acquisition.deadline_ms > 0
+            && switch.unwrap_or(acquisition.offload)
+            && self.patience.lasts(Instant::now())
     }
 
     /// Ends although the board has not, or the journal does not have all.
@@ -299,7 +326,7 @@ impl Instrument {
         let frame = pending.as_mut().and_then(|pending| pending.frame.take());
         let answered_us = board_us(result.times.answered, identity.ticks_hz);
         self.clock.observe(answered_us, timed.host_us);
-        let latency_us = latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
+        let latency_us = record::latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
         let origins = Origins {
             provenance: provenance.hash,
             boot: identity.boot,
@@ -349,7 +376,14 @@ impl Instrument {
                 );
             }
         }
-        self.summary.count(record.origin);
+        self.summary.count(record);
+        for event in self.services.ledger.record(device, record) {
+            latency::tell(device, &event);
+        }
+        if record.origin != Origin::Board {
+            let is_answered = record.origin == Origin::Host;
+            self.patience.answered(is_answered, Instant::now(), device);
+        }
         seen(record);
     }
 
@@ -443,45 +477,12 @@ impl Instrument {
     }
 }
 
-/// The legs of a result's way.
-fn latency(
-    timed: &TimedResult,
-    pending: Option<&Pending>,
-    clock: &ClockOffset,
-    ticks_hz: u32,
-) -> Latency {
-    let times = &timed.result.times;
-    let us = |from: u64, to: u64| board_us(to.saturating_sub(from), ticks_hz);
-    let legs = Latency {
-        wait: us(times.exposed, times.begun),
-        inference: us(times.begun, times.inferred),
-        total: us(times.exposed, times.answered),
-        ..Latency::default()
-    };
-    let answered = timed.result.origin == message::Origin::Host;
-    let Some((pending, answer)) = pending
-        .filter(|_| answered)
-        .and_then(|pending| Some((pending, pending.answer.as_ref()?)))
-    else {
-        return legs;
-    };
-    let asked_us = clock
-        .host_us(board_us(times.inferred, ticks_hz))
-        .unwrap_or(pending.host_us);
-    let to_host = pending.host_us.saturating_sub(asked_us);
-    let (queue, executor) = (micros(answer.queue), micros(answer.run));
-    let away = us(times.inferred, times.answered);
-    Latency {
-        to_host: Some(to_host),
-        queue: Some(queue),
-        executor: Some(executor),
-        to_board: Some(away.saturating_sub(to_host + queue + executor)),
-        ..legs
+/// Waits until the switch is set; for ever where there is none, or nobody who could.
+async fn changed(switch: &mut Option<watch::Receiver<bool>>) {
+    match switch {
+        Some(switch) if switch.changed().await.is_ok() => {}
+        _ => std::future::pending().await,
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Waits until `at`; for ever where there is no such time.

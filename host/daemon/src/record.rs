@@ -4,19 +4,21 @@
 //! does not know it, classes are named by their number.
 
 use crate::build::build;
+use crate::clock::ClockOffset;
 use crate::offload::HostAnswer;
 use crate::plans::Plans;
+use crate::session::TimedResult;
 use microtome_answer::Answer;
 use microtome_journal::record::{
     Answer as AnswerRecord, Clock, HeavierModel, Input, Latency, Object, Origin as OriginRecord,
     Ticks,
 };
-use microtome_journal::{Calibration, Hash, KeptFrame, Provenance, Record};
+use microtome_journal::{Calibration, Frame, Hash, KeptFrame, Provenance, Record};
 use microtome_link::message::{
     ANSWERER_PLAN_LEN, Answerer, ExecutorKind, FrameResult, Identity, Origin,
 };
 use microtome_plan::{Labels, PlanBuf, Task};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the results of a session come from.
 pub(crate) fn provenance(
@@ -82,6 +84,7 @@ pub(crate) fn record(
             begun: times.begun,
             inferred: times.inferred,
             answered: times.answered,
+            signalled: times.signalled,
         },
         clock: origins.clock,
         origin: origin(result.origin),
@@ -95,7 +98,59 @@ pub(crate) fn record(
         board_confidence: unit(result.board_confidence),
         latency_us,
         kept_frame: origins.kept_frame,
+        missed: result.missed,
     }
+}
+
+/// A question on its way.
+pub(crate) struct Pending {
+    /// When the host had it, in microseconds since 1970, UTC.
+    pub host_us: u64,
+    pub answer: Option<HostAnswer>,
+    /// The frame, if it is kept.
+    pub frame: Option<Frame>,
+}
+
+/// The legs of a result's way.
+pub(crate) fn latency(
+    timed: &TimedResult,
+    pending: Option<&Pending>,
+    clock: &ClockOffset,
+    ticks_hz: u32,
+) -> Latency {
+    let times = &timed.result.times;
+    let us = |from: u64, to: u64| board_us(to.saturating_sub(from), ticks_hz);
+    let legs = Latency {
+        wait: us(times.exposed, times.begun),
+        inference: us(times.begun, times.inferred),
+        total: us(times.exposed, times.answered),
+        signal: times.signalled.map(|at| us(times.answered, at)),
+        ..Latency::default()
+    };
+    let answered = timed.result.origin == Origin::Host;
+    let Some((pending, answer)) = pending
+        .filter(|_| answered)
+        .and_then(|pending| Some((pending, pending.answer.as_ref()?)))
+    else {
+        return legs;
+    };
+    let asked_us = clock
+        .host_us(board_us(times.inferred, ticks_hz))
+        .unwrap_or(pending.host_us);
+    let to_host = pending.host_us.saturating_sub(asked_us);
+    let (queue, executor) = (micros(answer.queue), micros(answer.run));
+    let away = us(times.inferred, times.answered);
+    Latency {
+        to_host: Some(to_host),
+        queue: Some(queue),
+        executor: Some(executor),
+        to_board: Some(away.saturating_sub(to_host + queue + executor)),
+        ..legs
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The heavier plan whose reading counts, and what ran it. Where another session answered, the board

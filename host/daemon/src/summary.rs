@@ -1,5 +1,6 @@
 //! Counts of what was acquired.
 
+use microtome_journal::Record;
 use microtome_journal::record::Origin;
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ pub struct Summary {
     pub unanswered: u64,
     /// Frames without a result.
     pub lost: u64,
+    /// Exposures that were due and did not take place.
+    pub missed: u64,
 }
 
 impl std::ops::AddAssign for Summary {
@@ -28,14 +31,16 @@ impl std::ops::AddAssign for Summary {
         self.late += other.late;
         self.unanswered += other.unanswered;
         self.lost += other.lost;
+        self.missed += other.missed;
     }
 }
 
 impl Summary {
     /// Counts a result that is in the journal.
-    pub(crate) fn count(&mut self, origin: Origin) {
+    pub(crate) fn count(&mut self, record: &Record) {
         self.frames += 1;
-        match origin {
+        self.missed += u64::from(record.missed);
+        match record.origin {
             Origin::Host => self.offloaded += 1,
             Origin::Board => self.on_board += 1,
             Origin::BoardAfterDeadline => {

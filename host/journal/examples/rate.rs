@@ -116,5 +116,6 @@ fn record(provenance: Hash, boot: u64, sequence: u64) -> Record {
         board_confidence: 0.75,
         latency_us: Latency::default(),
         kept_frame: None,
+        missed: 0,
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Both are written as JSON with their fields in the order in which they stand here; the bytes that
 //! are stored are the ones that are hashed. The provenance of a result is the same for all results
-//! of a session, so it is stored once, under its hash, which every record names.
+//! of a session, so it is stored once, under its hash, which every record names. Fields are only ever
+//! appended, with a default for the records from before them, which stay as they were.
 
 use crate::error::JournalError;
 use crate::frame::KeptFrame;
@@ -162,6 +163,9 @@ pub struct Record {
     /// The frame, where it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_frame: Option<KeptFrame>,
+    /// Exposures that were due since the frame before, and did not take place.
+    #[serde(default)]
+    pub missed: u32,
 }
 
 /// Ticks of the board's clock.
@@ -175,6 +179,9 @@ pub struct Ticks {
     pub inferred: u64,
     /// The final answer was there.
     pub answered: u64,
+    /// The answer pin had its new level; none where the board has no such pin.
+    #[serde(default)]
+    pub signalled: Option<u64>,
 }
 
 /// An estimate of host time minus board time, both in microseconds.
@@ -273,4 +280,7 @@ pub struct Latency {
     pub to_board: Option<u64>,
     /// From exposure to the final answer on the board.
     pub total: u64,
+    /// From the final answer to the new level of the answer pin, where the board has one.
+    #[serde(default)]
+    pub signal: Option<u64>,
 }

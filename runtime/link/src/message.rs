@@ -298,6 +298,7 @@ pub struct Acquisition {
 
 /// What an acquisition strives for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The most frames: the next one is exposed while the board waits for answers to others. Where
     /// there is a period, a frame that can not be exposed when it is due is exposed late.

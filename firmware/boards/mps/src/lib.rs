@@ -4,7 +4,7 @@
 //! A board is one static [`Machine`], which [`machine!`] makes known: its name, and where its memory
 //! is. All else is here, in the order of the hardware: `register` (memory-mapped peripherals),
 //! `region` (memory that the linker leaves alone), `cmsdk` and `sse` (the two kinds of timers),
-//! `time` (`embassy-time` over either), `uart` (the line to the host), `peripherals` (which of them
+//! `time` (`embassy-time` over either), `uart` (the line to the host), `led` (pins), `peripherals` (which of them
 //! a board has), `log` (defmt), `executor` (sleep) and `program` (entry, interrupts, panics).
 //!
 //! `shared/` has what the boards' packages build beside it: their build script, and the contract of
@@ -16,6 +16,7 @@
 
 mod cmsdk;
 mod executor;
+mod led;
 mod log;
 mod peripherals;
 mod program;

@@ -1,6 +1,7 @@
 //! Where the program begins, what interrupts do, and what a panic does.
 
 use crate::executor;
+use crate::led::Led;
 use crate::uart::{self, Rx, Tx};
 use crate::{MACHINE, time};
 use core::panic::PanicInfo;
@@ -8,6 +9,7 @@ use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::{entry, exception};
 use embassy_executor::Spawner;
 use microtome_app::flash::{NoFlash, UpdateFlash};
+use microtome_app::pins::Pins;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
 
@@ -42,6 +44,8 @@ async fn application(memory: &'static mut [u8]) {
     // SAFETY: the emulator fills these two before the program begins, and nothing writes there
     // after that.
     let (plan, replay) = unsafe { (MACHINE.plan.bytes(), MACHINE.replay.bytes()) };
+    let led = |number| Led::new(MACHINE.peripherals.leds, number);
+    let (mut exposure, mut answer) = (led(0), led(1));
     microtome_app::run(Board {
         name: MACHINE.name,
         // Emulated machines have no number of their own.
@@ -58,6 +62,10 @@ async fn application(memory: &'static mut [u8]) {
         sensor: ReplaySensor::new(replay),
         rx: Rx,
         tx: Tx,
+        pins: Pins {
+            exposure: &mut exposure,
+            answer: &mut answer,
+        },
     })
     .await
 }

@@ -3,18 +3,22 @@
 //! It prints one line, `serial: PATH`, when a host may open the terminal at `PATH`, and ends when
 //! its standard input closes: so it never outlives the process that started it.
 
+mod pins;
 mod serial;
 
 use clap::Parser;
 use embassy_executor::{Executor, Spawner};
 use microtome_app::flash::NoFlash;
+use microtome_app::pins::Pins;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
+use pins::FilePin;
 use serial::{LineRx, LineTx};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 /// As `board.toml` says.
@@ -31,6 +35,9 @@ struct Arguments {
     /// The replay store to take frames from.
     #[arg(long)]
     replay: Option<PathBuf>,
+    /// The file to write the pins' levels to.
+    #[arg(long)]
+    pins: Option<PathBuf>,
 }
 
 type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>, NoFlash>;
@@ -73,6 +80,21 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
         sensor: ReplaySensor::new(replay),
         rx,
         tx,
+        pins: pins(arguments.pins.as_deref())?,
+    })
+}
+
+/// Pins that write to a new file at `path`.
+fn pins(path: Option<&Path>) -> Result<Pins<'static>, String> {
+    let create = |path: &Path| {
+        let file = File::create(path);
+        file.map_err(|error| format!("cannot write {}: {error}", path.display()))
+    };
+    let file = path.map(create).transpose()?.map(Arc::new);
+    let pin = |name| Box::leak(Box::new(FilePin::new(name, file.clone(), ticks)));
+    Ok(Pins {
+        exposure: pin("exposure"),
+        answer: pin("answer"),
     })
 }
 

@@ -108,6 +108,14 @@ impl Session {
         self.send(&ToBoard::Stop).await
     }
 
+    /// Says whether the board may ask from its next frame on, while it acquires.
+    ///
+    /// # Errors
+    /// When the session breaks.
+    pub async fn allow_offload(&mut self, allowed: bool) -> Result<(), SessionError> {
+        self.send(&ToBoard::Offload { allowed }).await
+    }
+
     /// Answers [`Event::Ask`].
     ///
     /// # Errors

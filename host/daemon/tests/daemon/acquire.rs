@@ -6,20 +6,24 @@ use microtome_daemon::session::Fault;
 use microtome_daemon::{
     AcquireError, DeviceLog, Instrument, Offload, Services, Session, Stop, Stopper, stop,
 };
+use microtome_journal::record::Origin;
 use microtome_journal::{Calibration, Filter, Format, Hash, Journal, Reader, Record, Retention};
-use microtome_link::message::Acquisition;
+use microtome_ledger::Leg;
+use microtome_link::message::{Acquisition, Mode};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
+use tokio::sync::watch;
 
 const HOW: Acquisition = Acquisition {
     frames: 20,
     period_us: 0,
     offload: true,
     deadline_ms: 60_000,
+    mode: Mode::Rate,
 };
 
 /// An executor that runs when it may.
@@ -67,6 +71,7 @@ impl Bench {
             plans,
             offload: Some(offload),
             journal,
+            ledger: Arc::default(),
         });
         let (stopper, stop) = stop();
         Self {
@@ -373,6 +378,100 @@ async fn the_wish_to_stop_ends_an_endless_acquisition_with_nothing_lost() {
 }
 
 #[tokio::test]
+async fn offload_is_switched_while_it_acquires() {
+    let bench = Bench::new(4);
+    let (stopper, mut stop) = stop();
+    let board = FakeBoard {
+        ask_every: 1,
+        ..FakeBoard::default()
+    };
+    let (switch, switched) = watch::channel(false);
+    let instrument = bench.instrument(board.start()).await;
+    let mut instrument = instrument.switched(Some(switched));
+    let how = Acquisition {
+        frames: 0,
+        period_us: 1000,
+        ..HOW
+    };
+    // Ten without the host, ten with it, ten without.
+    let mut counts = [0; 3];
+    let seen = &mut |record: &Record| {
+        let is_on = *switch.borrow();
+        let phase = match (is_on, counts[1]) {
+            (true, _) => 1,
+            (false, 0) => 0,
+            (false, _) => 2,
+        };
+        let is_host = record.origin == Origin::Host;
+        assert!(phase > 0 || !is_host, "{record:?}");
+        counts[phase] += usize::from(is_host == is_on);
+        match (phase, counts[phase]) {
+            (0, 10) => _ = switch.send_replace(true),
+            (1, 10) => _ = switch.send_replace(false),
+            (2, 10) => stopper.stop(),
+            _ => {}
+        }
+    };
+    instrument.acquire(how, &mut stop, seen).await.unwrap();
+    assert!(counts.iter().all(|&count| count >= 10), "{counts:?}");
+    assert_eq!(instrument.summary().lost, 0);
+}
+
+#[tokio::test]
+async fn a_board_that_is_never_answered_in_time_is_told_not_to_ask() {
+    let mut bench = Bench::new(4);
+    bench.is_shut.store(true, Ordering::Relaxed);
+    let board = FakeBoard {
+        ask_every: 1,
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    let how = Acquisition {
+        frames: 60,
+        period_us: 1000,
+        deadline_ms: 2,
+        ..HOW
+    };
+    instrument
+        .acquire(how, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap();
+    let summary = instrument.summary();
+    let alone = summary.on_board - summary.late - summary.unanswered;
+    assert!(summary.frames == 60 && alone > 0, "{summary:?}");
+    assert!(60 - alone >= 20, "{summary:?}");
+    bench.is_shut.store(false, Ordering::Relaxed);
+}
+
+#[tokio::test]
+async fn the_ledger_has_what_the_journal_has() {
+    let mut bench = Bench::new(4);
+    let board = FakeBoard {
+        ask_every: 4,
+        missed: 2,
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap();
+    assert_eq!(instrument.summary().missed, 40);
+    let ledger = &bench.services.ledger;
+    let snapshot = ledger.snapshot("scope").unwrap();
+    let counts = snapshot.counts;
+    assert_eq!((counts.results, counts.offloaded), (20, 5));
+    assert_eq!((counts.missed, counts.lost), (40, 0));
+    let total = snapshot.latency_us.get(Leg::Total).unwrap();
+    let lines = bench.lines();
+    let totals = lines.iter().map(|line| &line["latency_us"]["total"]);
+    let longest = totals.map(|us| us.as_u64().unwrap()).max();
+    assert_eq!((total.count, Some(total.max)), (20, longest));
+    assert_eq!(snapshot.latency_us.get(Leg::Queue).unwrap().count, 5);
+    assert_eq!(lines[3]["missed"], 2);
+}
+
+#[tokio::test]
 async fn a_board_without_cascade_is_not_allowed_to_ask() {
     let bench = Bench::new(4);
     let journal = Journal::open(&bench.folder.path().join("alone"), Retention::default()).unwrap();
@@ -381,6 +480,7 @@ async fn a_board_without_cascade_is_not_allowed_to_ask() {
         plans,
         offload: None,
         journal,
+        ledger: Arc::default(),
     });
     let board = FakeBoard {
         ask_every: 1,

@@ -93,6 +93,8 @@ pub struct FakeBoard {
     pub restart_after: Option<u32>,
     /// The board does nothing any more after so many results.
     pub hang_after: Option<u32>,
+    /// Exposures missed before each frame.
+    pub missed: u32,
     pub protocol: u16,
 }
 
@@ -103,6 +105,7 @@ impl Default for FakeBoard {
             vanish_after: None,
             restart_after: None,
             hang_after: None,
+            missed: 0,
             protocol: PROTOCOL,
         }
     }
@@ -124,6 +127,7 @@ enum Request {
         frame: u32,
         answer: Option<Box<(Reading, Answerer)>>,
     },
+    Offload(bool),
 }
 
 /// The wire ended.
@@ -175,7 +179,7 @@ impl FakeBoard {
         }
     }
 
-    async fn acquire(self, end: &mut End, how: Acquisition) -> Result<(), Gone> {
+    async fn acquire(self, end: &mut End, mut how: Acquisition) -> Result<(), Gone> {
         let mut frame = 0;
         let acquisition = end.acquisitions;
         end.acquisitions += 1;
@@ -214,11 +218,13 @@ impl FakeBoard {
                     begun: exposed + 10,
                     inferred: exposed + 110,
                     answered: 0,
+                    signalled: None,
                 },
                 answerer: None,
+                missed: self.missed,
             };
             if asks {
-                self.ask(end, &how, &mut result).await?;
+                self.ask(end, &mut how, &mut result).await?;
             }
             result.times.answered = end.ticks().max(result.times.inferred);
             end.send(&ToHost::Result(result)).await?;
@@ -230,6 +236,7 @@ impl FakeBoard {
                 match request {
                     Request::Stop => return end.send(&ToHost::Stopped { frames: frame }).await,
                     Request::Hello => end.send(&self.hello(end)).await?,
+                    Request::Offload(allowed) => how.offload = allowed,
                     _ => {}
                 }
             }
@@ -241,7 +248,7 @@ impl FakeBoard {
     async fn ask(
         self,
         end: &mut End,
-        how: &Acquisition,
+        how: &mut Acquisition,
         result: &mut FrameResult,
     ) -> Result<(), Gone> {
         let until = Instant::now() + Duration::from_millis(how.deadline_ms.into());
@@ -273,6 +280,7 @@ impl FakeBoard {
                     break;
                 }
                 Request::Hello => end.send(&self.hello(end)).await?,
+                Request::Offload(allowed) => how.offload = allowed,
                 _ => {}
             }
         }
@@ -436,6 +444,7 @@ fn owned(message: ToBoard<'_>) -> Request {
             frame,
             answer: None,
         },
+        ToBoard::Offload { allowed } => Request::Offload(allowed),
         ToBoard::Boot { .. } | ToBoard::Stored { .. } | ToBoard::Clock { .. } => {
             unreachable!("noted as they come")
         }

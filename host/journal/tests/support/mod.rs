@@ -46,6 +46,7 @@ pub fn record(provenance: &Sealed, boot: u64, sequence: u64) -> Record {
         board_confidence: 1.0,
         latency_us: Latency::default(),
         kept_frame: None,
+        missed: 0,
     }
 }
 
