@@ -131,7 +131,10 @@ async fn every_emulated_board_runs_a_plan_and_logs() {
         let mut session = session.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(session.identity().board.as_str(), board.name);
         let firmware = session.identity().firmware.as_str();
-        assert!(firmware.starts_with(env!("CARGO_PKG_VERSION")), "{firmware}");
+        assert!(
+            firmware.starts_with(env!("CARGO_PKG_VERSION")),
+            "{firmware}"
+        );
         assert_eq!(session.identity().plan_fault, None, "{}", board.name);
         assert_eq!(session.identity().plan, plan.digest());
         let output = session.run(RunInput::Values(&values), true).await.unwrap();

@@ -94,6 +94,9 @@ pub struct FakeBoard {
     /// The board does nothing any more after so many results.
     pub hang_after: Option<u32>,
     pub protocol: u16,
+    /// Who is said to have answered what was not asked about: in a session that this daemon knows
+    /// nothing of.
+    pub answerer: Option<Answerer>,
 }
 
 impl Default for FakeBoard {
@@ -104,6 +107,7 @@ impl Default for FakeBoard {
             restart_after: None,
             hang_after: None,
             protocol: PROTOCOL,
+            answerer: None,
         }
     }
 }
@@ -219,6 +223,9 @@ impl FakeBoard {
             };
             if asks {
                 self.ask(end, &how, &mut result).await?;
+            } else if self.answerer.is_some() {
+                result.origin = Origin::Host;
+                result.answerer = self.answerer;
             }
             result.times.answered = end.ticks().max(result.times.inferred);
             end.send(&ToHost::Result(result)).await?;
