@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -86,12 +87,15 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let plan = text(&folder.path().join("cells.mtp"));
-        let model = text(&root().join("models/cells/cells.onnx"));
-        assert_eq!(
-            microtome(&["compile", &model, "-o", &plan]).status(),
-            Some(0)
-        );
+        let compile = |model: &str| {
+            let plan = text(&folder.path().join(format!("{model}.mtp")));
+            let model = text(&root().join(format!("models/{model}/{model}.onnx")));
+            let compiled = microtome(&["compile", &model, "-o", &plan]);
+            assert_eq!(compiled.status(), Some(0));
+            plan
+        };
+        let plan = compile("cells");
+        compile("cells-heavy");
         let input = text(&root().join("models/cells/golden.npz"));
         let args = [
             "flash", "--board", "sim", "--plan", &plan, "--input", &input, "--json",
@@ -102,13 +106,15 @@ impl Bench {
         let path = json["serial"].as_str().unwrap();
         let config = format!(
             "journal = \"results.journal\"\n\
-             plans = [\"cells.mtp\"]\n\
+             plans = [\".\"]\n\
              gpu = \"off\"\n\
              [[device]]\n\
              name = \"scope\"\n\
              path = \"{path}\"\n\
+             frames.keep = \"asked\"\n\
              [device.calibration]\n\
-             name = \"of this test\"\n"
+             name = \"of this test\"\n\
+             pixel_size_nm = 325\n"
         );
         std::fs::write(folder.path().join("daemon.toml"), config).unwrap();
         Self {
@@ -171,6 +177,8 @@ fn a_daemon_that_is_killed_loses_and_repeats_nothing() {
     let lines = bench.exported(&[]);
     assert_eq!(audit["records"], lines.len());
     assert!(!lines.is_empty());
+    let is_kept = |line: &&Value| !line["record"]["kept_frame"].is_null();
+    assert_eq!(audit["frames"], lines.iter().filter(is_kept).count());
 
     // The board has run all the while. It numbered its results; each is there once.
     let mut frames = BTreeMap::<u64, Vec<u64>>::new();
@@ -178,6 +186,11 @@ fn a_daemon_that_is_killed_loses_and_repeats_nothing() {
     for (sequence, line) in lines.iter().enumerate() {
         let record = &line["record"];
         assert_eq!(&record["boot"], boot);
+        if record["origin"] == "host" {
+            // Also where the daemon that answered did not live to record it.
+            assert_eq!(record["heavier"]["model"], "cells-heavy", "{record}");
+            assert!(record["executor"].as_str().unwrap().starts_with("cpu"));
+        }
         assert_eq!(record["sequence"], sequence);
         let acquisition = record["acquisition"].as_u64().unwrap();
         frames
@@ -231,6 +244,26 @@ fn a_journal_is_exported_while_the_daemon_writes_and_audited_after() {
         ];
         assert_eq!(microtome(&args).json()["records"], count);
         assert!(std::fs::read(output).unwrap().starts_with(begin));
+    }
+
+    for (format, ending) in [("ome-tiff", ".ome.tiff"), ("npy", ".npy")] {
+        let output = bench.folder.path().join(format).join("frames");
+        let args = [
+            "export",
+            &journal,
+            "--format",
+            format,
+            "-o",
+            &text(&output),
+            "--json",
+        ];
+        let json = microtome(&args).json();
+        assert_eq!(json["frames"], audit["frames"]);
+        let files = std::fs::read_dir(&output).unwrap();
+        let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        let has_ending = |name: &&OsString| name.to_str().unwrap().ends_with(ending);
+        assert!(names.len() as u64 >= json["files"].as_u64().unwrap());
+        assert_eq!(names.iter().filter(has_ending).count(), names.len());
     }
 
     // A digit of the newest record that is not in the database's own checksums' reach.

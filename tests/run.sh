@@ -32,14 +32,15 @@ rustup target add thumbv7em-none-eabihf thumbv8m.main-none-eabihf
 cores=(thumbv6m-none-eabi thumbv8m.main-none-eabi riscv32imac-unknown-none-elf)
 rustup target add "${cores[@]}" aarch64-unknown-linux-musl
 
-# The conformance suite takes its cases from the package `onnx`, in an environment of its own.
+# The conformance suite takes its cases from the package `onnx`; OME-TIFF files are read by those
+# that scientists use. Both have an environment of their own.
 make_venv() {
     local python=target/venv/bin/python wanted=tests/conformance/requirements.txt
     cmp -s "$wanted" target/venv/installed.txt && return
     if python3 -m venv target/venv && "$python" -m pip install --quiet -r "$wanted"; then
         cp "$wanted" target/venv/installed.txt
     else
-        echo "cannot install onnx here: the conformance suite will be skipped" >&2
+        echo "cannot install onnx and tifffile here: their tests will be skipped" >&2
     fi
 }
 

@@ -1,15 +1,17 @@
 //! Acquisition from end to end, against a board in memory: session, offload, journal, counts.
 
-use crate::support::{FakeBoard, faulty, heavy, light, plans, records};
+use crate::support::{FRAME_LEN, FakeBoard, faulty, heavy, light, plans, records};
 use microtome_backend::{Backend, BackendError, CpuBackend, Inputs, Outputs};
 use microtome_daemon::session::Fault;
 use microtome_daemon::{
-    AcquireError, DeviceLog, Instrument, Offload, Services, Session, Stop, Stopper, stop,
+    AcquireError, DeviceLog, Instrument, Keep, Offload, Services, Session, Stop, Stopper, stop,
 };
 use microtome_journal::record::Origin;
-use microtome_journal::{Calibration, Filter, Format, Hash, Journal, Reader, Record, Retention};
+use microtome_journal::{
+    Calibration, Filter, Format, Hash, Journal, Reader, Record, Retention, audit,
+};
 use microtome_ledger::Leg;
-use microtome_link::message::{Acquisition, Mode};
+use microtome_link::message::{Acquisition, Answerer, ExecutorKind, Mode};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -498,4 +500,88 @@ async fn a_board_without_cascade_is_not_allowed_to_ask() {
     // Its plan is not known: its class has no name.
     let lines = records(&bench.folder.path().join("alone"));
     assert_eq!(lines[0]["answer"]["class"]["class"], "0");
+}
+
+#[tokio::test]
+async fn frames_that_a_board_asks_about_are_kept_where_that_is_wished() {
+    for (keep, kept) in [(Keep::None, 0), (Keep::Asked, 5)] {
+        let mut bench = Bench::new(4);
+        let board = FakeBoard {
+            ask_every: 4,
+            ..FakeBoard::default()
+        };
+        let instrument = bench.instrument(board.start()).await;
+        let mut instrument = instrument.keeping(keep);
+        let seen = &mut |_: &_| ();
+        instrument
+            .acquire(HOW, &mut bench.stop, seen)
+            .await
+            .unwrap();
+        drop(instrument);
+        let folder = bench.close();
+        let reader = Reader::open(&folder.path().join("j")).unwrap();
+        let found = audit(&reader, None).unwrap();
+        assert_eq!((found.frames, found.broken), (kept, None));
+        for stored in reader.records().unwrap() {
+            let stored = stored.unwrap();
+            let record: Record = serde_json::from_slice(&stored.record).unwrap();
+            let is_kept = keep == Keep::Asked && record.origin == Origin::Host;
+            assert_eq!(record.kept_frame.is_some(), is_kept);
+            if let Some(kept) = &record.kept_frame {
+                let frame = reader.frame(stored.index, kept).unwrap().unwrap();
+                let score = |class: usize| frame[class].cast_signed();
+                assert_eq!((frame.len(), score(1), score(2)), (FRAME_LEN, -128, 100));
+            }
+            let provenance = reader.provenance(&record.provenance).unwrap().unwrap();
+            let dims: Vec<_> = provenance
+                .inputs
+                .iter()
+                .map(|input| &input.dims[..])
+                .collect();
+            let expected: &[&[usize]] = &[&[1, FRAME_LEN]];
+            assert_eq!(dims, if keep == Keep::Asked { expected } else { &[] });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_another_session_answered_names_what_did() {
+    let answerer = |digest: [u8; 32], executor| Answerer {
+        plan: digest[..8].try_into().unwrap(),
+        executor,
+    };
+    for (answerer, executor, model) in [
+        (
+            answerer(heavy().digest(), ExecutorKind::Cpu),
+            "cpu (an earlier session)",
+            Some("heavy"),
+        ),
+        (
+            answerer([0xab; 32], ExecutorKind::Gpu),
+            "gpu (an earlier session, plan abababababababab…)",
+            None,
+        ),
+    ] {
+        let mut bench = Bench::new(4);
+        let board = FakeBoard {
+            answerer: Some(answerer),
+            ..FakeBoard::default()
+        };
+        let mut instrument = bench.instrument(board.start()).await;
+        let seen = &mut |_: &_| ();
+        instrument
+            .acquire(HOW, &mut bench.stop, seen)
+            .await
+            .unwrap();
+        let line = &bench.lines()[0];
+        assert_eq!(
+            (&line["origin"], &line["executor"]),
+            (&"host".into(), &executor.into())
+        );
+        assert_eq!(line["heavier"]["model"].as_str(), model);
+        let plan = line["heavier"]["plan"].as_str().map(str::to_owned);
+        assert_eq!(plan, model.map(|_| Hash(heavy().digest()).to_string()));
+        let class = if model.is_some() { "red" } else { "0" };
+        assert_eq!(line["answer"]["class"]["class"], class);
+    }
 }

@@ -96,6 +96,9 @@ pub struct FakeBoard {
     /// Exposures missed before each frame.
     pub missed: u32,
     pub protocol: u16,
+    /// Who is said to have answered what was not asked about: in a session that this daemon knows
+    /// nothing of.
+    pub answerer: Option<Answerer>,
 }
 
 impl Default for FakeBoard {
@@ -107,6 +110,7 @@ impl Default for FakeBoard {
             hang_after: None,
             missed: 0,
             protocol: PROTOCOL,
+            answerer: None,
         }
     }
 }
@@ -225,6 +229,9 @@ impl FakeBoard {
             };
             if asks {
                 self.ask(end, &mut how, &mut result).await?;
+            } else if self.answerer.is_some() {
+                result.origin = Origin::Host;
+                result.answerer = self.answerer;
             }
             result.times.answered = end.ticks().max(result.times.inferred);
             end.send(&ToHost::Result(result)).await?;
