@@ -42,10 +42,10 @@ impl Reference {
             host: host.iter().map(by_host).collect(),
         };
         let asked = reference.host.iter().flatten().count();
-        let unlike = reference.board.windows(2).filter(|two| two[0] != two[1]);
+        let unlike = reference.board.windows(2).filter(|two| two[0] != two[1]).count();
         ensure!(
-            unlike.count() > frames::COUNT / 2 && asked > 0,
-            "the frames say too little: give another --seed"
+            unlike > frames::COUNT / 2 && asked > 0,
+            "the frames say too little ({asked} asked, {unlike} unlike): give another --seed"
         );
         Ok(reference)
     }

@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use crate::judge::Verdict;
-use comfy_table::{Table, presets};
+use comfy_table::{LineStyle, Table, TableStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -80,6 +80,10 @@ impl Row {
     }
 }
 
+/// One line under the heads, and nothing else.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// Prints the row on stdout.
 pub fn print(row: &Row, json: bool) {
     if json {
@@ -91,7 +95,7 @@ pub fn print(row: &Row, json: bool) {
         each.collect::<Vec<_>>().join(", ")
     };
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.load_style(STYLE);
     table.set_header([
         "test", "load", "faults", "results", "lost", "double", "wrong", "notes",
     ]);
