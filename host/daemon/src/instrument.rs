@@ -10,7 +10,7 @@ use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
 use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
 use crate::plans::Plans;
-use crate::record::{self, Origins, board_us};
+use crate::record::{self, Origins, board_us, unix_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
 use microtome_journal::record::{Latency, Origin};
@@ -272,6 +272,7 @@ impl Instrument {
 
     fn compare_clocks(&mut self, answer: ClockAnswer) {
         let board_us = board_us(answer.ticks, self.session.identity().ticks_hz);
+        self.clock.watch(std::time::Instant::now(), unix_us());
         self.clock
             .compare(answer.asked_us, board_us, answer.host_us);
     }
@@ -312,6 +313,7 @@ impl Instrument {
         let (result, identity) = (&timed.result, self.session.identity());
         let pending = self.pending.remove(&result.frame);
         let answered_us = board_us(result.times.answered, identity.ticks_hz);
+        self.clock.watch(std::time::Instant::now(), unix_us());
         self.clock.observe(answered_us, timed.host_us);
         let latency_us = latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
         let origins = Origins {

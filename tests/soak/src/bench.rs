@@ -6,9 +6,12 @@ use crate::frames;
 use crate::pty;
 use crate::wire::Wire;
 use anyhow::{Context as _, Result, bail, ensure};
-use microtome_board::{Board, LaunchOptions, Running, Serial, image, launch};
+use microtome_board::{Board, LaunchOptions, Running, image, launch};
 use microtome_plan::PlanBuf;
 use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -53,7 +56,10 @@ impl Setup {
     /// When it is not there.
     pub fn command(&self) -> Result<PathBuf> {
         let beside = || Ok(std::env::current_exe()?.with_file_name("microtome"));
-        let path = self.microtome.clone().map_or_else(beside, Ok::<_, anyhow::Error>)?;
+        let path = self
+            .microtome
+            .clone()
+            .map_or_else(beside, Ok::<_, anyhow::Error>)?;
         ensure!(
             path.is_file(),
             "there is no {}: build it (cargo build --release --workspace) or give --microtome",
@@ -201,14 +207,8 @@ impl Bench {
             plan: Some(&self.plan),
             replay: Some(&self.replay),
         };
-        let mut running = launch(self.board, &self.image, &options)?;
-        let line = match running.take_serial().context("the board has no line")? {
-            Serial::Device(path) => pty::open(&path)?,
-            Serial::Socket(socket) => {
-                socket.set_nonblocking(true)?;
-                socket.into()
-            }
-        };
+        let running = launch(self.board, &self.image, &options)?;
+        let line = line(running.serial())?;
         let station = &mut self.stations[station];
         station.wire.solder(Some(line));
         station.running = Some(running);
@@ -238,7 +238,7 @@ impl Bench {
         };
         command.arg("daemon").arg("--config").arg(config);
         command.envs(self.wishes.environment.iter().cloned());
-        command.env("RUST_LOG", "info");
+        command.env("RUST_LOG", "info").env("NO_COLOR", "1");
         self.daemon = Some(Daemon::start(command, &self.log())?);
         self.begin();
         Ok(())
@@ -273,7 +273,10 @@ impl Bench {
             );
         }
         for (index, path) in wishes.strangers.iter().enumerate() {
-            let _ = write!(text, "[[device]]\nname = \"stranger{index}\"\npath = {path:?}\n");
+            let _ = write!(
+                text,
+                "[[device]]\nname = \"stranger{index}\"\npath = {path:?}\n"
+            );
         }
         text
     }
@@ -302,7 +305,9 @@ impl Bench {
                 Instant::now() < deadline,
                 "{} has no results stored:\n{}",
                 idle.name,
-                self.daemon.as_ref().map_or_else(String::new, Daemon::last_words)
+                self.daemon
+                    .as_ref()
+                    .map_or_else(String::new, Daemon::last_words)
             );
             self.running()?;
             std::thread::sleep(POLL);
@@ -356,7 +361,14 @@ impl Bench {
     /// Results that boards have sent so far.
     pub fn sent(&self) -> u64 {
         let sent = |station: &Station| {
-            let starts = station.wire.seen().truth.starts.values().map(|it| it.sent.len()).sum();
+            let starts = station
+                .wire
+                .seen()
+                .truth
+                .starts
+                .values()
+                .map(|it| it.sent.len())
+                .sum();
             let sum: usize = starts;
             sum as u64
         };
@@ -392,6 +404,16 @@ impl Bench {
     fn log(&self) -> PathBuf {
         self.folder.join("daemon.log")
     }
+}
+
+/// Opens the host's end of a board's serial line.
+fn line(path: &Path) -> Result<OwnedFd> {
+    if std::fs::metadata(path)?.file_type().is_socket() {
+        let socket = UnixStream::connect(path)?;
+        socket.set_nonblocking(true)?;
+        return Ok(socket.into());
+    }
+    Ok(pty::open(path)?)
 }
 
 fn compile(command: &Path, model: &str, plans: &Path) -> Result<()> {

@@ -24,7 +24,10 @@ impl Daemon {
     /// # Errors
     /// When it can not be started.
     pub fn start(mut command: Command, log: &Path) -> Result<Self> {
-        let file = std::fs::File::options().create(true).append(true).open(log)?;
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log)?;
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

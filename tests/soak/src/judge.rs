@@ -57,7 +57,9 @@ pub fn judge(bench: &Bench, reference: &Reference) -> Result<Verdict> {
     let Audit { broken, .. } = audit(&reader, None)?;
     if let Some(broken) = broken {
         verdict.wrong += 1;
-        verdict.fault(1, || format!("record {}: {}", broken.index, broken.difference));
+        verdict.fault(1, || {
+            format!("record {}: {}", broken.index, broken.difference)
+        });
     }
     // The command says the same.
     let journal = bench.journal();
@@ -71,7 +73,10 @@ pub fn judge(bench: &Bench, reference: &Reference) -> Result<Verdict> {
         }
         verdict.wrong += seen.truth.contradictions;
         verdict.fault(seen.truth.contradictions, || {
-            format!("{} sent results of one number with other content", station.name)
+            format!(
+                "{} sent results of one number with other content",
+                station.name
+            )
         });
     }
     let mut recorded: BTreeMap<u64, Recorded> = BTreeMap::new();
@@ -80,7 +85,9 @@ pub fn judge(bench: &Bench, reference: &Reference) -> Result<Verdict> {
         let boot = u64::from_str_radix(&record.boot, 16).context("boot")?;
         verdict.results += 1;
         note(&mut verdict, recorded.entry(boot).or_default(), &record);
-        let fact = facts.get(&boot).and_then(|sent| *sent.get(record.sequence as usize)?);
+        let fact = facts
+            .get(&boot)
+            .and_then(|sent| *sent.get(record.sequence as usize)?);
         let is_right = fact == Some(fact_of(&record)) && reference.agrees(&record);
         verdict.wrong += u64::from(!is_right);
         verdict.fault(u64::from(!is_right), || {
@@ -92,12 +99,20 @@ pub fn judge(bench: &Bench, reference: &Reference) -> Result<Verdict> {
         let last = seen.truth.newest;
         for (boot, start) in &seen.truth.starts {
             let recorded = recorded.remove(boot).unwrap_or_default();
-            compare(&mut verdict, &station.name, start, &recorded, last == Some(*boot));
+            compare(
+                &mut verdict,
+                &station.name,
+                start,
+                &recorded,
+                last == Some(*boot),
+            );
         }
     }
     let invented: u64 = recorded.values().map(|it| it.sequences.len() as u64).sum();
     verdict.wrong += invented;
-    verdict.fault(invented, || "the journal has results of no board".to_owned());
+    verdict.fault(invented, || {
+        "the journal has results of no board".to_owned()
+    });
     Ok(verdict)
 }
 
@@ -139,13 +154,18 @@ fn compare(verdict: &mut Verdict, name: &str, start: &Start, recorded: &Recorded
     }
     verdict.gone += gone;
     verdict.lose(lost, || {
-        format!("{name}: {lost} of {count} results are not there, {} acknowledged", start.stored)
+        format!(
+            "{name}: {lost} of {count} results are not there, {} acknowledged",
+            start.stored
+        )
     });
     if lives {
         for (acquisition, frames) in &recorded.frames {
             let open = (0..).zip(frames).find(|(at, frame)| at != *frame);
             let open = u64::from(open.is_some());
-            verdict.lose(open, || format!("{name}: acquisition {acquisition} misses a frame"));
+            verdict.lose(open, || {
+                format!("{name}: acquisition {acquisition} misses a frame")
+            });
         }
     }
 }

@@ -62,5 +62,9 @@ pub fn unblock(fd: &OwnedFd) -> io::Result<()> {
 fn raw(slave: &OwnedFd) -> io::Result<()> {
     let mut mode = rustix::termios::tcgetattr(slave)?;
     mode.make_raw();
-    Ok(rustix::termios::tcsetattr(slave, OptionalActions::Now, &mode)?)
+    Ok(rustix::termios::tcsetattr(
+        slave,
+        OptionalActions::Now,
+        &mode,
+    )?)
 }

@@ -42,7 +42,11 @@ impl Reference {
             host: host.iter().map(by_host).collect(),
         };
         let asked = reference.host.iter().flatten().count();
-        let unlike = reference.board.windows(2).filter(|two| two[0] != two[1]).count();
+        let unlike = reference
+            .board
+            .windows(2)
+            .filter(|two| two[0] != two[1])
+            .count();
         ensure!(
             unlike > frames::COUNT / 2 && asked > 0,
             "the frames say too little ({asked} asked, {unlike} unlike): give another --seed"
@@ -82,7 +86,10 @@ fn acquire(setup: &Setup, asks_every: usize) -> Result<Vec<Record>> {
     }
     records.sort_by_key(|record| record.frame);
     ensure!(
-        records.iter().map(|it| it.frame).eq(0..frames::COUNT as u32),
+        records
+            .iter()
+            .map(|it| it.frame)
+            .eq(0..frames::COUNT as u32),
         "a run without faults has not every frame"
     );
     records.first().context("no frame")?;

@@ -136,7 +136,9 @@ impl Lane {
     }
 
     fn is_due(&self) -> bool {
-        let is_stalled = self.stalled_until.is_some_and(|until| Instant::now() < until);
+        let is_stalled = self
+            .stalled_until
+            .is_some_and(|until| Instant::now() < until);
         !self.bytes.is_empty() && !is_stalled
     }
 
@@ -230,9 +232,15 @@ impl Carrier {
 
     /// Waits for bytes, room or time, and carries a burst each way.
     fn carry(&mut self) {
-        let idle = self.host_idle_until.take_if(|until| Instant::now() >= *until);
+        let idle = self
+            .host_idle_until
+            .take_if(|until| Instant::now() >= *until);
         let is_idle = idle.is_none() && self.host_idle_until.is_some();
-        let host = self.host.as_ref().filter(|_| !is_idle).map(|pty| &pty.master);
+        let host = self
+            .host
+            .as_ref()
+            .filter(|_| !is_idle)
+            .map(|pty| &pty.master);
         let board = self.board.as_ref();
         if host.is_none() {
             self.to_host.bytes.clear();
@@ -257,8 +265,12 @@ impl Carrier {
         // An error or a signal is as good as a glance.
         let _ = rustix::event::poll(&mut fds, Some(&glance));
         let mut events = fds.iter().map(PollFd::revents);
-        let host_events = host.and_then(|_| events.next()).unwrap_or(PollFlags::empty());
-        let board_events = board.and_then(|_| events.next()).unwrap_or(PollFlags::empty());
+        let host_events = host
+            .and_then(|_| events.next())
+            .unwrap_or(PollFlags::empty());
+        let board_events = board
+            .and_then(|_| events.next())
+            .unwrap_or(PollFlags::empty());
         drop(fds);
         self.serve_host(host_events);
         self.serve_board(board_events);
@@ -304,7 +316,11 @@ impl Carrier {
                 Ok(_) | Err(_) => is_gone = true,
             }
         }
-        if let Some(board) = self.board.as_ref().filter(|_| events.contains(PollFlags::OUT)) {
+        if let Some(board) = self
+            .board
+            .as_ref()
+            .filter(|_| events.contains(PollFlags::OUT))
+        {
             is_gone |= self.to_board.give(board).is_err();
         }
         if is_gone {

@@ -45,7 +45,10 @@ const AROUND_US: i64 = 50_000;
 /// The library, if it is here.
 pub fn library() -> Option<PathBuf> {
     let paths = LIBRARIES.iter().map(Path::new);
-    paths.into_iter().find(|path| path.is_file()).map(Path::to_owned)
+    paths
+        .into_iter()
+        .find(|path| path.is_file())
+        .map(Path::to_owned)
 }
 
 /// The clock that the daemon sees.
@@ -68,7 +71,12 @@ impl FakeClock {
     /// By how much the clock was wrong when it showed `host_us`: each answer that is possible, and
     /// whether it was set about then.
     fn wrong_by(&self, host_us: i64) -> (Vec<i64>, bool) {
-        let ends = self.steps.iter().skip(1).map(|step| step.0).chain([i64::MAX]);
+        let ends = self
+            .steps
+            .iter()
+            .skip(1)
+            .map(|step| step.0)
+            .chain([i64::MAX]);
         let (mut possible, mut is_about_step) = (Vec::new(), false);
         for (&(begin, offset), end) in self.steps.iter().zip(ends) {
             let true_us = host_us - offset;
@@ -156,9 +164,8 @@ fn honesty(bench: &Bench, clock: &FakeClock) -> Result<Honesty> {
         honesty.uncertainty_us_max = honesty.uncertainty_us_max.max(told.uncertainty_us);
         let (possible, is_about_step) = clock.wrong_by(record.host_time_us as i64);
         let allowed = told.uncertainty_us as i64 + TAP_US;
-        let is_true = |wrong_by: &i64| {
-            (told.offset_us - epoch_us - wrong_by).saturating_abs() <= allowed
-        };
+        let is_true =
+            |wrong_by: &i64| (told.offset_us - epoch_us - wrong_by).saturating_abs() <= allowed;
         if !is_about_step && !possible.iter().any(is_true) {
             let off = told.offset_us - epoch_us;
             honesty.lies.push(format!(

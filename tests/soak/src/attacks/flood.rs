@@ -84,7 +84,9 @@ fn speak(pty: &Pty, speech: Speech, seed: u64, is_over: &AtomicBool, sent: &Atom
     let mut random = Rand64::new(seed.into());
     let mut room = [0; FRAME_LEN_MAX];
     // A board that has no session says so; a board that says it all the time is a flood.
-    let frame = Link::board().poll_transmit(0, &mut room).map(<[u8]>::to_vec);
+    let frame = Link::board()
+        .poll_transmit(0, &mut room)
+        .map(<[u8]>::to_vec);
     let frames = frame.unwrap_or_default().repeat(64);
     while !is_over.load(Ordering::Relaxed) {
         let speech: Vec<u8> = match speech {
