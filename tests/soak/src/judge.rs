@@ -184,3 +184,63 @@ fn fact_of(record: &Record) -> Fact {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Recorded, Verdict, compare};
+    use crate::tap::{Fact, Start};
+
+    /// A start whose board sent so many results, of which the first `stored` were acknowledged.
+    fn start(sent: usize, stored: u64) -> Start {
+        let fact = Fact {
+            acquisition: 0,
+            frame: 0,
+            digest: 0,
+        };
+        Start {
+            sent: vec![Some(fact); sent],
+            stored,
+            ..Start::default()
+        }
+    }
+
+    fn recorded(sequences: &[bool]) -> Recorded {
+        Recorded {
+            sequences: sequences.to_vec(),
+            ..Recorded::default()
+        }
+    }
+
+    /// Lost and gone.
+    fn judged(start: &Start, recorded: &Recorded, lives: bool) -> (u64, u64) {
+        let mut verdict = Verdict::default();
+        compare(&mut verdict, "board", start, recorded, lives);
+        assert_eq!(verdict.lost > 0, verdict.first_fault.is_some());
+        (verdict.lost, verdict.gone)
+    }
+
+    #[test]
+    fn all_that_a_living_board_sent_must_be_there() {
+        assert_eq!(judged(&start(3, 1), &recorded(&[true; 3]), true), (0, 0));
+        assert_eq!(judged(&start(3, 1), &recorded(&[true; 2]), true), (1, 0));
+        assert_eq!(judged(&start(3, 5), &recorded(&[true; 3]), true), (2, 0));
+    }
+
+    #[test]
+    fn a_board_that_was_killed_takes_what_was_not_acknowledged_along() {
+        assert_eq!(judged(&start(9, 4), &recorded(&[true; 4]), false), (0, 5));
+        assert_eq!(judged(&start(9, 4), &recorded(&[true; 3]), false), (1, 5));
+        let with_hole = [true, true, true, true, false, true];
+        assert_eq!(judged(&start(9, 4), &recorded(&with_hole), false), (1, 3));
+        assert_eq!(judged(&start(20, 2), &recorded(&[true; 2]), false), (2, 18));
+    }
+
+    #[test]
+    fn a_frame_without_a_result_is_lost() {
+        let mut has = recorded(&[true; 3]);
+        has.frames.insert(7, [0, 1, 3].into());
+        assert_eq!(judged(&start(3, 3), &has, true), (1, 0));
+        has.frames.insert(7, [0, 1, 2].into());
+        assert_eq!(judged(&start(3, 3), &has, true), (0, 0));
+    }
+}
