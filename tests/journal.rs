@@ -1,21 +1,16 @@
-//! The journal through the command: a daemon that is killed again and again, audits, exports.
+//! The journal through the command: audits and exports.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod support;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::{microtome, root};
 use tempfile::TempDir;
-
-/// How often the daemon is killed, unless `MICROTOME_KILLS` says otherwise.
-const KILLS: u32 = 10;
 
 fn text(path: &Path) -> String {
     path.to_str().expect("a path of this test").to_owned()
@@ -53,12 +48,6 @@ impl Running {
         );
         // It must not wait for whoever reads what it says.
         std::thread::spawn(move || lines.for_each(drop));
-    }
-
-    /// As `kill -9` does.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
     }
 
     /// Asks it to end, and waits until it has.
@@ -150,58 +139,6 @@ impl Bench {
             .collect();
         assert_eq!(json["records"], lines.len());
         lines
-    }
-}
-
-#[test]
-fn a_daemon_that_is_killed_loses_and_repeats_nothing() {
-    let kills = std::env::var("MICROTOME_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    let bench = Bench::new();
-    for kill in 0..kills {
-        let mut daemon = bench.daemon();
-        // Some die while they start, some at work.
-        if kill % 4 != 3 {
-            daemon.wait_for("connected");
-        }
-        std::thread::sleep(Duration::from_millis(u64::from(kill * 37 % 211)));
-        daemon.kill();
-    }
-    let mut last = bench.daemon();
-    last.wait_for("connected");
-    std::thread::sleep(Duration::from_millis(300));
-    last.terminate();
-
-    let journal = bench.journal();
-    let audit = microtome(&["audit", &journal, "--json"]).json();
-    assert!(audit["break"].is_null(), "{audit}");
-    let lines = bench.exported(&[]);
-    assert_eq!(audit["records"], lines.len());
-    assert!(!lines.is_empty());
-    let is_kept = |line: &&Value| !line["record"]["kept_frame"].is_null();
-    assert_eq!(audit["frames"], lines.iter().filter(is_kept).count());
-
-    // The board has run all the while. It numbered its results; each is there once.
-    let mut frames = BTreeMap::<u64, Vec<u64>>::new();
-    let boot = &lines[0]["record"]["boot"];
-    for (sequence, line) in lines.iter().enumerate() {
-        let record = &line["record"];
-        assert_eq!(&record["boot"], boot);
-        if record["origin"] == "host" {
-            // Also where the daemon that answered did not live to record it.
-            assert_eq!(record["heavier"]["model"], "cells-heavy", "{record}");
-            assert!(record["executor"].as_str().unwrap().starts_with("cpu"));
-        }
-        assert_eq!(record["sequence"], sequence);
-        let acquisition = record["acquisition"].as_u64().unwrap();
-        frames
-            .entry(acquisition)
-            .or_default()
-            .push(record["frame"].as_u64().unwrap());
-    }
-    // And no frame that was exposed is without its result.
-    for (acquisition, frames) in frames {
-        let all: Vec<_> = (0..frames.len() as u64).collect();
-        assert_eq!(frames, all, "acquisition {acquisition}");
     }
 }
 

@@ -100,7 +100,7 @@ pub enum LaunchKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SerialKind {
-    /// A socket `{serial}` on which the host listens.
+    /// A socket `{serial}` on which the board listens.
     Unix,
     /// A device whose path the board prints.
     Pty,

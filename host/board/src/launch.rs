@@ -6,7 +6,7 @@
 use crate::{Board, Launch, LaunchKind, SerialKind, Slot};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -33,15 +33,6 @@ pub struct LaunchOptions<'a> {
     pub replay: Option<&'a [u8]>,
     /// The file to which its pins' levels are written, as its `README.md` says.
     pub pins: Option<&'a Path>,
-}
-
-/// The host's end of a board's serial line.
-#[derive(Debug)]
-pub enum Serial {
-    /// A serial device, to be opened by its path.
-    Device(PathBuf),
-    /// A connected socket.
-    Socket(UnixStream),
 }
 
 /// Why a board could not be started.
@@ -121,14 +112,14 @@ pub struct Running {
     board: &'static Board,
     child: Child,
     stderr: Tail,
-    serial: Option<Serial>,
+    serial: PathBuf,
     _files: TempDir,
 }
 
 impl Running {
-    /// The host's end of the serial line; `None` once it was taken.
-    pub fn take_serial(&mut self) -> Option<Serial> {
-        self.serial.take()
+    /// The host's end of the serial line: a serial device, or a socket to connect to.
+    pub fn serial(&self) -> &Path {
+        &self.serial
     }
 
     /// The board.
@@ -212,10 +203,6 @@ pub fn launch(
         }
         args.extend_from_slice(&launch.args_pins);
     }
-    let listener = match launch.serial {
-        SerialKind::Unix => Some(listen(&paths.serial)?),
-        SerialKind::Pty => None,
-    };
     let mut child = spawn(board, launch, &paths, &args)?;
     let stderr = Tail::follow(&board.name, child.stderr.take());
     let stdout = child.stdout.take();
@@ -223,13 +210,13 @@ pub fn launch(
         board,
         child,
         stderr,
-        serial: None,
+        serial: paths.serial,
         _files: files,
     };
-    running.serial = Some(match listener {
-        Some(listener) => accept(&mut running, &listener)?,
-        None => announced(&mut running, stdout)?,
-    });
+    match launch.serial {
+        SerialKind::Unix => wait_reachable(&mut running)?,
+        SerialKind::Pty => running.serial = announced(&mut running, stdout)?,
+    }
     Ok(running)
 }
 
@@ -282,16 +269,6 @@ fn put(
     std::fs::write(path, bytes).map_err(error)
 }
 
-fn listen(path: &Path) -> Result<UnixListener, LaunchError> {
-    let error = |source| LaunchError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let listener = UnixListener::bind(path).map_err(error)?;
-    listener.set_nonblocking(true).map_err(error)?;
-    Ok(listener)
-}
-
 fn spawn(
     board: &Board,
     launch: &Launch,
@@ -323,17 +300,11 @@ fn spawn(
     })
 }
 
-/// Waits until the board connects to the socket.
-fn accept(running: &mut Running, listener: &UnixListener) -> Result<Serial, LaunchError> {
+/// Waits until the board takes connections at its socket. The one that is made here ends at once;
+/// the next one gets the line.
+fn wait_reachable(running: &mut Running) -> Result<(), LaunchError> {
     let deadline = Instant::now() + START_TIMEOUT;
-    loop {
-        match listener.accept() {
-            Ok((stream, _)) => return Ok(Serial::Socket(stream)),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                tracing::debug!(%error, "the socket of {} fails", running.board.name);
-            }
-            Err(_) => {}
-        }
+    while UnixStream::connect(&running.serial).is_err() {
         running.check()?;
         if Instant::now() > deadline {
             return Err(LaunchError::NoSerial {
@@ -342,10 +313,11 @@ fn accept(running: &mut Running, listener: &UnixListener) -> Result<Serial, Laun
         }
         thread::sleep(POLL);
     }
+    Ok(())
 }
 
 /// Waits until the board prints `serial: PATH`; what it prints after that is read and dropped.
-fn announced(running: &mut Running, stdout: Option<ChildStdout>) -> Result<Serial, LaunchError> {
+fn announced(running: &mut Running, stdout: Option<ChildStdout>) -> Result<PathBuf, LaunchError> {
     let (sender, path) = mpsc::channel();
     thread::spawn(move || {
         for line in stdout
@@ -359,21 +331,19 @@ fn announced(running: &mut Running, stdout: Option<ChildStdout>) -> Result<Seria
             }
         }
     });
-    path.recv_timeout(START_TIMEOUT)
-        .map(Serial::Device)
-        .or_else(|error| {
-            if error == mpsc::RecvTimeoutError::Disconnected {
-                // Its stdout has ended: the child does so at once, if at all.
-                let deadline = Instant::now() + END_TIMEOUT;
-                while Instant::now() < deadline {
-                    running.check()?;
-                    thread::sleep(POLL);
-                }
+    path.recv_timeout(START_TIMEOUT).or_else(|error| {
+        if error == mpsc::RecvTimeoutError::Disconnected {
+            // Its stdout has ended: the child does so at once, if at all.
+            let deadline = Instant::now() + END_TIMEOUT;
+            while Instant::now() < deadline {
+                running.check()?;
+                thread::sleep(POLL);
             }
-            Err(LaunchError::NoSerial {
-                board: running.board.name.clone(),
-            })
+        }
+        Err(LaunchError::NoSerial {
+            board: running.board.name.clone(),
         })
+    })
 }
 
 /// The last lines of a child's stderr, which is read on a thread of its own until it ends.

@@ -13,7 +13,7 @@ use crate::latency;
 use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
 use crate::patience::Patience;
 use crate::plans::Plans;
-use crate::record::{self, Origins, Pending, board_us};
+use crate::record::{self, Origins, Pending, board_us, unix_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
 use crate::summary::Summary;
@@ -284,6 +284,7 @@ impl Instrument {
 
     fn compare_clocks(&mut self, answer: ClockAnswer) {
         let board_us = board_us(answer.ticks, self.session.identity().ticks_hz);
+        self.clock.watch(std::time::Instant::now(), unix_us());
         self.clock
             .compare(answer.asked_us, board_us, answer.host_us);
     }
@@ -325,6 +326,7 @@ impl Instrument {
         let mut pending = self.pending.remove(&result.frame);
         let frame = pending.as_mut().and_then(|pending| pending.frame.take());
         let answered_us = board_us(result.times.answered, identity.ticks_hz);
+        self.clock.watch(std::time::Instant::now(), unix_us());
         self.clock.observe(answered_us, timed.host_us);
         let latency_us = record::latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
         let origins = Origins {

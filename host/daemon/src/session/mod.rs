@@ -59,6 +59,7 @@ impl Session {
     /// another protocol.
     pub async fn open(path: &Path, baud: u32, log: DeviceLog) -> Result<Self, SessionError> {
         let wire = transport::open(path, baud)
+            .await
             .map_err(|error| session_error(log.device(), Fault::Open(error)))?;
         Self::over(wire, log).await
     }
