@@ -5,7 +5,8 @@
 
 use crate::{Board, Launch, LaunchKind, SerialKind, Slot};
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
@@ -33,6 +34,8 @@ pub struct LaunchOptions<'a> {
     pub replay: Option<&'a [u8]>,
     /// The file to which its pins' levels are written, as its `README.md` says.
     pub pins: Option<&'a Path>,
+    /// The file that its flash for updates is in, which outlives it; made where it is not there.
+    pub flash: Option<&'a Path>,
 }
 
 /// Why a board could not be started.
@@ -41,6 +44,12 @@ pub enum LaunchError {
     /// The board is of silicon.
     #[error("{board} is not emulated: plug it in and use its serial device")]
     NotEmulated {
+        /// Name of the board.
+        board: String,
+    },
+    /// The board can not have flash for updates.
+    #[error("{board} has no flash for updates")]
+    NoFlash {
         /// Name of the board.
         board: String,
     },
@@ -180,6 +189,7 @@ pub fn launch(
         replay: files.path().join("replay.bin"),
         serial: files.path().join("serial"),
         pins: options.pins.map(Path::to_owned).unwrap_or_default(),
+        flash: options.flash.unwrap_or(Path::new("")).to_owned(),
     };
     let mut args = launch.args.clone();
     if let Some(plan) = options.plan {
@@ -202,6 +212,13 @@ pub fn launch(
             return Err(LaunchError::NoPins { board });
         }
         args.extend_from_slice(&launch.args_pins);
+    }
+    if let Some(flash) = options.flash {
+        let more = (launch.args_flash.as_ref()).ok_or_else(|| LaunchError::NoFlash {
+            board: board.name.clone(),
+        })?;
+        make_flash(board, flash)?;
+        args.extend_from_slice(more);
     }
     let mut child = spawn(board, launch, &paths, &args)?;
     let stderr = Tail::follow(&board.name, child.stderr.take());
@@ -227,6 +244,7 @@ struct Paths {
     replay: PathBuf,
     serial: PathBuf,
     pins: PathBuf,
+    flash: PathBuf,
 }
 
 impl Paths {
@@ -237,6 +255,7 @@ impl Paths {
             ("{replay}", &self.replay),
             ("{serial}", &self.serial),
             ("{pins}", &self.pins),
+            ("{flash}", &self.flash),
         ];
         places
             .into_iter()
@@ -267,6 +286,22 @@ fn put(
         source,
     };
     std::fs::write(path, bytes).map_err(error)
+}
+
+/// Makes the file that emulated flash is in, erased, where it is not there and the board does not
+/// make it itself.
+fn make_flash(board: &Board, path: &Path) -> Result<(), LaunchError> {
+    let Some(bytes) = board.memory.flash_bytes.filter(|_| !path.exists()) else {
+        return Ok(());
+    };
+    let erased = io::repeat(0xFF).take(bytes);
+    File::create_new(path)
+        .and_then(|mut file| io::copy(&mut { erased }, &mut file))
+        .map(drop)
+        .map_err(|source| LaunchError::File {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 fn spawn(

@@ -38,6 +38,7 @@ fn start(
             plan,
             replay: Some(b"MTRP"),
             pins: None,
+            flash: None,
         },
     )
 }

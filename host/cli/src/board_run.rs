@@ -52,6 +52,7 @@ impl BoardRun {
                 plan: Some(plan.bytes()),
                 replay: Some(&store),
                 pins: None,
+                flash: None,
             };
             let running = launch(self.board, &image, &options)?;
             Runtime::new()?.block_on(async {

@@ -174,6 +174,7 @@ fn serve(
         plan: Some(model.plan.bytes()),
         replay: Some(&store),
         pins: args.pins.as_deref(),
+        flash: None,
     };
     let running = launch(board, image, &options)?;
     tokio::runtime::Runtime::new()?.block_on(async {

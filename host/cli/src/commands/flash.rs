@@ -27,6 +27,9 @@ pub struct Args {
     /// The file to write what its pins do to
     #[arg(long)]
     pins: Option<PathBuf>,
+    /// The file that an emulated board's flash for updates is in; made where it is not there
+    #[arg(long)]
+    updates: Option<PathBuf>,
 }
 
 /// How often the board is looked after.
@@ -47,6 +50,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         plan,
         replay: replay.as_deref(),
         pins: args.pins.as_deref(),
+        flash: args.updates.as_deref(),
     };
     let mut running = launch(args.board, &image, &options)?;
     let serial = running.serial().to_owned();

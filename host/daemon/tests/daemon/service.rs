@@ -34,6 +34,7 @@ fn board() -> (Running, PathBuf) {
         plan: Some(plan.bytes()),
         replay: Some(&replay),
         pins: None,
+        flash: None,
     };
     let board = microtome_board::find("sim").expect("there is a simulated board");
     let running =
@@ -112,6 +113,7 @@ async fn every_emulated_board_runs_a_plan_and_logs() {
             plan: Some(plan.bytes()),
             replay: None,
             pins: None,
+            flash: None,
         };
         let mut running = match microtome_board::launch(board, &image, &options) {
             Err(LaunchError::NoQemu { .. }) => continue,
