@@ -233,6 +233,14 @@ fn a_journal_is_exported_while_the_daemon_writes_and_audited_after() {
         assert!(std::fs::read(output).unwrap().starts_with(begin));
     }
 
+    let latency = microtome(&["latency", &journal, "--device", "scope", "--json"]).json();
+    let device = &latency["devices"]["scope"];
+    assert_eq!(device["counts"]["results"], count);
+    assert_eq!(device["latency_us"]["total"]["count"], count);
+    assert_eq!(device["counts"]["lost"], 0);
+    let args = ["latency", &journal, "--until", "2020-01-01"];
+    assert!(microtome(&args).error().contains("no such result"));
+
     // A digit of the newest record that is not in the database's own checksums' reach.
     let bytes = std::fs::read(&journal).unwrap();
     let needle = format!("\"sequence\":{},\"acquisition\":", count - 1);

@@ -28,6 +28,7 @@ mod record;
 pub mod session;
 pub mod stop;
 pub mod transport;
+mod wait;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};
