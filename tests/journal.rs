@@ -5,6 +5,7 @@
 mod support;
 
 use serde_json::Value;
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -202,6 +203,13 @@ fn a_journal_is_exported_while_the_daemon_writes_and_audited_after() {
         assert!(names.len() as u64 >= json["files"].as_u64().unwrap());
         assert_eq!(names.iter().filter(has_ending).count(), names.len());
     }
+    let latency = microtome(&["latency", &journal, "--device", "scope", "--json"]).json();
+    let device = &latency["devices"]["scope"];
+    assert_eq!(device["counts"]["results"], count);
+    assert_eq!(device["latency_us"]["total"]["count"], count);
+    assert_eq!(device["counts"]["lost"], 0);
+    let args = ["latency", &journal, "--until", "2020-01-01"];
+    assert!(microtome(&args).error().contains("no such result"));
 
     // A digit of the newest record that is not in the database's own checksums' reach.
     let bytes = std::fs::read(&journal).unwrap();

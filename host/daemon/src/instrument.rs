@@ -10,13 +10,14 @@ use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
 use crate::keep::{self, Keep};
 use crate::latency;
-use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
+use crate::offload::{NoAnswer, Offload, Priority, Question, Verdict};
 use crate::patience::Patience;
 use crate::plans::Plans;
 use crate::record::{self, Origins, Pending, board_us, unix_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
 use crate::summary::Summary;
+use crate::wait::{changed, until};
 use microtome_journal::record::Origin;
 use microtome_journal::{
     Calibration, Entry, Frame, Journal, JournalError, Outcome, Record, Refused, Sealed,
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// How often an instrument is asked for its clock, and so whether it still lives.
 const CLOCK_PERIOD: Duration = Duration::from_secs(5);
@@ -476,21 +477,5 @@ impl Instrument {
             device: self.session.device().to_owned(),
             fault,
         }
-    }
-}
-
-/// Waits until the switch is set; for ever where there is none, or nobody who could.
-async fn changed(switch: &mut Option<watch::Receiver<bool>>) {
-    match switch {
-        Some(switch) if switch.changed().await.is_ok() => {}
-        _ => std::future::pending().await,
-    }
-}
-
-/// Waits until `at`; for ever where there is no such time.
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

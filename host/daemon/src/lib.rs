@@ -33,6 +33,7 @@ pub mod session;
 pub mod stop;
 mod summary;
 pub mod transport;
+mod wait;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};

@@ -454,10 +454,8 @@ async fn the_ledger_has_what_the_journal_has() {
         ..FakeBoard::default()
     };
     let mut instrument = bench.instrument(board.start()).await;
-    instrument
-        .acquire(HOW, &mut bench.stop, &mut |_| ())
-        .await
-        .unwrap();
+    let acquired = instrument.acquire(HOW, &mut bench.stop, &mut |_| ());
+    acquired.await.unwrap();
     assert_eq!(instrument.summary().missed, 40);
     let ledger = &bench.services.ledger;
     let snapshot = ledger.snapshot("scope").unwrap();
