@@ -1,12 +1,12 @@
 //! The service beside the instrument.
 //!
 //! In the order in which a result comes in: [`mod@locate`] (where a device is plugged in),
-//! [`transport`] (the serial device), [`session`] (the
-//! link over it, requests and events; also what runs a model on a board for the command),
-//! [`instrument`] (one acquisition: results, questions, counts), [`offload`] (heavier models
-//! answer questions) on an [`executor`], `record` (what the journal gets of it, which is a crate of
-//! its own), `keep` (which frames that has), [`mod@log`] (what a board tells of itself). [`mod@daemon`] runs several instruments
-//! from a [`config`]; the demo uses the same parts within the command.
+//! [`transport`] (the serial device), [`session`] (the link over it, requests and events; also what
+//! runs a model on a board for the command), [`instrument`] (one acquisition: results, questions,
+//! counts), [`offload`] (heavier models answer questions) on an [`executor`], `record` (what the
+//! journal gets of it, which is a crate of its own), `keep` (which frames that has), [`mod@log`]
+//! (what a board tells of itself). [`mod@daemon`] runs several instruments from a [`config`]; the
+//! demo uses the same parts within the command.
 //!
 //! Everything that waits is bounded: events and questions in number, handshakes, runs and silence
 //! in time. Starting emulated boards is left to `microtome-board`.

@@ -98,8 +98,8 @@ pub(crate) fn record(
     }
 }
 
-/// The heavier plan whose reading counts, and what ran it. Where another session answered, the board
-/// has given back what that said of itself.
+/// The heavier plan whose reading counts, and what ran it. Where another session answered, the
+/// board has given back what that said of itself.
 fn answered<'a>(
     answerer: Option<Answerer>,
     origins: &Origins<'a>,

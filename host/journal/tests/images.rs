@@ -116,9 +116,12 @@ fn pages(path: &Path) -> (Vec<DecodingResult>, String) {
     (pages, description)
 }
 
+/// Frames with their numbers.
+type Numbered = Vec<(u32, Vec<u8>)>;
+
 /// Two frames of 2 rows, 3 columns and so many channels, the later one first, as values from 0 to
 /// 255; and as the board had them.
-fn frames(channels: u8) -> ([Vec<u8>; 2], Vec<(u32, Vec<u8>)>) {
+fn frames(channels: u8) -> ([Vec<u8>; 2], Numbered) {
     let frame = |begin: u8| -> Vec<u8> { (0..6 * channels).map(|at| begin + at * 11).collect() };
     let pixels = [frame(3), frame(40)];
     let held = |pixels: &[u8]| pixels.iter().map(|pixel| pixel.wrapping_sub(128)).collect();
