@@ -33,10 +33,10 @@
 //! pixel_size_nm = 325           # in the object plane
 //! ```
 //!
-//! Only `journal`, and `name` and `path` of a device, must be there (`usb` or `serial_number` or both
-//! may stand in the place of `path`); the values shown for the rest
-//! are those that it has by default, but for `plans`, `elf`, the calibration and the limits of the
-//! retention, of which there are none. Paths are relative to the file's folder.
+//! Only `journal`, and `name` and `path` of a device, must be there (`usb` or `serial_number` or
+//! both may stand in the place of `path`); the values shown for the rest are those that it has by
+//! default, but for `plans`, `elf`, the calibration and the limits of the retention, of which there
+//! are none. Paths are relative to the file's folder.
 
 use crate::executor::GpuPolicy;
 use crate::keep::FramesConfig;
