@@ -4,6 +4,7 @@
 
 mod plan;
 
+#[allow(unused_imports, reason = "as above")]
 pub use plan::{CONFIDENCE_MIN, LEN, frame, plan, plan_clamping_at};
 
 use embassy_futures::block_on;
