@@ -21,6 +21,7 @@ mod frames;
 pub mod instrument;
 pub mod log;
 pub mod offload;
+mod others;
 pub mod plans;
 mod record;
 pub mod session;

@@ -5,7 +5,7 @@
 //! the identity by which a repetition is known), [`mod@journal`] (the handle that devices share),
 //! `writer` (one thread, many results a commit, patience with a full disk), `store` (tables in one
 //! file, a redb database) on a [`medium`], [`retention`] (what is removed again). For those who
-//! read: [`reader`], [`mod@audit`] and [`export`].
+//! read: [`reader`], [`mod@audit`] and [`export`]; [`outbox`] for those who pass results on.
 //!
 //! What a board says to be acknowledged, and how, is left to the daemon.
 #![deny(missing_docs)]
@@ -17,6 +17,7 @@ pub mod export;
 pub mod hash;
 pub mod journal;
 pub mod medium;
+pub mod outbox;
 pub mod reader;
 pub mod record;
 pub mod retention;
@@ -30,6 +31,7 @@ pub use export::{ExportError, Filter, Format, export};
 pub use hash::Hash;
 pub use journal::{Journal, Refused};
 pub use medium::{FileMedium, Medium};
+pub use outbox::{Cursor, Outbox, OutboxInUse};
 pub use reader::Reader;
 pub use record::{Calibration, Provenance, Record, Sealed};
 pub use retention::Retention;

@@ -96,8 +96,19 @@ impl Reader {
     pub fn records(
         &self,
     ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
+        self.records_from(0)
+    }
+
+    /// The records that are there from `index` on, in their order.
+    ///
+    /// # Errors
+    /// When the journal can not be read; so with each record.
+    pub fn records_from(
+        &self,
+        index: u64,
+    ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
         let rows = match self.transaction.open_table(RECORDS) {
-            Ok(table) => Some(table.range::<u64>(..).map_err(|error| self.at(error))?),
+            Ok(table) => Some(table.range(index..).map_err(|error| self.at(error))?),
             Err(TableError::TableDoesNotExist(_)) => None,
             Err(error) => return Err(self.at(error)),
         };
