@@ -59,6 +59,8 @@ enum Command {
     Audit(commands::audit::Args),
     /// Write a journal's results in formats that other programs read
     Export(commands::export::Args),
+    /// How long each leg of a journal's results took, what was dropped, and what drifted
+    Latency(commands::latency::Args),
     /// List the boards that are supported
     Boards,
     /// List the serial devices that are plugged in
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Daemon(args) => commands::daemon::run(args, json),
         Command::Audit(args) => commands::audit::run(args, json),
         Command::Export(args) => commands::export::run(args, json),
+        Command::Latency(args) => commands::latency::run(args, json),
         Command::Boards => commands::boards::run(json),
         Command::Devices => commands::devices::run(json),
     };

@@ -8,19 +8,22 @@
 
 use crate::build::build;
 use crate::config::{Config, DeviceConfig};
-use crate::instrument::{AcquireError, Instrument, Services, Summary};
+use crate::instrument::{AcquireError, Instrument, Services};
+use crate::locate::locate;
 use crate::log::{DeviceLog, LogError};
 use crate::others::Others;
 use crate::plans::{Plans, PlansError};
-use crate::session::Session;
+use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
+use crate::summary::Summary;
 use microtome_backend::BackendError;
 use microtome_fleet::FleetError;
 use microtome_journal::{Journal, JournalError};
+use microtome_ledger::{Ledger, WINDOW_DEFAULT};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 /// Pause before a device is tried again for the first time.
 pub const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -81,6 +84,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
         });
     }
     let mut outcome = Ok(Summary::default());
+    let (mut window, mut latency) = (interval(WINDOW_DEFAULT), latency::Log::default());
     loop {
         tokio::select! {
             ended = tasks.join_next() => match (ended, &mut outcome) {
@@ -90,6 +94,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
                 (Some(Err(error)), Ok(_)) => outcome = Err(DaemonError::Task(error)),
                 (Some(_), Err(_)) => {}
             },
+            _ = window.tick() => latency.tell(&services.ledger),
             () = stop_wished.wished(), if !stop.is_wished() => stopper.stop(),
         }
         if outcome.is_err() {
@@ -117,6 +122,7 @@ async fn services(config: &Config, others: &mut Others) -> Result<Services, Daem
         plans,
         offload,
         journal,
+        ledger: Arc::new(Ledger::default()),
     })
 }
 
@@ -169,7 +175,11 @@ async fn acquire(
     stop: &mut Stop,
     total: &mut Total,
 ) -> Result<(), AcquireError> {
-    let session = Session::open(&device.path, device.baud, log.clone()).await?;
+    let path = locate(&device.place(), microtome_board::devices).map_err(|error| SessionError {
+        device: device.name.clone(),
+        fault: Fault::Unplaced(error),
+    })?;
+    let session = Session::open(&path, device.baud, log.clone()).await?;
     let identity = session.identity();
     tracing::info!(
         device = device.name,
@@ -182,9 +192,11 @@ async fn acquire(
     let boot = identity.boot;
     if let Some((_, lost)) = total.open.take_if(|(before, _)| *before != boot) {
         total.summary.lost += lost;
+        services.ledger.lose(&device.name, lost);
     }
-    let mut instrument =
-        Instrument::new(session, Arc::clone(services)).calibrated(device.calibration.clone());
+    let mut instrument = Instrument::new(session, Arc::clone(services))
+        .calibrated(device.calibration.clone())
+        .keeping(device.frames.keep);
     let ended = instrument
         .acquire(device.acquisition.into(), stop, &mut |_| ())
         .await;

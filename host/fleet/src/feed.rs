@@ -16,8 +16,6 @@ use tokio::time::timeout;
 const BATCH_MAX: usize = 512;
 /// Bytes of messages that are read at once.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// The journal is looked into at least so often.
-const LOOK_PERIOD: Duration = Duration::from_secs(30);
 
 /// An outbox of the journal, and what it takes to make messages of its records.
 #[derive(Debug)]
@@ -108,17 +106,15 @@ impl Feed {
         Progress(self.next.subscribe())
     }
 
-    /// Waits until there may be more.
-    pub async fn more(&self) {
-        // Woken or not, the journal is looked into.
-        let _ = timeout(LOOK_PERIOD, self.woken.notified()).await;
+    /// Waits until there may be more, but no longer than `limit`; whether there may.
+    pub async fn more(&self, limit: Duration) -> bool {
+        timeout(limit, self.woken.notified()).await.is_ok()
     }
 
     /// What the journal has, and of `index`.
     pub fn known(&self, index: u64) -> Result<Known, JournalError> {
         let reader = self.outbox.reader()?;
-        let first = reader.records_from(index)?.next().transpose()?;
-        let found = first.filter(|stored| stored.index == index);
+        let found = reader.record(index)?;
         Ok(Known {
             indexes: reader.indexes(),
             anchor: reader.ends().0,

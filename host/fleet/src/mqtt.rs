@@ -137,7 +137,7 @@ impl Publisher {
             }
             if sent.is_empty() {
                 tokio::select! {
-                    () = self.feed.more() => {}
+                    _ = self.feed.more(KEEP_ALIVE) => {}
                     event = events.poll() => self.settle(&mut sent, event?)?,
                 }
             } else {

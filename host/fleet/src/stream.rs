@@ -17,6 +17,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, RawMessageErrorKind, StorageType, Stream};
 use microtome_journal::{Cursor, Hash};
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
@@ -25,6 +26,8 @@ use tokio::time::{Instant, sleep};
 pub const WINDOW: usize = 256;
 /// A server that has not answered by then does not answer.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often it is looked whether the connection is still the same, where no results come.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// Pause before what failed is tried again for the first time.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// Pause at last.
@@ -113,6 +116,7 @@ impl Publisher {
         if !is_connected(&self.client) {
             return Err(PublishError::NotConnected);
         }
+        let connects = self.connects();
         let stream = self.stream().await?;
         let tail = tail(&stream).await?;
         let index = tail.last.map_or(u64::MAX, |(index, _)| index);
@@ -126,7 +130,7 @@ impl Publisher {
                  go there again from {next} on"
             );
         }
-        self.follow(next, tail).await
+        self.follow(next, tail, connects).await
     }
 
     /// The stream, which is made where there is none; its limits are the user's to set.
@@ -150,11 +154,13 @@ impl Publisher {
         Ok(stream)
     }
 
-    /// Publishes from the result `next` on, which comes after the message that `tail` ends with.
+    /// Publishes from the result `next` on, which comes after the message that `tail` ends with,
+    /// for as long as the connection lasts: a server that was away may have lost messages.
     async fn follow(
         &mut self,
         mut next: u64,
         tail: Tail,
+        connects: u64,
     ) -> Result<std::convert::Infallible, PublishError> {
         let mut sequence = tail.sequence;
         let mut sent = VecDeque::new();
@@ -182,12 +188,18 @@ impl Publisher {
                 while !sent.is_empty() {
                     self.settle(&mut sent, &tail.created).await?;
                 }
-                self.feed.more().await;
-                if !is_connected(&self.client) {
-                    return Err(PublishError::NotConnected);
+                while !self.feed.more(LOOK_PERIOD).await {
+                    if self.connects() != connects || !is_connected(&self.client) {
+                        return Err(PublishError::NotConnected);
+                    }
                 }
             }
         }
+    }
+
+    /// How often the connection was made.
+    fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// Sends a result that is to come right after the message `last`.

@@ -12,5 +12,6 @@ pub mod explain;
 pub mod export;
 pub mod flash;
 pub mod inspect;
+pub mod latency;
 pub mod quantization;
 pub mod run;

@@ -99,6 +99,9 @@ async fn a_broker_that_is_killed_gets_each_result() {
     eprintln!("{COUNT} results, broker killed {KILLS} times: each there, {repeated} repeated");
 }
 
+/// Results that go through connections that break.
+const COUNT: u64 = 600;
+
 /// One packet: its first byte, and what follows its length.
 async fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     let first = stream.read_u8().await.ok()?;
@@ -137,7 +140,8 @@ async fn serve(mut stream: TcpStream, taken_max: usize, unacknowledged: usize) -
         if taken.len() + unacknowledged <= taken_max && stream.write_all(&reply).await.is_err() {
             break;
         }
-        if taken.len() == taken_max {
+        let is_last = |message: &Received| message.index + 1 == COUNT;
+        if taken.len() == taken_max || taken.last().is_some_and(is_last) {
             break;
         }
     }
@@ -146,7 +150,6 @@ async fn serve(mut stream: TcpStream, taken_max: usize, unacknowledged: usize) -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_break_in_the_middle_lose_nothing() {
-    const COUNT: u64 = 600;
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(&folder.path().join("j"), Retention::default()).unwrap();
     store(&journal, 0..COUNT);
