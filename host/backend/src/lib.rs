@@ -11,12 +11,23 @@ pub mod rise;
 pub use cpu::CpuBackend;
 
 use microtome_plan::Manifest;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// Raw inputs of one sample: for each input port its bytes in the arena's order.
 pub type Inputs<'a> = Vec<&'a [u8]>;
 
 /// Raw outputs of one sample: for each output port its bytes in the arena's order.
 pub type Outputs = Vec<Vec<u8>>;
+
+/// One sample's outputs, from an executor whose samples are not all run by the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The outputs.
+    pub outputs: Outputs,
+    /// What ran the sample, for people and journals; `None` is the executor itself.
+    pub executor: Option<Arc<str>>,
+}
 
 /// An executor of one plan.
 pub trait Backend: Send {
@@ -34,6 +45,24 @@ pub trait Backend: Send {
     /// [`BackendError`] when an input does not fit the plan (nothing has run then) or the executor
     /// fails.
     fn run(&mut self, samples: &[Inputs<'_>]) -> Result<Vec<Outputs>, BackendError>;
+
+    /// Runs a batch for whose answers nobody waits beyond `deadline`, and says what ran each
+    /// sample. An executor on this computer takes no notice of the deadline.
+    ///
+    /// # Errors
+    /// As [`Backend::run`].
+    fn run_by(
+        &mut self,
+        samples: &[Inputs<'_>],
+        deadline: Instant,
+    ) -> Result<Vec<Answered>, BackendError> {
+        let _ = deadline;
+        let answered = self.run(samples)?.into_iter().map(|outputs| Answered {
+            outputs,
+            executor: None,
+        });
+        Ok(answered.collect())
+    }
 }
 
 /// Why an executor gave no outputs.

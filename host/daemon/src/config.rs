@@ -33,6 +33,9 @@
 //! pixel_size_nm = 325           # in the object plane
 //! ```
 //!
+//! The sections `[fleet]` and `[mqtt]` are those of `microtome-fleet`; without them, the daemon has
+//! nothing to do with any other.
+//!
 //! Only `journal`, and `name` and `path` of a device, must be there (`usb` or `serial_number` or
 //! both may stand in the place of `path`); the values shown for the rest are those that it has by
 //! default, but for `plans`, `elf`, the calibration and the limits of the retention, of which there
@@ -43,6 +46,7 @@ use crate::keep::FramesConfig;
 use crate::locate::{Place, UsbId};
 use crate::offload::QUEUE_LEN_DEFAULT;
 use crate::transport::BAUD_DEFAULT;
+use microtome_fleet::{FleetConfig, MqttConfig};
 use microtome_journal::{Calibration, Retention};
 use microtome_link::message::{Acquisition, Mode};
 use serde::Deserialize;
@@ -73,8 +77,12 @@ pub struct Config {
     #[serde(default)]
     pub retention: RetentionConfig,
     /// The instruments.
-    #[serde(rename = "device")]
+    #[serde(rename = "device", default)]
     pub devices: Vec<DeviceConfig>,
+    /// What the daemon has to do with others.
+    pub fleet: Option<FleetConfig>,
+    /// An MQTT broker that results go to.
+    pub mqtt: Option<MqttConfig>,
 }
 
 /// How many results are kept; without a limit, all.
@@ -244,11 +252,14 @@ impl Config {
             .devices
             .iter_mut()
             .filter_map(|device| device.elf.as_mut());
+        let fleet = config.fleet.as_mut().into_iter();
+        let fleet = fleet.flat_map(FleetConfig::paths_mut);
         for file in config
             .plans
             .iter_mut()
             .chain([&mut config.journal])
             .chain(elves)
+            .chain(fleet)
         {
             *file = folder.join(&file);
         }
@@ -275,12 +286,25 @@ impl Config {
         }
     }
 
+    /// Whether the daemon answers the questions of others.
+    pub(crate) fn serves(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.serve)
+    }
+
     /// The first key whose value makes no sense, and why.
     fn fault(&self) -> Option<(String, &'static str)> {
         if !(1..=QUEUE_LEN_MAX).contains(&self.queue) {
             return Some(("queue".to_owned(), "must be from 1 to 1024"));
         }
-        if !(1..=DEVICES_MAX).contains(&self.devices.len()) {
+        if let Some((key, cause)) = self.fleet.as_ref().and_then(FleetConfig::fault) {
+            return Some((format!("fleet.{key}"), cause));
+        }
+        if let Some((key, cause)) = self.mqtt.as_ref().and_then(MqttConfig::fault) {
+            return Some((format!("mqtt.{key}"), cause));
+        }
+        // A daemon that serves others has work without any.
+        let devices_min = usize::from(!self.serves());
+        if !(devices_min..=DEVICES_MAX).contains(&self.devices.len()) {
             return Some(("device".to_owned(), "there must be from 1 to 256 devices"));
         }
         let kept = &self.retention;
@@ -392,6 +416,13 @@ mod tests {
             text,
             "daemon.toml: device \"a\": name: is that of an earlier device"
         );
+        let fleet = "[fleet]\nservers = ['nats://localhost']\nsite = 'lab'\nname = 'a'\n";
+        let text = error(&format!("journal = 'j'\n{fleet}"));
+        assert!(text.contains("from 1 to 256 devices"), "{text}");
+        let text = error(&format!("journal = 'j'\n{fleet}serve = true\nqueue = 0\n"));
+        assert!(text.contains("fleet.queue"), "{text}");
+        let serving = format!("journal = 'j'\n{fleet}serve = true\n");
+        assert!(Config::parse(&serving, Path::new("daemon.toml")).is_ok());
         let text = error(&format!("{LEAST}[retention]\nrecords_max = 0\n"));
         assert!(text.contains("retention.records_max"), "{text}");
         for (text, key) in [

@@ -3,19 +3,21 @@
 //! An instrument that vanishes, restarts, is busy or silent is tried again, after [`RETRY_MIN`] at
 //! first and [`RETRY_MAX`] at last; the others do not notice. While the journal's disk is full or
 //! fails, nothing is acknowledged and boards hold their results and wait; see `microtome-journal`.
+//! What there is to do with other daemons is done beside, and holds nothing up; see
+//! `microtome-fleet`.
 
 use crate::build::build;
 use crate::config::{Config, DeviceConfig};
-use crate::executor::Executors;
 use crate::instrument::{AcquireError, Instrument, Services};
 use crate::locate::locate;
 use crate::log::{DeviceLog, LogError};
-use crate::offload::Offload;
+use crate::others::Others;
 use crate::plans::{Plans, PlansError};
 use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
 use crate::summary::Summary;
 use microtome_backend::BackendError;
+use microtome_fleet::FleetError;
 use microtome_journal::{Journal, JournalError};
 use microtome_ledger::{Ledger, WINDOW_DEFAULT};
 use std::sync::Arc;
@@ -45,6 +47,9 @@ pub enum DaemonError {
     /// The journal can not be opened.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The daemon can not have to do with others as is configured.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// A task of the daemon panicked.
     #[error("a task of the daemon broke down: {0}")]
     Task(tokio::task::JoinError),
@@ -57,7 +62,8 @@ pub enum DaemonError {
 /// [`DaemonError`]; results that were received are in the journal.
 pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, DaemonError> {
     tracing::info!("daemon {}", build());
-    let services = Arc::new(services(config)?);
+    let mut others = Others::join(config).await?;
+    let services = Arc::new(services(config, &mut others).await?);
     let mut logs = Vec::new();
     for device in &config.devices {
         logs.push(match &device.elf {
@@ -69,6 +75,13 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
     let mut tasks = JoinSet::new();
     for (device, log) in config.devices.iter().cloned().zip(logs) {
         tasks.spawn(attend(device, log, Arc::clone(&services), stop.clone()));
+    }
+    if config.serves() {
+        let mut stop = stop.clone();
+        tasks.spawn(async move {
+            stop.wished().await;
+            Ok(Summary::default())
+        });
     }
     let mut outcome = Ok(Summary::default());
     let (mut window, mut latency) = (interval(WINDOW_DEFAULT), latency::Log::default());
@@ -88,23 +101,22 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
             stopper.stop();
         }
     }
+    others.pass_on(&services.journal).await;
     outcome
 }
 
 /// What the devices share.
-fn services(config: &Config) -> Result<Services, DaemonError> {
+async fn services(config: &Config, others: &mut Others) -> Result<Services, DaemonError> {
     let journal = Journal::open(&config.journal, config.retention.into())?;
+    others.publish(config, &journal)?;
     let plans = Plans::load(&config.plans)?;
     let heavier = plans.heavier();
-    let offload = if heavier.is_empty() {
+    if heavier.is_empty() {
         tracing::info!("no plan names a heavier model that is listed: boards answer alone");
-        None
-    } else {
-        let mut executors = Executors::choose(config.gpu);
-        tracing::info!("heavier models run on {}", executors.name());
-        Some(Offload::start(&heavier, config.queue, move |plan| {
-            executors.open(plan)
-        })?)
+    }
+    let offload = match heavier.is_empty() && !config.serves() {
+        true => None,
+        false => others.offload(config, heavier).await?,
     };
     Ok(Services {
         plans,

@@ -26,6 +26,7 @@ mod latency;
 pub mod locate;
 pub mod log;
 pub mod offload;
+mod others;
 mod patience;
 pub mod plans;
 mod record;

@@ -13,7 +13,7 @@
 //! adapter if that can be had, else on the CPU. The answer names what ran it.
 
 use microtome_answer::Reading;
-use microtome_backend::{Backend, BackendError, Outputs};
+use microtome_backend::{Answered, Backend, BackendError, Outputs};
 use microtome_plan::{Digest, PlanBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -374,11 +374,11 @@ impl<F: FnMut(&PlanBuf) -> Opened> Worker<F> {
                 return;
             }
         };
-        for (Waiting { question, since }, outputs) in batch.into_iter().zip(outputs) {
+        for (Waiting { question, since }, answered) in batch.into_iter().zip(outputs) {
             let answer = HostAnswer {
-                reading: reading(&question.plan, &outputs),
+                reading: reading(&question.plan, &answered.outputs),
                 plan: Arc::clone(&question.plan),
-                executor: Arc::clone(&executor),
+                executor: answered.executor.unwrap_or_else(|| Arc::clone(&executor)),
                 queue: begun - since,
                 run,
             };
@@ -400,18 +400,20 @@ fn run(
     model: &mut Model,
     open: &mut impl FnMut(&PlanBuf) -> Opened,
     batch: &[Waiting],
-) -> Result<Vec<Outputs>, BackendError> {
+) -> Result<Vec<Answered>, BackendError> {
     let samples: Vec<_> = batch
         .iter()
         .map(|waiting| vec![&waiting.question.values[..]])
         .collect();
     let begun = Instant::now();
-    let outputs = match model.backend.run(&samples) {
+    let deadlines = batch.iter().map(|waiting| waiting.question.deadline);
+    let deadline = deadlines.min().unwrap_or(begun);
+    let outputs = match model.backend.run_by(&samples, deadline) {
         Err(error @ BackendError::Failed { .. }) => {
             tracing::warn!(%error, "an executor failed, another one takes its place");
             let plan = Arc::clone(&model.plan);
             *model = Model::open(&plan, open)?;
-            model.backend.run(&samples)?
+            model.backend.run_by(&samples, deadline)?
         }
         outputs => outputs?,
     };

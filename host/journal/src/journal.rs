@@ -4,6 +4,7 @@ use crate::entry::{Entry, Outcome};
 use crate::error::JournalError;
 use crate::frame::{Budget, Frame};
 use crate::medium::{FileMedium, Medium};
+use crate::outbox::{Outbox, OutboxInUse};
 use crate::retention::Retention;
 use crate::store::Store;
 use crate::writer::{Job, Shared, Writer};
@@ -55,16 +56,18 @@ impl Journal {
     /// As [`Journal::open`].
     pub fn on(medium: impl Medium, retention: Retention) -> Result<Self, JournalError> {
         let path = medium.path().to_owned();
-        let store = medium
-            .open()
-            .map_err(Into::into)
-            .and_then(Store::open)
-            .map_err(|fault| JournalError::Store {
-                path: path.clone(),
-                fault,
-            })?;
+        let opened = medium.open().map_err(Into::into).and_then(|backend| {
+            let store = Store::open(backend)?;
+            let cursors = store.cursors()?;
+            Ok((store, cursors))
+        });
+        let (store, cursors) = opened.map_err(|fault| JournalError::Store {
+            path: path.clone(),
+            fault,
+        })?;
         let (queue, jobs) = sync_channel(QUEUE_LEN);
         let shared = Arc::new(Shared::default());
+        shared.outboxes.remember(cursors);
         let writer = Writer::new(medium, store, retention, Arc::clone(&shared));
         let writer = thread::Builder::new()
             .name("journal".to_owned())
@@ -105,6 +108,20 @@ impl Journal {
             TrySendError::Full(_) => Refused::Full,
             TrySendError::Disconnected(_) => Refused::Ended,
         })
+    }
+
+    /// The outbox called `name`, which is where it was when its cursor was last written, or at the
+    /// first record. `wake` is called after each commit of results, on the writer's thread, and
+    /// must not block.
+    ///
+    /// # Errors
+    /// When it is open already.
+    pub fn outbox(
+        &self,
+        name: &str,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Outbox, OutboxInUse> {
+        Outbox::open(name, &self.path, Arc::clone(&self.shared), Box::new(wake))
     }
 
     /// Why nothing is recorded at present, if that is so.

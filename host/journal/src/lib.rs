@@ -6,7 +6,7 @@
 //! [`mod@journal`] (the handle that devices share), `writer` (one thread, many results a commit,
 //! patience with a full disk), `store` (tables in one file, a redb database) on a [`medium`],
 //! [`retention`] (what is removed again). For those who read: [`reader`], [`mod@audit`] and
-//! [`export`].
+//! [`export`]; [`outbox`] for those who pass results on.
 //!
 //! What a board says to be acknowledged, and how, is left to the daemon.
 #![deny(missing_docs)]
@@ -19,6 +19,7 @@ pub mod frame;
 pub mod hash;
 pub mod journal;
 pub mod medium;
+pub mod outbox;
 pub mod reader;
 pub mod record;
 pub mod retention;
@@ -33,6 +34,7 @@ pub use frame::{Frame, KeptFrame};
 pub use hash::Hash;
 pub use journal::{Journal, Refused};
 pub use medium::{FileMedium, Medium};
+pub use outbox::{Cursor, Outbox, OutboxInUse};
 pub use reader::Reader;
 pub use record::{Calibration, Provenance, Record, Sealed};
 pub use retention::Retention;

@@ -102,8 +102,19 @@ impl Reader {
     pub fn records(
         &self,
     ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
+        self.records_from(0)
+    }
+
+    /// The records that are there from `index` on, in their order.
+    ///
+    /// # Errors
+    /// When the journal can not be read; so with each record.
+    pub fn records_from(
+        &self,
+        index: u64,
+    ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
         let table = self.table(RECORDS)?;
-        let rows = table.map(|table| table.range::<u64>(..)).transpose();
+        let rows = table.map(|table| table.range(index..)).transpose();
         let rows = rows.map_err(|error| self.at(error))?;
         Ok(rows.into_iter().flatten().map(|row| {
             let (index, value) = row.map_err(|error| self.at(error))?;

@@ -3,6 +3,10 @@
 //! The oldest records go first. The hash of the last one that was removed stays as the chain's
 //! anchor, so that what is left can still be audited; so does what is known of every start of a
 //! board, so that a removed result is not taken for a new one.
+//!
+//! Records that an [outbox](crate::outbox) still waits for are kept beyond `age_max` and
+//! `records_max`. `bytes_max` removes them all the same: it is the disk's protection, and results
+//! that can not be recorded would stop the instruments.
 
 use std::time::Duration;
 
@@ -25,7 +29,12 @@ impl Retention {
     pub(crate) fn is_over(&self, records: u64, bytes: u64, age: Duration) -> bool {
         self.age_max.is_some_and(|max| age > max)
             || self.records_max.is_some_and(|max| records > max)
-            || self.bytes_max.is_some_and(|max| bytes > max)
+            || self.is_over_bytes(bytes)
+    }
+
+    /// Whether the oldest record must go even if it is waited for.
+    pub(crate) fn is_over_bytes(&self, bytes: u64) -> bool {
+        self.bytes_max.is_some_and(|max| bytes > max)
     }
 
     /// Whether the oldest frame must go, of frames with `bytes` together.

@@ -7,6 +7,7 @@
 //! | `frames` | index of its record | the frame, where it is kept: a DEFLATE stream |
 //! | `boots` | start of a board | number of its last result that is recorded |
 //! | `state` | `state` | [`State`], as JSON |
+//! | `cursors` | name of an outbox | its [`Cursor`], as JSON |
 //!
 //! One commit takes all of its entries or none; it is on the disk when it returns. After an error
 //! the store is of no more use and must be opened again: what the failed commit wrote is then
@@ -15,6 +16,7 @@
 use crate::entry::{Entry, Outcome};
 use crate::error::Fault;
 use crate::hash::Hash;
+use crate::outbox::{Cursor, Outboxes};
 use crate::retention::Retention;
 use redb::{
     Builder, ConcurrencyMode, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend,
@@ -30,6 +32,7 @@ pub(crate) const PROVENANCE: TableDefinition<'_, &[u8; 32], &[u8]> =
 pub(crate) const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
 pub(crate) const FRAMES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("frames");
 const BOOTS: TableDefinition<'_, u64, u64> = TableDefinition::new("boots");
+const CURSORS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("cursors");
 
 /// The key of the one row of [`STATE`].
 pub(crate) const STATE_KEY: &str = "state";
@@ -135,12 +138,29 @@ impl Store {
         })
     }
 
-    /// Records `entries` in their order and removes what `retention` no longer keeps; what became
-    /// of each entry.
+    /// How far each outbox had come.
+    pub fn cursors(&self) -> Result<Vec<(String, Cursor)>, Fault> {
+        let table = match self.database.begin_read()?.open_table(CURSORS) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let row = |row: Result<(redb::AccessGuard<'_, &str>, redb::AccessGuard<'_, &[u8]>), _>| {
+            let (name, cursor) = row?;
+            let cursor = serde_json::from_slice(cursor.value());
+            let cursor = cursor.map_err(|_| Fault::Foreign("a cursor does not decode"))?;
+            Ok((name.value().to_owned(), cursor))
+        };
+        table.iter()?.map(row).collect()
+    }
+
+    /// Records `entries` in their order, writes how far `outboxes` are, and removes what
+    /// `retention` no longer keeps; what became of each entry.
     pub fn commit(
         &mut self,
         entries: &[&Entry],
         retention: &Retention,
+        outboxes: &Outboxes,
         now_us: u64,
     ) -> Result<Vec<Outcome>, Fault> {
         let mut transaction = self.database.begin_write()?;
@@ -151,20 +171,38 @@ impl Store {
         if retention.is_limited() {
             remove_frames(&transaction, retention, &mut state)?;
             let mut first_us = self.first_us;
-            remove(&transaction, retention, now_us, &mut state, &mut first_us)?;
+            let waited_from = outboxes.waited_from();
+            let until = (now_us, waited_from);
+            remove(&transaction, retention, until, &mut state, &mut first_us)?;
             self.first_us = first_us;
         }
-        if state == self.state {
+        let moved = outboxes.moved();
+        if state == self.state && moved.is_empty() {
             transaction.abort()?;
             return Ok(outcomes);
         }
+        write_cursors(&transaction, &moved)?;
         transaction
             .open_table(STATE)?
             .insert(STATE_KEY, &state.encode()?[..])?;
         transaction.commit()?;
         self.state = state;
+        outboxes.stored(&moved);
         Ok(outcomes)
     }
+}
+
+fn write_cursors(transaction: &WriteTransaction, moved: &[(String, Cursor)]) -> Result<(), Fault> {
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let mut cursors = transaction.open_table(CURSORS)?;
+    for (name, cursor) in moved {
+        let cursor = serde_json::to_vec(cursor);
+        let cursor = cursor.map_err(|_| Fault::Foreign("a cursor does not encode"))?;
+        cursors.insert(&name[..], &cursor[..])?;
+    }
+    Ok(())
 }
 
 fn append(
@@ -234,11 +272,12 @@ fn remove_frames(
     Ok(())
 }
 
-/// Removes records from the oldest on, with their frames.
+/// Removes records from the oldest on, with their frames. Those from `waited_from` on wait for an
+/// outbox: only the limit of bytes removes them.
 fn remove(
     transaction: &WriteTransaction,
     retention: &Retention,
-    now_us: u64,
+    (now_us, waited_from): (u64, u64),
     state: &mut State,
     first_us: &mut Option<u64>,
 ) -> Result<(), Fault> {
@@ -263,7 +302,11 @@ fn remove(
         };
         *first_us = Some(received_us);
         let age = Duration::from_micros(now_us.saturating_sub(received_us));
-        if !retention.is_over(state.next - state.first, state.bytes, age) {
+        let is_over = match state.first < waited_from {
+            true => retention.is_over(state.next - state.first, state.bytes, age),
+            false => retention.is_over_bytes(state.bytes),
+        };
+        if !is_over {
             return Ok(());
         }
         let row = records.remove(state.first)?;

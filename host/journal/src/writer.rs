@@ -8,6 +8,7 @@
 use crate::entry::{Entry, Outcome};
 use crate::error::Fault;
 use crate::medium::Medium;
+use crate::outbox::Outboxes;
 use crate::retention::Retention;
 use crate::store::Store;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 const REMIND_PERIOD: Duration = Duration::from_secs(60);
 /// How often old records are looked for where no new ones come.
 const RETENTION_PERIOD: Duration = Duration::from_secs(60);
+/// How often cursors of outboxes are written where no results come.
+const CURSOR_PERIOD: Duration = Duration::from_secs(1);
 
 /// An entry and who waits for it.
 pub(crate) struct Job {
@@ -40,6 +43,7 @@ pub(crate) struct Job {
 pub(crate) struct Shared {
     is_closing: AtomicBool,
     trouble: Mutex<Option<String>>,
+    pub outboxes: Outboxes,
 }
 
 impl Shared {
@@ -86,10 +90,15 @@ impl<M: Medium> Writer<M> {
     /// Writes until the handle is dropped.
     pub fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let batch = match jobs.recv_timeout(RETENTION_PERIOD) {
-                Ok(job) => batch(job, jobs),
-                Err(RecvTimeoutError::Timeout) => Vec::new(),
-                Err(RecvTimeoutError::Disconnected) => return,
+            let period = match self.shared.outboxes.is_empty() {
+                true => RETENTION_PERIOD,
+                false => CURSOR_PERIOD,
+            };
+            let (batch, is_last) = match jobs.recv_timeout(period) {
+                Ok(job) => (batch(job, jobs), false),
+                Err(RecvTimeoutError::Timeout) => (Vec::new(), false),
+                // The last commit, too, writes how far outboxes have come.
+                Err(RecvTimeoutError::Disconnected) => (Vec::new(), true),
             };
             let entries: Vec<&Entry> = batch.iter().map(|job| &job.entry).collect();
             match self.persist(&entries) {
@@ -97,13 +106,19 @@ impl<M: Medium> Writer<M> {
                     for (job, outcome) in batch.into_iter().zip(outcomes) {
                         (job.done)(outcome);
                     }
+                    if is_last {
+                        return;
+                    }
                 }
                 Err(GivenUp) => {
                     let path = self.medium.path().display();
                     let left = batch.len() + jobs.try_iter().count();
-                    tracing::error!(
-                        "journal {path}: {left} results were not recorded; their boards hold them"
-                    );
+                    if left > 0 {
+                        tracing::error!(
+                            "journal {path}: {left} results were not recorded; their boards hold \
+                             them"
+                        );
+                    }
                     return;
                 }
             }
@@ -152,7 +167,12 @@ impl<M: Medium> Writer<M> {
             Some(store) => store,
             none => none.insert(Store::open(self.medium.open()?)?),
         };
-        store.commit(entries, &self.retention, unix_us())
+        let outboxes = &self.shared.outboxes;
+        let outcomes = store.commit(entries, &self.retention, outboxes, unix_us())?;
+        if outcomes.iter().any(|outcome| *outcome != Outcome::Known) {
+            outboxes.wake();
+        }
+        Ok(outcomes)
     }
 }
 
