@@ -8,9 +8,19 @@ use microtome_plan::{Element, ModelType, Plan, Port};
 /// Pseudo-random inputs of so many samples, always the same for the same plan: for each sample the
 /// bytes of each input in the arena's order.
 pub fn pseudo_random(plan: &Plan<'_>, samples: usize) -> Vec<Vec<Vec<u8>>> {
-    let mut random = SplitMix64(plan.digest().first_chunk().copied().map_or(0, u64::from_le_bytes));
+    let mut random = SplitMix64(
+        plan.digest()
+            .first_chunk()
+            .copied()
+            .map_or(0, u64::from_le_bytes),
+    );
     let inputs = &plan.manifest().inputs;
-    let sample = |_| inputs.iter().map(|port| values(port, &mut random)).collect();
+    let sample = |_| {
+        inputs
+            .iter()
+            .map(|port| values(port, &mut random))
+            .collect()
+    };
     (0..samples).map(sample).collect()
 }
 

@@ -3,7 +3,9 @@
 //! A private key is PKCS#8 PEM, a public one SubjectPublicKeyInfo PEM. Files are made for their owner
 //! alone (mode 0600) and never overwritten.
 
-use ed25519_dalek::pkcs8::spki::{DecodePublicKey as _, EncodePublicKey as _, der::pem::LineEnding};
+use ed25519_dalek::pkcs8::spki::{
+    DecodePublicKey as _, EncodePublicKey as _, der::pem::LineEnding,
+};
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use microtome_update::{Key, Signature};

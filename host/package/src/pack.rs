@@ -39,13 +39,12 @@ pub enum PackError {
 ///
 /// # Errors
 /// [`PackError`]; nothing is wrong with a plan that a board could run and inputs that fit it.
-pub fn pack(
-    plan: &PlanBuf,
-    release: u64,
-    samples: &[Inputs<'_>],
-) -> Result<PackageBuf, PackError> {
+pub fn pack(plan: &PlanBuf, release: u64, samples: &[Inputs<'_>]) -> Result<PackageBuf, PackError> {
     let names = plan.plan().steps().map(|step| step.op.name());
-    if let Some(operator) = names.into_iter().find(|name| Op::NAMES_FLOAT.contains(name)) {
+    if let Some(operator) = names
+        .into_iter()
+        .find(|name| Op::NAMES_FLOAT.contains(name))
+    {
         return Err(PackError::Float { operator });
     }
     let outputs = CpuBackend::new(plan.clone()).run(samples)?;
@@ -58,7 +57,8 @@ pub fn pack(
         .collect();
     // What is left to be wrong is the number of the vectors or their length together.
     let samples = samples.len();
-    let bytes = write::encode(release, plan, &golden).map_err(|_| PackError::Samples { samples })?;
+    let bytes =
+        write::encode(release, plan, &golden).map_err(|_| PackError::Samples { samples })?;
     PackageBuf::new(&bytes).map_err(|_| PackError::Samples { samples })
 }
 
