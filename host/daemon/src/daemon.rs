@@ -89,7 +89,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
 /// What the devices share.
 fn services(config: &Config) -> Result<Services, DaemonError> {
     let journal = Journal::open(&config.journal, config.retention.into())?;
-    let plans = Plans::load(&config.plans)?;
+    let plans = Plans::load(&config.plans)?.keeping(config.journal.with_extension("plans"))?;
     let heavier = plans.heavier();
     let offload = if heavier.is_empty() {
         tracing::info!("no plan names a heavier model that is listed: boards answer alone");

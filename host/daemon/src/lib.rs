@@ -5,7 +5,7 @@
 //! [`instrument`] (one acquisition: results, questions, counts), [`offload`] (heavier models
 //! answer questions) on an [`executor`], `record` (what the journal gets of it, which is a crate of
 //! its own), [`mod@log`] (what a board tells of itself). [`mod@daemon`] runs several instruments
-//! from a [`config`]; the demo uses the same parts within the command.
+//! from a [`config`], [`mod@update`] brings a plan to one; the demo uses the same parts within the command.
 //!
 //! Everything that waits is bounded: events and questions in number, handshakes, runs and silence
 //! in time. Starting emulated boards is left to `microtome-board`.
@@ -26,6 +26,7 @@ mod record;
 pub mod session;
 pub mod stop;
 pub mod transport;
+pub mod update;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};
