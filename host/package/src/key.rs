@@ -3,12 +3,8 @@
 //! A private key is PKCS#8 PEM, a public one SubjectPublicKeyInfo PEM. Files are made for their owner
 //! alone (mode 0600) and never overwritten.
 
-use ed25519_dalek::pkcs8::spki::{
-    DecodePublicKey as _, EncodePublicKey as _, der::pem::LineEnding,
-};
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
-use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
-use microtome_update::{Key, Signature};
+use ed25519_compact::{KeyPair, Seed};
+use microtome_update::{Key, Signature, signature};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -16,8 +12,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A private key: whoever has it says what boards that trust it run.
-#[derive(Debug)]
-pub struct OwnerKey(SigningKey);
+pub struct OwnerKey(KeyPair);
 
 /// A public key, as boards are told to trust it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,11 +79,11 @@ impl OwnerKey {
     /// # Errors
     /// [`KeyError::Random`].
     pub fn generate() -> Result<Self, KeyError> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| KeyError::Random {
-            cause: error.to_string(),
-        })?;
-        Ok(Self(SigningKey::from_bytes(&secret)))
+        let mut seed = Seed::new([0; Seed::BYTES]);
+        let random = |cause: String| KeyError::Random { cause };
+        getrandom::fill(&mut *seed).map_err(|error| random(error.to_string()))?;
+        let pair = KeyPair::try_from_seed(seed).map_err(|error| random(error.to_string()))?;
+        Ok(Self(pair))
     }
 
     /// Reads the key in the file at `path`.
@@ -96,7 +91,7 @@ impl OwnerKey {
     /// # Errors
     /// When the file can not be read, or holds no private key.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
-        let key = SigningKey::from_pkcs8_pem(&read(path)?);
+        let key = KeyPair::from_pem(&read(path)?);
         key.map(Self).map_err(|error| KeyError::NotPrivate {
             path: path.to_owned(),
             cause: error.to_string(),
@@ -108,27 +103,17 @@ impl OwnerKey {
     /// # Errors
     /// When there is such a file, or it can not be written.
     pub fn create(&self, path: &Path) -> Result<(), KeyError> {
-        let private = KeypairBytes {
-            secret_key: self.0.to_bytes(),
-            // OpenSSL reads no private key that has its public one beside it.
-            public_key: None,
-        };
-        let pem = private.to_pkcs8_pem(LineEnding::LF);
-        let pem = pem.map_err(|error| KeyError::Write {
-            path: path.to_owned(),
-            source: io::Error::other(error.to_string()),
-        })?;
-        create(path, pem.as_bytes())
+        create(path, self.0.sk.to_pem().as_bytes())
     }
 
     /// Its public key.
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key().to_bytes())
+        PublicKey(*self.0.pk)
     }
 
     /// Its signature over `message`.
     pub fn sign(&self, message: &[u8]) -> Signature {
-        self.0.sign(message).to_bytes()
+        *self.0.sk.sign(message, None)
     }
 }
 
@@ -139,15 +124,16 @@ impl PublicKey {
     /// When the file can not be read, or holds no public key that counts.
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let pem = read(path)?;
-        let not_public = |cause: &dyn fmt::Display| KeyError::NotPublic {
+        let not_public = |cause: &str| KeyError::NotPublic {
             path: path.to_owned(),
-            cause: cause.to_string(),
+            cause: cause.to_owned(),
         };
-        let key = VerifyingKey::from_public_key_pem(&pem).map_err(|error| not_public(&error))?;
-        if key.is_weak() {
-            return Err(not_public(&"anyone can sign for it"));
+        let key = ed25519_compact::PublicKey::from_pem(&pem);
+        let key = key.map_err(|error| not_public(&error.to_string()))?;
+        if !signature::is_key(&key) {
+            return Err(not_public("anyone can sign for it"));
         }
-        Ok(Self(key.to_bytes()))
+        Ok(Self(*key))
     }
 
     /// Writes the key to a new file at `path`.
@@ -155,17 +141,15 @@ impl PublicKey {
     /// # Errors
     /// When there is such a file, or it can not be written.
     pub fn create(&self, path: &Path) -> Result<(), KeyError> {
-        let pem = VerifyingKey::from_bytes(&self.0)
-            .map_err(|error| error.to_string())
-            .and_then(|key| {
-                key.to_public_key_pem(LineEnding::LF)
-                    .map_err(|error| error.to_string())
-            });
-        let pem = pem.map_err(|cause| KeyError::NotPublic {
-            path: path.to_owned(),
-            cause,
-        })?;
+        let pem = ed25519_compact::PublicKey::new(self.0).to_pem();
         create(path, pem.as_bytes())
+    }
+}
+
+/// The public key alone.
+impl fmt::Debug for OwnerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OwnerKey of {}", self.public())
     }
 }
 

@@ -1,18 +1,11 @@
-//! From a plan and inputs to a package.
+//! From a plan and inputs to a package, and back.
 
 use crate::key::OwnerKey;
 use microtome_backend::{Backend as _, BackendError, CpuBackend, Inputs};
 use microtome_plan::{Op, PlanBuf};
 use microtome_update::package::output_digest;
-use microtome_update::{Golden, HEADER_LEN, Header, Package, PackageError, write};
-
-/// A valid package, with the bytes that it is.
-#[derive(Clone, Debug)]
-pub struct PackageBuf {
-    /// The words make the alignment that plans want.
-    words: Vec<u128>,
-    header: Header,
-}
+use microtome_update::write::{self, PackageBuf};
+use microtome_update::{Golden, HEADER_LEN};
 
 /// Why there is no package of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,46 +55,17 @@ pub fn pack(plan: &PlanBuf, release: u64, samples: &[Inputs<'_>]) -> Result<Pack
     PackageBuf::new(&bytes).map_err(|_| PackError::Samples { samples })
 }
 
-impl PackageBuf {
-    /// Copies and validates the package in `bytes`, which must hold nothing else. Whether a board
-    /// takes it is for the board to say.
-    ///
-    /// # Errors
-    /// [`PackageError`]; bytes that follow the package are [`PackageError::Layout`].
-    pub fn new(bytes: &[u8]) -> Result<Self, PackageError> {
-        let header = Header::parse(bytes)?;
-        if bytes.len() > header.total_len() {
-            return Err(PackageError::Layout);
-        }
-        let mut words = vec![0_u128; bytes.len().div_ceil(size_of::<u128>())];
-        let copy = &mut bytemuck::cast_slice_mut::<u128, u8>(&mut words)[..bytes.len()];
-        copy.copy_from_slice(bytes);
-        Package::parse(copy)?;
-        Ok(Self { words, header })
-    }
+/// The same package, signed with `key` in place of any signature that it had.
+pub fn sign(package: &PackageBuf, key: &OwnerKey) -> PackageBuf {
+    let mut bytes = package.bytes().to_vec();
+    let signed = write::sign(&mut bytes, &key.public().0, |message| key.sign(message));
+    signed.expect("it begins with its header");
+    PackageBuf::new(&bytes).expect("a signature leaves the rest as it is")
+}
 
-    /// Its header.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// Its bytes, as a `.mtu` file holds them.
-    pub fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.words)[..self.header.total_len()]
-    }
-
-    /// A copy of its plan.
-    pub fn plan(&self) -> PlanBuf {
-        let bytes = &self.bytes()[HEADER_LEN..][..self.header.plan_len];
-        PlanBuf::new(bytes).expect("validated when the package was")
-    }
-
-    /// The same, signed with `key` in place of any signature that it had.
-    pub fn signed(mut self, key: &OwnerKey) -> Self {
-        let bytes = bytemuck::cast_slice_mut::<u128, u8>(&mut self.words);
-        let signed = write::sign(bytes, &key.public().0, |message| key.sign(message));
-        signed.expect("it begins with its header");
-        self.header = Header::parse(bytes).expect("a signature leaves the rest as it is");
-        self
-    }
+/// A copy of the plan in `package`.
+pub fn plan_of(package: &PackageBuf) -> PlanBuf {
+    let header = *package.package().header();
+    let bytes = &package.bytes()[HEADER_LEN..][..header.plan_len];
+    PlanBuf::new(bytes).expect("it was checked when the package was")
 }

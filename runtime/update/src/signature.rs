@@ -1,10 +1,10 @@
 //! Keys, signatures, and what is signed.
 //!
-//! Signatures are Ed25519 (RFC 8032), checked strictly: keys and points of small order are refused,
-//! so that no two packages share a signature. Each kind of statement begins with words of its own,
-//! so that a signature for one can not be used for another.
+//! Signatures are Ed25519 (RFC 8032); keys of small order, for which anyone can sign, are none. Each
+//! kind of statement begins with words of its own, so that a signature for one can not be used for
+//! another.
 
-use ed25519_dalek::VerifyingKey;
+use ed25519_compact::PublicKey;
 
 /// A public key.
 pub type Key = [u8; 32];
@@ -61,13 +61,13 @@ pub mod message {
 /// # Errors
 /// [`SignatureError::Invalid`] where it has not, and where it is no key.
 pub fn verify(key: &Key, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
-    VerifyingKey::from_bytes(key)
-        .and_then(|key| key.verify_strict(message, &signature.into()))
+    PublicKey::new(*key)
+        .verify(message, &ed25519_compact::Signature::new(*signature))
         .map_err(|_| SignatureError::Invalid)
 }
 
 /// Whether `key` can have signed anything that counts: it is a point of the curve, and not one of
 /// the few for which anyone can sign.
 pub fn is_key(key: &Key) -> bool {
-    VerifyingKey::from_bytes(key).is_ok_and(|key| !key.is_weak())
+    PublicKey::new(*key).validate().is_ok()
 }

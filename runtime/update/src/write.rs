@@ -3,11 +3,46 @@
 use crate::header::{
     DIGEST_AT, HEADER_LEN, Header, KEY_AT, MAGIC, PART_LEN_MAX, SIGNATURE_AT, VERSION,
 };
-use crate::package::{Golden, PackageError, digest};
+use crate::package::{Golden, Package, PackageError, digest};
 use crate::signature::{Key, Signature};
 use alloc::vec::Vec;
 use microtome_plan::PlanBuf;
 use microtome_plan::header::SECTION_ALIGN;
+
+/// A package in memory of its own.
+#[derive(Clone, Debug)]
+pub struct PackageBuf {
+    /// The words make the alignment that plans want.
+    words: Vec<u128>,
+    len: usize,
+}
+
+impl PackageBuf {
+    /// Copies and checks the package at the beginning of `bytes`.
+    ///
+    /// # Errors
+    /// As [`Package::parse`].
+    pub fn new(bytes: &[u8]) -> Result<Self, PackageError> {
+        let need = Header::parse(bytes)?.total_len();
+        let have = bytes.len();
+        let bytes = (bytes.get(..need)).ok_or(PackageError::Truncated { need, have })?;
+        let mut words = alloc::vec![0_u128; need.div_ceil(size_of::<u128>())];
+        bytemuck::cast_slice_mut(&mut words)[..need].copy_from_slice(bytes);
+        let package = Self { words, len: need };
+        Package::parse(package.bytes())?;
+        Ok(package)
+    }
+
+    /// The bytes of the package.
+    pub fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words)[..self.len]
+    }
+
+    /// The package.
+    pub fn package(&self) -> Package<'_> {
+        Package::parse(self.bytes()).expect("it was checked when this was made")
+    }
+}
 
 /// The unsigned package of a plan; see [`sign`].
 ///
