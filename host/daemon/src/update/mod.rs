@@ -17,7 +17,7 @@ use crate::session::{Fault, Session, SessionError};
 use microtome_link::message::Identity;
 use microtome_link::update::{PlanSource, Update, UpdateRefusal, UpdateState};
 use microtome_package::{OwnerKey, PackageBuf, PublicKey};
-use microtome_update::{HEADER_LEN, Key, signature::message};
+use microtome_update::{HEADER_LEN, Header, Key, signature::message};
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +55,8 @@ impl Port for SerialPort {
 /// What an update is at.
 #[derive(Debug)]
 pub enum Progress<'a> {
+    /// The board makes room for the package.
+    Preparing,
     /// So many bytes of the package are on the board or on their way.
     Sending {
         /// Bytes.
@@ -66,6 +68,8 @@ pub enum Progress<'a> {
     Trying,
     /// The board changes to the new plan.
     Activating,
+    /// The board is told to keep it.
+    Confirming,
     /// The session broke, and is opened again.
     Reopening(&'a SessionError),
 }
@@ -175,7 +179,8 @@ pub async fn update(
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Done, UpdateError> {
     let mut updater = Updater {
-        package,
+        package: package.bytes(),
+        header: *package.package().header(),
         allow_downgrade,
         progress,
         bytes_most: 0,
@@ -224,12 +229,12 @@ pub async fn trust(
     port: &mut impl Port,
     new: Option<PublicKey>,
     old: Option<&OwnerKey>,
-) -> Result<UpdateState, UpdateError> {
+) -> Result<(Identity, UpdateState), UpdateError> {
     let mut session = port.open().await?;
     let state = state_of(&session)?;
     let new = new.map(|key| key.0);
     if state.key == new {
-        return Ok(state);
+        return Ok((session.identity().clone(), state));
     }
     let none = Key::default();
     let key = new.unwrap_or(none);
@@ -245,8 +250,7 @@ pub async fn trust(
         }
     };
     let signature = signature.as_ref().map_or(&[][..], |signature| signature);
-    let changed = session.change(&Update::Trust { key, signature }).await?;
-    changed.map_err(|refusal| refused(&session, refusal))
+    change(&mut session, &Update::Trust { key, signature }).await
 }
 
 /// Has the board at `port` forget the results that it holds: they are lost.
@@ -263,11 +267,20 @@ pub async fn discard(port: &mut impl Port) -> Result<(), SessionError> {
 ///
 /// # Errors
 /// [`UpdateError`].
-pub async fn abort(port: &mut impl Port) -> Result<UpdateState, UpdateError> {
+pub async fn abort(port: &mut impl Port) -> Result<(Identity, UpdateState), UpdateError> {
     let mut session = port.open().await?;
     state_of(&session)?;
-    let changed = session.change(&Update::Abort).await?;
-    changed.map_err(|refusal| refused(&session, refusal))
+    change(&mut session, &Update::Abort).await
+}
+
+/// Has the board do a step, and introduce itself anew after it.
+async fn change(
+    session: &mut Session,
+    step: &Update<'_>,
+) -> Result<(Identity, UpdateState), UpdateError> {
+    let changed = session.change(step).await?;
+    let state = changed.map_err(|refusal| refused(session, refusal))?;
+    Ok((session.introduce().await?.clone(), state))
 }
 
 fn state_of(session: &Session) -> Result<UpdateState, UpdateError> {
@@ -289,7 +302,8 @@ fn refused(session: &Session, refusal: UpdateRefusal) -> UpdateError {
 
 /// An update under way.
 struct Updater<'a> {
-    package: &'a PackageBuf,
+    package: &'a [u8],
+    header: Header,
     allow_downgrade: bool,
     progress: &'a mut (dyn FnMut(Progress<'_>) + Send),
     /// The most bytes of the package that the board had at the begin of an attempt.
@@ -306,7 +320,7 @@ impl Updater<'_> {
         if !self.runs(session.identity(), &state) {
             if !state.is_confirmed {
                 // An earlier update, which nobody has brought to its end.
-                self.change(&mut session, &Update::Abort).await?;
+                change(&mut session, &Update::Abort).await?;
             }
             self.send(&mut session).await?;
             (self.progress)(Progress::Trying);
@@ -314,11 +328,13 @@ impl Updater<'_> {
             let (vectors, ticks) = tried.map_err(|refusal| refused(&session, refusal))?;
             trial = Some(Trial { vectors, ticks });
             (self.progress)(Progress::Activating);
-            state = self.change(&mut session, &Update::Activate).await?;
-            self.must_run(&mut session, &state).await?;
+            let (identity, activated) = change(&mut session, &Update::Activate).await?;
+            self.must_run(&mut session, &identity, &activated).await?;
+            state = activated;
         }
         if !state.is_confirmed {
-            state = self.change(&mut session, &Update::Confirm).await?;
+            (self.progress)(Progress::Confirming);
+            (_, state) = change(&mut session, &Update::Confirm).await?;
         }
         let identity = session.identity().clone();
         Ok(Done {
@@ -330,14 +346,15 @@ impl Updater<'_> {
 
     /// Whether the board has come by the package's plan as this release of it.
     fn runs(&self, identity: &Identity, state: &UpdateState) -> bool {
-        let header = self.package.header();
+        let header = &self.header;
         let from_update = state.source != PlanSource::Factory;
         from_update && identity.plan == header.plan && state.release == header.release
     }
 
     /// Sends what the board does not have.
     async fn send(&mut self, session: &mut Session) -> Result<(), UpdateError> {
-        let (bytes, of) = (self.package.bytes(), self.package.bytes().len());
+        let (bytes, of) = (self.package, self.package.len());
+        (self.progress)(Progress::Preparing);
         let begun = session
             .begin(&bytes[..HEADER_LEN], self.allow_downgrade)
             .await?;
@@ -360,22 +377,13 @@ impl Updater<'_> {
         sent.map_err(|refusal| refused(session, refusal))
     }
 
-    async fn change(
-        &self,
-        session: &mut Session,
-        step: &Update<'_>,
-    ) -> Result<UpdateState, UpdateError> {
-        let changed = session.change(step).await?;
-        changed.map_err(|refusal| refused(session, refusal))
-    }
-
     /// Fails unless the board says that it runs the package's plan, now that it should.
     async fn must_run(
         &self,
         session: &mut Session,
+        identity: &Identity,
         state: &UpdateState,
     ) -> Result<(), UpdateError> {
-        let identity = session.introduce().await?;
         let cause = match &identity.plan_fault {
             Some(fault) => fault.as_str().to_owned(),
             None if self.runs(identity, state) => return Ok(()),
@@ -385,7 +393,7 @@ impl Updater<'_> {
             ),
         };
         // What can not run is not to wait for the next start of the board to go.
-        self.change(session, &Update::Abort).await?;
+        change(session, &Update::Abort).await?;
         Err(UpdateError::NotRunning {
             device: session.device().to_owned(),
             cause,

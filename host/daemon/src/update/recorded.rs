@@ -4,7 +4,7 @@ use super::{Done, Port, Progress, UpdateError, update};
 use crate::instrument::{AcquireError, Instrument, Services};
 use microtome_journal::Calibration;
 use microtome_link::update::UpdateRefusal;
-use microtome_package::PackageBuf;
+use microtome_package::{PackageBuf, plan_of};
 use std::sync::Arc;
 
 /// Why an update that records first was not done.
@@ -56,7 +56,7 @@ pub async fn update_recorded(
     };
     // A board whose session broke may run the new plan by now.
     if matches!(done, Ok(_) | Err(UpdateError::Session(_))) {
-        services.plans.add(package.plan());
+        services.plans.add(plan_of(package));
     }
     Ok(done?)
 }
