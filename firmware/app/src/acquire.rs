@@ -210,7 +210,9 @@ impl<S: Sensor> App<'_, S> {
                 Request::Hello { protocol } => self.hello(protocol).await?,
                 Request::Stop => progress.is_stopped = true,
                 Request::Clock { host_us } => self.tell_clock(host_us).await?,
-                Request::Start(_) | Request::Run { .. } => self.refuse(Refusal::Busy).await?,
+                Request::Start(_) | Request::Run { .. } | Request::Update(_) => {
+                    self.refuse(Refusal::Busy).await?;
+                }
                 Request::Answer { frame, reading } => {
                     self.take_answer(progress, frame, reading).await?;
                 }

@@ -15,8 +15,8 @@
 //!
 //! Whatever is not done is [`Refusal::Update`](crate::message::Refusal::Update) with the reason, or
 //! [`Refusal::Busy`](crate::message::Refusal::Busy) while the board acquires; after a refusal of a
-//! piece, those that follow are ignored until the next `Begin`. A new session or a new start of the
-//! board closes an update that is under way, up to its trial; the slot keeps what was written.
+//! piece, those that follow are ignored until the next `Begin`. An update outlives sessions; a new
+//! start of the board asks for `Begin` and `Trial` again, and the slot keeps what was written.
 
 use crate::message::{PIECE_LEN_MAX, Piece, PlanFault};
 use serde::{Deserialize, Serialize};

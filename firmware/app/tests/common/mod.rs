@@ -6,6 +6,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read};
+use microtome_app::flash::{NoFlash, UpdateFlash};
 use microtome_app::port::Port;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
@@ -137,6 +138,7 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
             ticks_hz: 1_000_000,
         },
         plan: slot,
+        flash: None::<UpdateFlash<NoFlash>>,
         replay: &setup.replay,
         memory: bytemuck::cast_slice_mut(&mut memory),
         sensor: ReplaySensor::new(&setup.replay),

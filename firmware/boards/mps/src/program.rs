@@ -7,6 +7,7 @@ use core::panic::PanicInfo;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::{entry, exception};
 use embassy_executor::Spawner;
+use microtome_app::flash::{NoFlash, UpdateFlash};
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
 
@@ -51,6 +52,7 @@ async fn application(memory: &'static mut [u8]) {
             ticks_hz: MACHINE.peripherals.ticks_hz,
         },
         plan,
+        flash: None::<UpdateFlash<NoFlash>>,
         replay,
         memory,
         sensor: ReplaySensor::new(replay),

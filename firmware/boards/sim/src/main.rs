@@ -7,6 +7,7 @@ mod serial;
 
 use clap::Parser;
 use embassy_executor::{Executor, Spawner};
+use microtome_app::flash::NoFlash;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
 use serial::{LineRx, LineTx};
@@ -32,7 +33,7 @@ struct Arguments {
     replay: Option<PathBuf>,
 }
 
-type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>>;
+type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>, NoFlash>;
 
 fn main() -> ExitCode {
     match start(&Arguments::parse()) {
@@ -66,6 +67,7 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
             ticks_hz: TICKS_HZ,
         },
         plan,
+        flash: None,
         replay,
         memory: aligned(MEMORY_LEN),
         sensor: ReplaySensor::new(replay),
