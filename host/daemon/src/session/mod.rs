@@ -239,7 +239,7 @@ impl Session {
         })
     }
 
-    fn error(&self, fault: Fault) -> SessionError {
+    pub(crate) fn error(&self, fault: Fault) -> SessionError {
         session_error(&self.device, fault)
     }
 }
