@@ -9,8 +9,9 @@ use embedded_storage_async::nor_flash as asynchronous;
 
 /// A part of NOR flash, of whole sectors.
 ///
-/// Erasing sets every bit of a sector; writing clears bits and fails on bytes that are not erased.
-/// Either may be cut off by the loss of power at any byte.
+/// Erasing sets every bit of a sector, writing clears bits. What is written to is erased, or all
+/// its bits are cleared (a torn mark of the record is made whole so, which flash with error
+/// correction allows, too). Either may be cut off by the loss of power at any byte.
 pub trait FlashPart: NorFlash {
     /// The bytes as they are, at a multiple of 16 bytes in memory.
     fn bytes(&self) -> &[u8];

@@ -5,7 +5,8 @@
 
 use crate::{Board, Launch, LaunchKind, SerialKind, Slot};
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
@@ -31,6 +32,8 @@ pub struct LaunchOptions<'a> {
     pub plan: Option<&'a [u8]>,
     /// The replay store in its flash, made by [`crate::replay::encode`].
     pub replay: Option<&'a [u8]>,
+    /// The file that its flash for updates is in, which outlives it; made where it is not there.
+    pub flash: Option<&'a Path>,
 }
 
 /// The host's end of a board's serial line.
@@ -48,6 +51,12 @@ pub enum LaunchError {
     /// The board is of silicon.
     #[error("{board} is not emulated: plug it in and use its serial device")]
     NotEmulated {
+        /// Name of the board.
+        board: String,
+    },
+    /// The board can not have flash for updates.
+    #[error("{board} has no flash for updates")]
+    NoFlash {
         /// Name of the board.
         board: String,
     },
@@ -180,6 +189,7 @@ pub fn launch(
         plan: files.path().join("plan.mtp"),
         replay: files.path().join("replay.bin"),
         serial: files.path().join("serial"),
+        flash: options.flash.unwrap_or(Path::new("")).to_owned(),
     };
     let mut args = launch.args.clone();
     if let Some(plan) = options.plan {
@@ -195,6 +205,13 @@ pub fn launch(
             &paths.replay,
         )?;
         args.extend_from_slice(&launch.args_replay);
+    }
+    if let Some(flash) = options.flash {
+        let more = (launch.args_flash.as_ref()).ok_or_else(|| LaunchError::NoFlash {
+            board: board.name.clone(),
+        })?;
+        make_flash(board, flash)?;
+        args.extend_from_slice(more);
     }
     let listener = match launch.serial {
         SerialKind::Unix => Some(listen(&paths.serial)?),
@@ -223,6 +240,7 @@ struct Paths {
     plan: PathBuf,
     replay: PathBuf,
     serial: PathBuf,
+    flash: PathBuf,
 }
 
 impl Paths {
@@ -232,6 +250,7 @@ impl Paths {
             ("{plan}", &self.plan),
             ("{replay}", &self.replay),
             ("{serial}", &self.serial),
+            ("{flash}", &self.flash),
         ];
         places
             .into_iter()
@@ -262,6 +281,22 @@ fn put(
         source,
     };
     std::fs::write(path, bytes).map_err(error)
+}
+
+/// Makes the file that emulated flash is in, erased, where it is not there and the board does not
+/// make it itself.
+fn make_flash(board: &Board, path: &Path) -> Result<(), LaunchError> {
+    let Some(bytes) = board.memory.flash_bytes.filter(|_| !path.exists()) else {
+        return Ok(());
+    };
+    let erased = io::repeat(0xFF).take(bytes);
+    File::create_new(path)
+        .and_then(|mut file| io::copy(&mut { erased }, &mut file))
+        .map(drop)
+        .map_err(|source| LaunchError::File {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 fn listen(path: &Path) -> Result<UnixListener, LaunchError> {

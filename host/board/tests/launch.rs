@@ -37,6 +37,7 @@ fn start(
         &LaunchOptions {
             plan,
             replay: Some(b"MTRP"),
+            flash: None,
         },
     )
 }

@@ -52,6 +52,7 @@ impl BoardRun {
             let options = LaunchOptions {
                 plan: Some(plan.bytes()),
                 replay: Some(&store),
+                flash: None,
             };
             let running = launch(self.board, &image, &options)?;
             Runtime::new()?.block_on(async {

@@ -7,7 +7,7 @@
 use crate::flash::FlashPart;
 use embassy_futures::yield_now;
 use microtome_link::update::UPDATE_PIECE_LEN;
-use microtome_update::Header;
+use microtome_update::{Header, Package};
 
 /// What an erased byte is.
 const ERASED: u8 = 0xFF;
@@ -30,26 +30,24 @@ pub(crate) async fn open<F: FlashPart>(part: &mut F, header: &Header) -> Result<
         );
     }
     let len = header.total_len();
-    let written = written(part.bytes(), header);
-    if written == len {
-        return Ok(len);
-    }
-    let sector = written - written % F::ERASE_SIZE;
+    let begin = match last_written(part.bytes(), header) {
+        // What power loss has spoiled in the last sector need not show.
+        Some(last) if last + 1 == len && Package::parse(part.bytes()).is_ok() => return Ok(len),
+        Some(last) => last - last % F::ERASE_SIZE,
+        None => 0,
+    };
     // Sectors behind one with a sound beginning are erased already.
-    let end = if sector == 0 { len } else { sector + 1 };
-    erase(part, sector, end).await?;
-    Ok(sector)
+    let end = if begin == 0 { len } else { begin + 1 };
+    erase(part, begin, end).await?;
+    Ok(begin)
 }
 
-/// Bytes of the package up to the last one that is not erased; 0 where another package, or none,
-/// begins there.
-fn written(bytes: &[u8], header: &Header) -> usize {
-    if Header::parse(bytes).ok().as_ref() != Some(header) {
-        return 0;
-    }
-    let place = bytes.get(..header.total_len()).unwrap_or_default();
-    let last = place.iter().rposition(|&byte| byte != ERASED);
-    last.map_or(0, |last| last + 1)
+/// Index of the last byte in the place of the package that is not erased; `None` where another
+/// package, or none, begins there.
+fn last_written(bytes: &[u8], header: &Header) -> Option<usize> {
+    let found = Header::parse(bytes).ok()?;
+    let place = bytes.get(..header.total_len())?;
+    (found == *header).then(|| place.iter().rposition(|&byte| byte != ERASED))?
 }
 
 /// Erases the sectors from the one at `begin` to that of the byte before `end`.

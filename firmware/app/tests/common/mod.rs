@@ -1,12 +1,14 @@
 //! The application against a host made of the same link, over a line in memory.
 
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
 use embassy_futures::block_on;
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read};
-use microtome_app::flash::{NoFlash, UpdateFlash};
+use microtome_app::flash::{FlashPart, NoFlash, UpdateFlash};
 use microtome_app::port::Port;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
@@ -27,6 +29,11 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// A plan whose output is its input, clamped to −128..=100, read as class probabilities.
 pub fn plan() -> PlanBuf {
+    plan_clamping_at(100)
+}
+
+/// As [`plan`], with another upper limit.
+pub fn plan_clamping_at(max: i8) -> PlanBuf {
     let port = |name, at| PlanPort {
         name,
         at: ArenaAt(at),
@@ -66,7 +73,7 @@ pub fn plan() -> PlanBuf {
         }),
     };
     // The first step overwrites the input, as real plans do.
-    let steps = [clamp("low", 0, 0, 110), clamp("high", 0, LEN, 100)];
+    let steps = [clamp("low", 0, 0, 110), clamp("high", 0, LEN, max)];
     PlanBuf::new(&microtome_plan::encode(&manifest, &steps, &[])).expect("a valid plan")
 }
 
@@ -116,7 +123,17 @@ type Line = Pipe<NoopRawMutex, 700>;
 
 /// Runs the application, and `script` with a new host's end of the link each time that it
 /// returns, so many times.
-pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>)) {
+pub fn with_board(setup: Setup, hosts: u32, script: impl AsyncFnMut(Host<'_>)) {
+    with_flash(setup, None::<UpdateFlash<NoFlash>>, hosts, script);
+}
+
+/// As [`with_board`], with flash for updates.
+pub fn with_flash<F: FlashPart>(
+    setup: Setup,
+    flash: Option<UpdateFlash<F>>,
+    hosts: u32,
+    mut script: impl AsyncFnMut(Host<'_>),
+) {
     let (mut up, mut down) = (Line::new(), Line::new());
     let (from_board, to_host) = up.split();
     let (from_host, mut to_board) = down.split();
@@ -138,7 +155,7 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
             ticks_hz: 1_000_000,
         },
         plan: slot,
-        flash: None::<UpdateFlash<NoFlash>>,
+        flash,
         replay: &setup.replay,
         memory: bytemuck::cast_slice_mut(&mut memory),
         sensor: ReplaySensor::new(&setup.replay),

@@ -3,11 +3,12 @@
 //! It prints one line, `serial: PATH`, when a host may open the terminal at `PATH`, and ends when
 //! its standard input closes: so it never outlives the process that started it.
 
+mod flash;
 mod serial;
 
 use clap::Parser;
 use embassy_executor::{Executor, Spawner};
-use microtome_app::flash::NoFlash;
+use flash::{Cut, FilePart};
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
 use serial::{LineRx, LineTx};
@@ -31,9 +32,19 @@ struct Arguments {
     /// The replay store to take frames from.
     #[arg(long)]
     replay: Option<PathBuf>,
+    /// The file that flash for updates is in; made where it is not there.
+    #[arg(long)]
+    flash: Option<PathBuf>,
+    /// Ends the process in the operation of this number on the flash, from 0, as a loss of power
+    /// would.
+    #[arg(long, requires = "flash")]
+    cut_after: Option<u64>,
+    /// Before which byte of the operation it ends.
+    #[arg(long, requires = "cut_after", default_value_t = 0)]
+    cut_byte: usize,
 }
 
-type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>, NoFlash>;
+type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>, FilePart>;
 
 fn main() -> ExitCode {
     match start(&Arguments::parse()) {
@@ -52,6 +63,17 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> Result<SimBoard, String> {
     let plan = load(arguments.plan.as_deref())?;
     let replay = load(arguments.replay.as_deref())?;
+    let cut = arguments.cut_after.map(|operation| Cut {
+        operation,
+        byte: arguments.cut_byte,
+    });
+    let flash = match &arguments.flash {
+        Some(path) => Some(
+            flash::open(path, cut, aligned)
+                .map_err(|error| format!("cannot use the flash {}: {error}", path.display()))?,
+        ),
+        None => None,
+    };
     let (path, rx, tx) =
         serial::open().map_err(|error| format!("cannot open a pseudo-terminal: {error}"))?;
     let mut stdout = io::stdout();
@@ -67,7 +89,7 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
             ticks_hz: TICKS_HZ,
         },
         plan,
-        flash: None,
+        flash,
         replay,
         memory: aligned(MEMORY_LEN),
         sensor: ReplaySensor::new(replay),

@@ -150,6 +150,7 @@ fn serve(
     let options = LaunchOptions {
         plan: Some(model.plan.bytes()),
         replay: Some(&store),
+        flash: None,
     };
     let running = launch(board, image, &options)?;
     tokio::runtime::Runtime::new()?.block_on(async {

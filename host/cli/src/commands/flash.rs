@@ -24,6 +24,9 @@ pub struct Args {
     /// The board's image, instead of one that is built from the checkout
     #[arg(long)]
     firmware: Option<PathBuf>,
+    /// The file that an emulated board's flash for updates is in; made where it is not there
+    #[arg(long)]
+    updates: Option<PathBuf>,
 }
 
 /// How often the board is looked after.
@@ -43,6 +46,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let options = LaunchOptions {
         plan,
         replay: replay.as_deref(),
+        flash: args.updates.as_deref(),
     };
     let mut running = launch(args.board, &image, &options)?;
     let Some(Serial::Device(serial)) = running.take_serial() else {

@@ -33,6 +33,7 @@ fn board() -> (Running, PathBuf) {
     let options = LaunchOptions {
         plan: Some(plan.bytes()),
         replay: Some(&replay),
+        flash: None,
     };
     let board = microtome_board::find("sim").expect("there is a simulated board");
     let mut running =
@@ -109,6 +110,7 @@ async fn every_emulated_board_runs_a_plan_and_logs() {
         let options = LaunchOptions {
             plan: Some(plan.bytes()),
             replay: None,
+            flash: None,
         };
         let mut running = match microtome_board::launch(board, &image, &options) {
             Err(LaunchError::NoQemu { .. }) => continue,
