@@ -56,7 +56,8 @@ fn a_board_runs_what_its_owner_signs_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let flash = folder.join("flash.bin");
-    let [old, new] = [("old.mtp", 9), ("new.mtp", 20)].map(|(name, it)| plan_file(folder, name, it));
+    let [old, new] =
+        [("old.mtp", 9), ("new.mtp", 20)].map(|(name, it)| plan_file(folder, name, it));
     let (owner, owner_pub, key) = keygen(folder, "owner");
     let (other, other_pub, _) = keygen(folder, "other");
     let error = microtome(&["keygen", "-o", &owner]).error();
@@ -64,28 +65,59 @@ fn a_board_runs_what_its_owner_signs_and_nothing_else() {
 
     // Without a key, everyone may.
     let state = on_board(&flash, "update", &[&old, "--release", "5"]).json();
-    assert_eq!((&state["plan_hash"], &state["key"]), (&hash(9).into(), &Value::Null));
-    assert_eq!((&state["release"], &state["confirmed"]), (&5.into(), &true.into()));
+    assert_eq!(
+        (&state["plan_hash"], &state["key"]),
+        (&hash(9).into(), &Value::Null)
+    );
+    assert_eq!(
+        (&state["release"], &state["confirmed"]),
+        (&5.into(), &true.into())
+    );
 
     let state = on_board(&flash, "trust", &["--key", &owner_pub]).json();
     assert_eq!(state["key"], *key);
     let refused = |args: &[&str]| on_board(&flash, "update", args).error();
     let error = refused(&[&new]);
-    assert!(error.contains("unsigned") && error.contains(&key), "{error}");
+    assert!(
+        error.contains("unsigned") && error.contains(&key),
+        "{error}"
+    );
     assert!(error.contains("--key"), "{error}");
     let error = refused(&[&new, "--key", &other]);
-    assert!(error.contains("another key") && error.contains(&key), "{error}");
-    assert_eq!(on_board(&flash, "update", &["--state"]).json()["plan_hash"], *hash(9));
+    assert!(
+        error.contains("another key") && error.contains(&key),
+        "{error}"
+    );
+    assert_eq!(
+        on_board(&flash, "update", &["--state"]).json()["plan_hash"],
+        *hash(9)
+    );
 
     // A package that was made elsewhere, with the key.
     let package = text(&folder.join("new.mtu"));
-    let args = ["pack", &new, "-o", &package, "--release", "6", "--key", &owner, "--json"];
+    let args = [
+        "pack",
+        &new,
+        "-o",
+        &package,
+        "--release",
+        "6",
+        "--key",
+        &owner,
+        "--json",
+    ];
     let packed = microtome(&args).json();
-    assert_eq!((&packed["key"], &packed["vectors"]), (&key.as_str().into(), &4.into()));
+    assert_eq!(
+        (&packed["key"], &packed["vectors"]),
+        (&key.as_str().into(), &4.into())
+    );
     let inspected = microtome(&["inspect", &package, "--json"]).json();
     assert_eq!(inspected["plan_hash"], *hash(20));
     let state = on_board(&flash, "update", &[&package]).json();
-    assert_eq!((&state["plan_hash"], &state["release"]), (&hash(20).into(), &6.into()));
+    assert_eq!(
+        (&state["plan_hash"], &state["release"]),
+        (&hash(20).into(), &6.into())
+    );
     let again = on_board(&flash, "update", &[&package]);
     assert!(again.stderr().contains("already"), "{}", again.stderr());
 
@@ -93,7 +125,10 @@ fn a_board_runs_what_its_owner_signs_and_nothing_else() {
     let error = refused(&[&old, "--release", "5", "--key", &owner]);
     assert!(error.contains("--allow-downgrade"), "{error}");
     let args = [&old, "--release", "5", "--key", &owner, "--allow-downgrade"];
-    assert_eq!(on_board(&flash, "update", &args).json()["plan_hash"], *hash(9));
+    assert_eq!(
+        on_board(&flash, "update", &args).json()["plan_hash"],
+        *hash(9)
+    );
 
     // The key is its owner's to change.
     let error = on_board(&flash, "trust", &["--key", &other_pub]).error();
@@ -104,7 +139,10 @@ fn a_board_runs_what_its_owner_signs_and_nothing_else() {
     assert_ne!(on_board(&flash, "trust", &args).json()["key"], *key);
     let state = on_board(&flash, "trust", &["--none", "--old", &other]).json();
     assert_eq!(state["key"], Value::Null);
-    assert_eq!(on_board(&flash, "update", &[&new]).json()["plan_hash"], *hash(20));
+    assert_eq!(
+        on_board(&flash, "update", &[&new]).json()["plan_hash"],
+        *hash(20)
+    );
 }
 
 #[test]
@@ -121,7 +159,11 @@ fn bad_arguments_are_named() {
     assert!(error.contains("not an update package"), "{error}");
     let error = microtome(&["update", "--state", "--port", "/dev/none"]).error();
     assert!(error.contains("no such device"), "{error}");
-    for args in [&["update", "--state"][..], &["update", "--port", "x"], &["trust", "--port", "x"]] {
+    for args in [
+        &["update", "--state"][..],
+        &["update", "--port", "x"],
+        &["trust", "--port", "x"],
+    ] {
         assert_eq!(microtome(args).status(), Some(2), "{args:?}");
     }
 }
@@ -137,7 +179,10 @@ fn a_package_whose_outputs_are_not_the_boards_changes_nothing() {
     let error = on_board(&flash, "update", &[&text(&wrong)]).error();
     assert!(error.contains("golden vector 1"), "{error}");
     let state = on_board(&flash, "update", &["--state"]).json();
-    assert_eq!((&state["plan_hash"], &state["release"]), (&hash(9).into(), &1.into()));
+    assert_eq!(
+        (&state["plan_hash"], &state["release"]),
+        (&hash(9).into(), &1.into())
+    );
     assert_eq!(state["confirmed"], true);
 }
 
@@ -156,7 +201,9 @@ fn frames(frames: u32) -> Acquisition {
 async fn holding() -> (Bench, PathBuf) {
     let mut bench = Bench::new("sim", 9);
     let path = bench.start_at_path();
-    let mut session = Session::open(&path, 921_600, DeviceLog::new("sim")).await.unwrap();
+    let mut session = Session::open(&path, 921_600, DeviceLog::new("sim"))
+        .await
+        .unwrap();
     session.start(frames(FRAMES)).await.unwrap();
     while !matches!(session.next_event().await.unwrap(), Event::Stopped { .. }) {}
     (bench, path)
@@ -170,19 +217,27 @@ fn results_that_a_board_holds_are_lost_only_when_asked_for() {
         let (path, new) = (text(&path), plan_file(bench.folder.path(), "new.mtp", 20));
         let error = microtome(&["update", &new, "--port", &path]).error();
         assert!(error.contains("holds 3 results"), "{error}");
-        assert!(error.contains("--journal") && error.contains("--discard-results"), "{error}");
+        assert!(
+            error.contains("--journal") && error.contains("--discard-results"),
+            "{error}"
+        );
         let state = microtome(&["update", "--state", "--port", &path, "--json"]).json();
         assert_eq!(state["plan_hash"], *hash(9));
         let journal = bench.file("results.journal");
         let args = ["update", &new, "--port", &path, "--json"];
-        let how = [&["--journal", &*text(&journal)][..], &["--discard-results"]][usize::from(!keep)];
+        let how =
+            [&["--journal", &*text(&journal)][..], &["--discard-results"]][usize::from(!keep)];
         let ran = microtome(&[&args[..], how].concat());
         assert_eq!(ran.json()["plan_hash"], *hash(20));
         if keep {
             // The board may have exposed one more before it was told to stop.
             let records = records(&journal);
             assert!([3, 4].contains(&records.len()), "{records:?}");
-            assert!(records.iter().all(|(_, plan)| *plan == Hash(plans::clamp(9).digest())));
+            assert!(
+                records
+                    .iter()
+                    .all(|(_, plan)| *plan == Hash(plans::clamp(9).digest()))
+            );
         } else {
             assert!(ran.stderr().contains("3 results"), "{}", ran.stderr());
         }
@@ -216,7 +271,9 @@ fn a_daemon_records_what_was_held_and_goes_on_with_the_new_plan() {
     Runtime::new().unwrap().block_on(async {
         let (bench, path) = holding().await;
         let (journal, kept) = (bench.file("results.journal"), bench.file("results.plans"));
-        let plans = Plans::from_iter([plans::clamp(9)]).keeping(kept.clone()).unwrap();
+        let plans = Plans::from_iter([plans::clamp(9)])
+            .keeping(kept.clone())
+            .unwrap();
         let services = Arc::new(Services {
             plans,
             offload: None,
@@ -225,8 +282,13 @@ fn a_daemon_records_what_was_held_and_goes_on_with_the_new_plan() {
         let mut line = Line(path);
         let package = plans::package(20, 1);
         let refused = update(&mut line, &package, false, &mut |_| ()).await;
-        assert!(matches!(refused, Err(UpdateError::Refused { .. })), "{refused:?}");
-        update_recorded(&mut line, &package, false, &services, None, &mut |_| ()).await.unwrap();
+        assert!(
+            matches!(refused, Err(UpdateError::Refused { .. })),
+            "{refused:?}"
+        );
+        update_recorded(&mut line, &package, false, &services, None, &mut |_| ())
+            .await
+            .unwrap();
         let session = line.open().await.unwrap();
         let mut instrument = Instrument::new(session, Arc::clone(&services));
         let mut stop = stop().1;
@@ -242,6 +304,9 @@ fn a_daemon_records_what_was_held_and_goes_on_with_the_new_plan() {
         assert!(before.len() >= 3 && before.iter().all(|plan| *plan == old));
         assert_eq!(after, [new; 2]);
         let again = Plans::default().keeping(kept).unwrap();
-        assert!(again.with_digest(&new.0).is_some(), "the next daemon knows the new plan");
+        assert!(
+            again.with_digest(&new.0).is_some(),
+            "the next daemon knows the new plan"
+        );
     });
 }

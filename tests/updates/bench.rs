@@ -109,7 +109,9 @@ impl Port for Bench {
 
 /// The limit of the plan that the board runs: it says which plan that is, and computes so.
 pub async fn limit_of(session: &mut Session) -> i8 {
-    let Identity { plan, plan_fault, .. } = session.identity();
+    let Identity {
+        plan, plan_fault, ..
+    } = session.identity();
     assert_eq!(*plan_fault, None);
     let mut limits = (1..=i8::MAX).filter(|&limit| plans::clamp(limit).digest() == *plan);
     let limit = limits.next().expect("a plan of this test");

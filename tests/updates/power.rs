@@ -79,7 +79,10 @@ impl Port for Watched {
 async fn lose_power_at(board: &str, (stage, delay_ms): (Stage, u64)) {
     let bench = Bench::new(board, OLD);
     let power = bench.power();
-    let mut port = Watched { bench, seen: vec![] };
+    let mut port = Watched {
+        bench,
+        seen: vec![],
+    };
     let mut is_lost = false;
     let mut progress = |progress: Progress<'_>| {
         if !is_lost && stage.is_at(&progress) {
@@ -110,8 +113,8 @@ async fn lose_power_at(board: &str, (stage, delay_ms): (Stage, u64)) {
     if delay_ms == 0 {
         // Nothing that was not confirmed stays, and what was asked to be is named.
         assert_eq!(*limit, OLD, "{stage:?}");
-        let rolled_back = (stage == Stage::Confirming)
-            .then_some(RolledBack::Unconfirmed { release: RELEASE });
+        let rolled_back =
+            (stage == Stage::Confirming).then_some(RolledBack::Unconfirmed { release: RELEASE });
         assert_eq!(state.rolled_back, rolled_back, "{stage:?}");
     }
     assert!([OLD, NEW].contains(limit), "{stage:?}: clamp to {limit}");
@@ -125,7 +128,8 @@ fn a_board_that_loses_power_at_any_stage_runs_the_old_plan_and_then_the_new() {
     let mut boards = vec!["sim".to_owned()];
     for name in emulated(test) {
         let board = microtome_board::find(&name).unwrap();
-        if board.memory.flash_bytes.is_some() {
+        let launch = board.launch.as_ref();
+        if launch.is_some_and(|launch| launch.args_flash.is_some()) {
             boards.push(name);
         } else {
             skip(&format!("{test} on {name}"), "it has no flash for updates");
@@ -196,7 +200,11 @@ impl Port for Cut {
         self.end_first();
         let mut session = self.bench.open().await?;
         let limit = limit_of(&mut session).await;
-        assert!([OLD, NEW].contains(&limit), "clamp to {limit} after {}", self.operation);
+        assert!(
+            [OLD, NEW].contains(&limit),
+            "clamp to {limit} after {}",
+            self.operation
+        );
         Ok(session)
     }
 }
