@@ -5,6 +5,7 @@ use microtome_board::{Board, LaunchOptions, Running, Serial, image, launch, repl
 use microtome_daemon::update::Port;
 use microtome_daemon::{DeviceLog, RunInput, Session, SessionError};
 use microtome_link::message::Identity;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
@@ -42,7 +43,7 @@ impl Bench {
         let board = microtome_board::find(board).unwrap();
         Self {
             board,
-            image: image::locate(board, None, &mut |_| ()).unwrap(),
+            image: image_of(board),
             folder: tempfile::tempdir().unwrap(),
             factory: plans::clamp(limit).bytes().to_vec(),
             running: Power::default(),
@@ -98,6 +99,14 @@ impl Bench {
             }
         }
     }
+}
+
+/// The board's image, built once.
+fn image_of(board: &'static Board) -> PathBuf {
+    static IMAGES: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || image::build(board, &mut |_| ()).unwrap_or_else(|error| panic!("{error}"));
+    images.entry(&board.name).or_insert_with(build).clone()
 }
 
 /// Each session is one after a loss of power.
