@@ -12,11 +12,13 @@ mod executor;
 mod inspection;
 mod manifest;
 mod model;
+mod packing;
 mod page;
 mod port;
 mod reference;
 mod report;
 mod time;
+mod updatable;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -53,6 +55,14 @@ enum Command {
     Bench(commands::bench::Args),
     /// Build a board's firmware and start it with a plan
     Flash(commands::flash::Args),
+    /// Make a pair of keys that update packages are signed with
+    Keygen(commands::keygen::Args),
+    /// Make an update package of a plan
+    Pack(commands::pack::Args),
+    /// Bring a plan to a board over its serial line
+    Update(commands::update::Args),
+    /// Tell a board whose signature its plans must have
+    Trust(commands::trust::Args),
     /// Serve the instrument beside this computer
     Daemon(commands::daemon::Args),
     /// Verify a journal's chain of hashes, and name its first break
@@ -80,6 +90,10 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::run(args, json),
         Command::Bench(args) => commands::bench::run(args, json),
         Command::Flash(args) => commands::flash::run(args, json),
+        Command::Keygen(args) => commands::keygen::run(args, json),
+        Command::Pack(args) => commands::pack::run(args, json),
+        Command::Update(args) => commands::update::run(args, json),
+        Command::Trust(args) => commands::trust::run(args, json),
         Command::Daemon(args) => commands::daemon::run(args, json),
         Command::Audit(args) => commands::audit::run(args, json),
         Command::Export(args) => commands::export::run(args, json),

@@ -109,7 +109,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
 async fn services(config: &Config, others: &mut Others) -> Result<Services, DaemonError> {
     let journal = Journal::open(&config.journal, config.retention.into())?;
     others.publish(config, &journal)?;
-    let plans = Plans::load(&config.plans)?;
+    let plans = Plans::load(&config.plans)?.keeping(config.journal.with_extension("plans"))?;
     let heavier = plans.heavier();
     if heavier.is_empty() {
         tracing::info!("no plan names a heavier model that is listed: boards answer alone");

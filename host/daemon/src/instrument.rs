@@ -5,6 +5,8 @@
 //! not acknowledged comes again in the next session, before the results of that; the journal knows
 //! what it has. Lost are the frames of an acquisition that have no result when it ends.
 
+mod drain;
+
 use crate::cascade::Cascade;
 use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
@@ -42,6 +44,7 @@ const QUESTIONS_MAX: usize = 16;
 const NOT_IN_ORDER: Fault = Fault::Violation("a result has an impossible number");
 const NOT_HELD: Fault = Fault::Violation("it sends results without waiting until they are stored");
 const TWO_RESULTS: Fault = Fault::Violation("a frame has two results");
+const NOT_UPDATED: Fault = Fault::Violation("it tells of an update while it acquires");
 const IMPOSSIBLE_FRAME: Fault = Fault::Violation("a frame has an impossible number");
 
 /// What instruments share.
@@ -112,7 +115,7 @@ impl Instrument {
     /// The instrument at the other end of `session`.
     pub fn new(session: Session, services: Arc<Services>) -> Self {
         let identity = session.identity();
-        let plan = services.plans.with_digest(&identity.plan).cloned();
+        let plan = services.plans.with_digest(&identity.plan);
         if plan.is_none() && identity.plan_fault.is_none() {
             tracing::warn!(
                 device = session.device(),
@@ -120,7 +123,7 @@ impl Instrument {
                 identity.model
             );
         }
-        let find = |name: &str| services.plans.of_model(name).cloned();
+        let find = |name: &str| services.plans.of_model(name);
         let cascade = plan
             .as_deref()
             .and_then(|plan| match Cascade::new(plan, find) {
@@ -240,6 +243,7 @@ impl Instrument {
                     Event::Stopped { frames } => stopped = Some(frames),
                     Event::Refused(refusal) => return Err(self.session.refused(refusal).into()),
                     Event::Ran(output) => tracing::debug!(output.run, "a forgotten run"),
+                    Event::Updated(_) => return Err(self.error(NOT_UPDATED).into()),
                 },
                 Some(verdict) = self.verdicts.1.recv() => self.deliver(verdict).await?,
                 Some(stored) = self.stored.1.recv() => self.acknowledge(stored, seen).await?,
