@@ -33,6 +33,22 @@ pub struct Stored {
     pub record: Vec<u8>,
 }
 
+impl Stored {
+    /// It as one JSON object with the bytes of its provenance, for those who read results.
+    pub fn to_json(&self, provenance: &[u8]) -> Vec<u8> {
+        let head = format!(r#"{{"index":{},"hash":"{}","#, self.index, self.hash);
+        let parts: [&[u8]; 6] = [
+            head.as_bytes(),
+            br#""provenance":"#,
+            provenance,
+            br#","record":"#,
+            &self.record,
+            b"}",
+        ];
+        parts.concat()
+    }
+}
+
 impl Reader {
     /// Opens the journal in the file at `path`.
     ///
@@ -96,8 +112,19 @@ impl Reader {
     pub fn records(
         &self,
     ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
+        self.records_from(0)
+    }
+
+    /// Those from index `first` on.
+    ///
+    /// # Errors
+    /// As [`Reader::records`].
+    pub fn records_from(
+        &self,
+        first: u64,
+    ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
         let rows = match self.transaction.open_table(RECORDS) {
-            Ok(table) => Some(table.range::<u64>(..).map_err(|error| self.at(error))?),
+            Ok(table) => Some(table.range(first..).map_err(|error| self.at(error))?),
             Err(TableError::TableDoesNotExist(_)) => None,
             Err(error) => return Err(self.at(error)),
         };

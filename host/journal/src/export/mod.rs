@@ -91,15 +91,9 @@ pub fn export(
 
 fn jsonl(reader: &Reader, filter: &Filter, mut out: impl Write) -> Result<u64, ExportError> {
     let records = each(reader, filter, &mut |row, stored| {
-        write!(
-            out,
-            r#"{{"index":{},"hash":"{}","provenance":"#,
-            row.index, row.hash
-        )?;
-        serde_json::to_writer(&mut out, row.provenance)?;
-        out.write_all(br#","record":"#)?;
-        out.write_all(&stored.record)?;
-        out.write_all(b"}\n")
+        let provenance = serde_json::to_vec(row.provenance)?;
+        out.write_all(&stored.to_json(&provenance))?;
+        out.write_all(b"\n")
     })?;
     out.flush()?;
     Ok(records)
