@@ -6,7 +6,7 @@
 //! is to do once is a [`Command`], which waits for its answer.
 //!
 //! All of this is bounded: a device has the newest state alone, counts, and room for
-//! [`COMMANDS_MAX`] commands. Results do not pass here, only the index behind the newest one: who
+//! [`COMMANDS_MAX`] commands. Results do not pass here, only the news that there are some: who
 //! wants them reads the journal.
 
 use crate::metrics::{DeviceMetrics, Metrics};
@@ -23,9 +23,9 @@ use utoipa::ToSchema;
 /// Commands of one device that wait at most.
 pub const COMMANDS_MAX: usize = 4;
 
-/// Counts of an instrument since it was made, or of several.
+/// What a device acquired since the daemon began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Summary {
+pub struct Counts {
     /// Results that are in the journal.
     pub frames: u64,
     /// Those that are the board's own reading.
@@ -40,9 +40,9 @@ pub struct Summary {
     pub lost: u64,
 }
 
-impl Summary {
+impl Counts {
     /// Counts a result.
-    pub fn count(&mut self, origin: Origin) {
+    fn count(&mut self, origin: Origin) {
         self.frames += 1;
         match origin {
             Origin::Host => self.offloaded += 1,
@@ -56,17 +56,6 @@ impl Summary {
                 self.unanswered += 1;
             }
         }
-    }
-}
-
-impl std::ops::AddAssign for Summary {
-    fn add_assign(&mut self, other: Self) {
-        self.frames += other.frames;
-        self.on_board += other.on_board;
-        self.offloaded += other.offloaded;
-        self.late += other.late;
-        self.unanswered += other.unanswered;
-        self.lost += other.lost;
     }
 }
 
@@ -135,10 +124,8 @@ pub struct Status {
     pub can_offload: bool,
     /// Sessions since the daemon began.
     pub sessions: u64,
-    /// Results that the journal was given and does not have for good.
-    pub unrecorded: usize,
     /// What it acquired since the daemon began.
-    pub results: Summary,
+    pub results: Counts,
 }
 
 /// What a device is to do once.
@@ -181,8 +168,7 @@ struct Seen {
     since_us: u64,
     board: Option<Board>,
     sessions: u64,
-    unrecorded: usize,
-    results: Summary,
+    results: Counts,
 }
 
 /// A device, as the daemon and requests share it.
@@ -192,7 +178,8 @@ pub struct Device {
     path: PathBuf,
     can_offload: bool,
     seen: Mutex<Seen>,
-    wanted: watch::Sender<Wanted>,
+    acquire: watch::Sender<bool>,
+    offload: watch::Sender<bool>,
     commands: mpsc::Sender<Request>,
     recorded: watch::Sender<u64>,
     metrics: DeviceMetrics,
@@ -227,21 +214,13 @@ impl Device {
         self.enter(State::Ended);
     }
 
-    /// The journal has a result for good, at `index`, `waited` after it was given it.
-    pub fn recorded(&self, record: &Record, index: u64, waited: Duration) {
+    /// The journal has a result for good.
+    pub fn recorded(&self, record: &Record) {
         self.seen().results.count(record.origin);
-        self.metrics.observe(&record.latency_us, waited);
-        let next = index + 1;
-        self.recorded.send_if_modified(|recorded| {
-            let is_newer = *recorded < next;
-            *recorded = next.max(*recorded);
-            is_newer
-        });
-    }
-
-    /// So many results are on their way into the journal.
-    pub fn unrecorded(&self, count: usize) {
-        self.seen().unrecorded = count;
+        let waited = unix_us().saturating_sub(record.host_time_us);
+        self.metrics
+            .observe(&record.latency_us, Duration::from_micros(waited));
+        self.recorded.send_modify(|count| *count += 1);
     }
 
     /// So many more frames have no result.
@@ -249,18 +228,24 @@ impl Device {
         self.seen().results.lost += frames;
     }
 
-    /// What the device ought to do, now and later.
-    pub fn wanted(&self) -> watch::Receiver<Wanted> {
-        self.wanted.subscribe()
+    /// Whether it ought to acquire, now and later.
+    pub fn acquire(&self) -> watch::Receiver<bool> {
+        self.acquire.subscribe()
     }
 
-    /// Changes what it ought to do.
-    pub(crate) fn want(&self, change: impl FnOnce(&mut Wanted)) {
-        self.wanted.send_if_modified(|wanted| {
-            let before = *wanted;
-            change(wanted);
-            *wanted != before
-        });
+    /// Whether its board may ask the heavier model, now and later.
+    pub fn offload(&self) -> watch::Receiver<bool> {
+        self.offload.subscribe()
+    }
+
+    /// Changes whether it ought to acquire.
+    pub(crate) fn set_acquire(&self, acquire: bool) {
+        set(&self.acquire, acquire);
+    }
+
+    /// Changes whether its board may ask.
+    pub(crate) fn set_offload(&self, offload: bool) {
+        set(&self.offload, offload);
     }
 
     /// Has a command carried out.
@@ -283,10 +268,12 @@ impl Device {
             state: seen.state.clone(),
             since_us: seen.since_us,
             board: seen.board.clone(),
-            wanted: *self.wanted.borrow(),
+            wanted: Wanted {
+                acquire: *self.acquire.borrow(),
+                offload: *self.offload.borrow(),
+            },
             can_offload: self.can_offload,
             sessions: seen.sessions,
-            unrecorded: seen.unrecorded,
             results: seen.results,
         }
     }
@@ -342,10 +329,10 @@ impl Hub {
                 since_us: unix_us(),
                 board: None,
                 sessions: 0,
-                unrecorded: 0,
-                results: Summary::default(),
+                results: Counts::default(),
             }),
-            wanted: watch::Sender::new(wanted),
+            acquire: watch::Sender::new(wanted.acquire),
+            offload: watch::Sender::new(wanted.offload),
             commands,
             recorded: self.recorded.clone(),
             metrics: self.metrics.device(name),
@@ -369,11 +356,14 @@ impl Hub {
         self.devices.get(name)
     }
 
-    /// The index behind the newest result that was recorded since the daemon began, and when there
-    /// is another one.
+    /// How many results were recorded since the daemon began, and when there is another one.
     pub(crate) fn recorded(&self) -> watch::Receiver<u64> {
         self.recorded.subscribe()
     }
+}
+
+fn set(switch: &watch::Sender<bool>, wanted: bool) {
+    switch.send_if_modified(|is| std::mem::replace(is, wanted) != wanted);
 }
 
 /// Microseconds since 1970, UTC.

@@ -29,6 +29,6 @@ pub mod token;
 
 pub use config::{ApiConfig, Limits};
 pub use host::{Host, NoRun, Ran};
-pub use hub::{Board, Command, CommandError, Device, Hub, Request, Status, Summary, Wanted};
+pub use hub::{Board, Command, CommandError, Counts, Device, Hub, Request, Status, Wanted};
 pub use server::{ApiError, Server};
 pub use token::{Scope, TokenError};

@@ -103,7 +103,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "journal_commit",
-            "From when the journal was given a result until it had it for good",
+            "From when the host had a result until the journal had it for good",
             Unit::Seconds,
             metrics.commits.clone(),
         );
@@ -269,13 +269,6 @@ impl Collector for Live {
         })?;
         let help = "Sessions with the device; all but the first are reconnects";
         self.counters(encoder, "sessions", help, |device| device.sessions)?;
-        let help = "Results on their way into the journal";
-        let mut family =
-            encoder.encode_descriptor("unrecorded", help, None, MetricType::Gauge)?;
-        for device in &self.devices {
-            let gauge = ConstGauge::new(device.unrecorded as i64);
-            gauge.encode(family.encode_family(&[("device", &*device.name)])?)?;
-        }
         let help = "Whether the device acquires";
         let mut family =
             encoder.encode_descriptor("acquiring", help, None, MetricType::Gauge)?;

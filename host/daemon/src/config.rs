@@ -11,6 +11,9 @@
 //! records_max = 10_000_000      # only the newest so many are kept
 //! bytes_max = 20_000_000_000    # only the newest that have so many bytes together
 //!
+//! [api]                         # without it nothing listens; see `microtome_api::config`
+//! listen = "127.0.0.1:8642"
+//!
 //! [[device]]
 //! name = "stage-left"           # as the log and the journal call it
 //! path = "/dev/ttyACM0"
@@ -35,6 +38,7 @@
 use crate::executor::GpuPolicy;
 use crate::offload::QUEUE_LEN_DEFAULT;
 use crate::transport::BAUD_DEFAULT;
+use microtome_api::ApiConfig;
 use microtome_journal::{Calibration, Retention};
 use microtome_link::message::Acquisition;
 use serde::Deserialize;
@@ -64,6 +68,8 @@ pub struct Config {
     /// What is kept of the results.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// Where and to whom the HTTP API is open; nowhere unless it is there.
+    pub api: Option<ApiConfig>,
     /// The instruments.
     #[serde(rename = "device")]
     pub devices: Vec<DeviceConfig>,
@@ -203,11 +209,13 @@ impl Config {
             .devices
             .iter_mut()
             .filter_map(|device| device.elf.as_mut());
+        let of_api = config.api.iter_mut().flat_map(ApiConfig::paths_mut);
         for file in config
             .plans
             .iter_mut()
             .chain([&mut config.journal])
             .chain(elves)
+            .chain(of_api)
         {
             *file = folder.join(&file);
         }
@@ -225,10 +233,15 @@ impl Config {
                 cause,
             }
         })?;
-        match config.fault() {
+        let fault = config.fault().map(|(key, cause)| (key, cause.to_owned()));
+        let of_api = || {
+            let (key, cause) = config.api.as_ref()?.fault()?;
+            Some((format!("api.{key}"), cause))
+        };
+        match fault.or_else(of_api) {
             None => Ok(config),
             Some((key, cause)) => {
-                let (path, cause) = (path.to_owned(), cause.to_owned());
+                let path = path.to_owned();
                 Err(ConfigError::Value { path, key, cause })
             }
         }
@@ -330,6 +343,8 @@ mod tests {
         );
         let text = error(&format!("{LEAST}[retention]\nrecords_max = 0\n"));
         assert!(text.contains("retention.records_max"), "{text}");
+        let text = error(&format!("{LEAST}[api]\nlisten = '0.0.0.0:1'\n"));
+        assert!(text.contains("api.listen") && text.contains("TLS"), "{text}");
         let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));
         assert!(text.contains("acquisition.deadline_ms"), "{text}");
     }

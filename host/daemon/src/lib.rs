@@ -18,6 +18,7 @@ pub mod config;
 pub mod daemon;
 pub mod executor;
 mod frames;
+mod hub;
 pub mod instrument;
 pub mod log;
 pub mod offload;

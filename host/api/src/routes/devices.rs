@@ -85,7 +85,7 @@ pub(super) async fn acquisition(
 ) -> Result<Response, Problem> {
     let device = device(&app, name)?;
     let Acquisition { acquire } = json(&app, request).await?;
-    device.want(|wanted| wanted.acquire = acquire);
+    device.set_acquire(acquire);
     Ok(answer(device.status()))
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn offload(
             "the daemon can not answer this device: it has no heavier model, or no deadline",
         ));
     }
-    device.want(|wanted| wanted.offload = offload);
+    device.set_offload(offload);
     Ok(answer(device.status()))
 }
 
