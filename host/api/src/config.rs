@@ -192,7 +192,10 @@ mod tests {
     fn limits_have_bounds() {
         assert_eq!(Limits::default().fault(), None);
         let (key, cause) = parsed("[limits]\nstreams = 0").fault().unwrap();
-        assert_eq!((&*key, &*cause), ("limits.streams", "must be from 1 to 1024"));
+        assert_eq!(
+            (&*key, &*cause),
+            ("limits.streams", "must be from 1 to 1024")
+        );
         assert!(toml::from_str::<ApiConfig>("[limits]\nstream = 1").is_err());
     }
 

@@ -65,16 +65,17 @@ pub(crate) async fn admit(
 }
 
 /// Whose request it is, unless it is refused.
-fn check(
-    app: &App,
-    request: &Request,
-    peer: Option<IpAddr>,
-) -> Result<Caller, (Refused, Problem)> {
+fn check(app: &App, request: &Request, peer: Option<IpAddr>) -> Result<Caller, (Refused, Problem)> {
     let host = |problem| (Refused::Host, problem);
     check_host(&app.config, request.uri(), request.headers()).map_err(host)?;
     let caller = identify(app, request.headers());
     let taken = match (&caller, peer) {
-        (Ok(Caller { name: Some(name), .. }), _) => app.rate.token(name),
+        (
+            Ok(Caller {
+                name: Some(name), ..
+            }),
+            _,
+        ) => app.rate.token(name),
         (_, Some(address)) => app.rate.address(address),
         (_, None) => Ok(()),
     };
@@ -91,7 +92,9 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
             Ok(value) => Ok(Some(value)),
             Err(_) => Err(Problem::request(format!("the header {name} is not text"))),
         },
-        _ => Err(Problem::request(format!("the header {name} is there twice"))),
+        _ => Err(Problem::request(format!(
+            "the header {name} is there twice"
+        ))),
     }
 }
 
@@ -131,7 +134,9 @@ fn check_host(config: &ApiConfig, uri: &Uri, headers: &HeaderMap) -> Result<(), 
 /// The host alone, without the brackets of IPv6.
 fn bare(authority: &Authority) -> &str {
     let host = authority.host();
-    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     inner.unwrap_or(host)
 }
 
@@ -147,7 +152,9 @@ fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     };
     let (scheme, presented) = value.split_once(' ').unwrap_or((value, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::token("the header authorization must be `Bearer` and a token"));
+        return Err(Problem::token(
+            "the header authorization must be `Bearer` and a token",
+        ));
     }
     let token = app.tokens.find(presented.trim()).ok_or_else(|| {
         Problem::token("the token is not known; `microtome token` makes one, then start the daemon")
@@ -170,7 +177,9 @@ pub(crate) async fn permit(
     let problem = match caller {
         _ if is_open => None,
         Some(caller) if caller.scopes.contains(&scope) => None,
-        Some(Caller { name: Some(name), .. }) => Some(Problem::scope(format!(
+        Some(Caller {
+            name: Some(name), ..
+        }) => Some(Problem::scope(format!(
             "this needs the scope {scope}, which the token {name:?} does not have"
         ))),
         _ => Some(Problem::token(format!(

@@ -10,8 +10,8 @@
 //! wants them reads the journal.
 
 use crate::metrics::{DeviceMetrics, Metrics};
-use microtome_journal::record::{Origin, Record};
 use microtome_journal::Hash;
+use microtome_journal::record::{Origin, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

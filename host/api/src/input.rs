@@ -356,10 +356,16 @@ mod tests {
         let bytes: Vec<u8> = reals.iter().flat_map(|real| real.to_le_bytes()).collect();
         for shape in ["(1, 2, 1, 3)", "(2, 1, 3)"] {
             let body = array("<f4", shape, &bytes);
-            assert_eq!(values(&body, Form::Npy, &port).unwrap(), [1, 21, 2, 22, 3, 127]);
+            assert_eq!(
+                values(&body, Form::Npy, &port).unwrap(),
+                [1, 21, 2, 22, 3, 127]
+            );
         }
         let body = array("|i1", "(2, 1, 3)", &[0, 1, 2, 3, 4, 255]);
-        assert_eq!(values(&body, Form::Npy, &port).unwrap(), [0, 3, 1, 4, 2, 255]);
+        assert_eq!(
+            values(&body, Form::Npy, &port).unwrap(),
+            [0, 3, 1, 4, 2, 255]
+        );
         assert_eq!(values(&[9; 6], Form::Raw, &port).unwrap(), [9; 6]);
     }
 
@@ -375,7 +381,10 @@ mod tests {
         assert!(error(&found).to_string().contains(">f8"));
         let found = array("|u1", "(2, 1, 3)", &[0; 5]);
         assert!(error(&found).to_string().contains("as many elements"));
-        let found = npy("{'descr': '|u1', 'fortran_order': True, 'shape': (1,), }", &[0]);
+        let found = npy(
+            "{'descr': '|u1', 'fortran_order': True, 'shape': (1,), }",
+            &[0],
+        );
         assert!(error(&found).to_string().contains("ascontiguousarray"));
         let error = values(&[0; 5], Form::Raw, &port).unwrap_err();
         assert_eq!(error.to_string(), "the body has 5 bytes, the input 6");
@@ -384,12 +393,18 @@ mod tests {
     #[test]
     fn numbers_that_the_input_can_not_have_are_named() {
         let real = port(ModelType::F32, Element::I8);
-        let nan: Vec<u8> = [f32::NAN; 6].iter().flat_map(|it| it.to_le_bytes()).collect();
+        let nan: Vec<u8> = [f32::NAN; 6]
+            .iter()
+            .flat_map(|it| it.to_le_bytes())
+            .collect();
         let body = array("<f4", "(2, 1, 3)", &nan);
         let error = values(&body, Form::Npy, &real).unwrap_err();
         assert_eq!(error, InputError::Value("NaN".to_owned()));
         let whole = port(ModelType::I64, Element::I32);
-        let large: Vec<u8> = [1_i64 << 40; 6].iter().flat_map(|it| it.to_le_bytes()).collect();
+        let large: Vec<u8> = [1_i64 << 40; 6]
+            .iter()
+            .flat_map(|it| it.to_le_bytes())
+            .collect();
         let body = array("<i8", "(2, 1, 3)", &large);
         let error = values(&body, Form::Npy, &whole).unwrap_err();
         assert_eq!(error, InputError::Value((1_i64 << 40).to_string()));
@@ -397,7 +412,10 @@ mod tests {
 
     #[test]
     fn heads_that_lie_cost_nothing() {
-        for (shape, len) in [("(99999999999999999999,)", 0), ("(4294967296, 4294967296)", 8)] {
+        for (shape, len) in [
+            ("(99999999999999999999,)", 0),
+            ("(4294967296, 4294967296)", 8),
+        ] {
             assert!(Npy::parse(&array("<f4", shape, &vec![0; len])).is_err());
         }
         assert!(Npy::parse(&npy(&"(".repeat(900), &[])).is_err());

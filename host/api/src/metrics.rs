@@ -248,8 +248,7 @@ impl Live {
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Results in the journal, by whose reading they are";
-        let mut family =
-            encoder.encode_descriptor("results", help, None, MetricType::Counter)?;
+        let mut family = encoder.encode_descriptor("results", help, None, MetricType::Counter)?;
         for device in &self.devices {
             let counts = &device.results;
             let alone = counts.on_board - counts.late - counts.unanswered;
@@ -270,8 +269,7 @@ impl Collector for Live {
         let help = "Sessions with the device; all but the first are reconnects";
         self.counters(encoder, "sessions", help, |device| device.sessions)?;
         let help = "Whether the device acquires";
-        let mut family =
-            encoder.encode_descriptor("acquiring", help, None, MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor("acquiring", help, None, MetricType::Gauge)?;
         for device in &self.devices {
             let acquires = device.state == crate::hub::State::Acquiring;
             let gauge = ConstGauge::new(i64::from(acquires));
@@ -287,8 +285,7 @@ impl Collector for Live {
 }
 
 /// The metrics' media type.
-pub(crate) const MEDIA_TYPE: &str =
-    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Counts up while it is there.
 pub(crate) struct Counted(Gauge);

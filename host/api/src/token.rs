@@ -252,7 +252,11 @@ mod tests {
         let error = Tokens::load(&path).unwrap_err().to_string();
         assert!(error.contains("chmod o-w"), "{error}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        fs::write(&path, "[[token]]\nname = 'a'\nsha256 = 'secret'\nscopes = []").unwrap();
+        fs::write(
+            &path,
+            "[[token]]\nname = 'a'\nsha256 = 'secret'\nscopes = []",
+        )
+        .unwrap();
         let error = Tokens::load(&path).unwrap_err().to_string();
         assert!(error.contains("64 hexadecimal digits"), "{error}");
     }

@@ -344,7 +344,10 @@ mod tests {
         let text = error(&format!("{LEAST}[retention]\nrecords_max = 0\n"));
         assert!(text.contains("retention.records_max"), "{text}");
         let text = error(&format!("{LEAST}[api]\nlisten = '0.0.0.0:1'\n"));
-        assert!(text.contains("api.listen") && text.contains("TLS"), "{text}");
+        assert!(
+            text.contains("api.listen") && text.contains("TLS"),
+            "{text}"
+        );
         let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));
         assert!(text.contains("acquisition.deadline_ms"), "{text}");
     }

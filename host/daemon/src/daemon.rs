@@ -87,12 +87,17 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
     }
     let (stopper, stop) = stop();
     let mut of_server = stop.clone();
-    let serving = server.map(|server| {
-        tokio::spawn(server.serve(async move { of_server.wished().await }))
-    });
+    let serving =
+        server.map(|server| tokio::spawn(server.serve(async move { of_server.wished().await })));
     let mut tasks = JoinSet::new();
     for ((device, log), line) in config.devices.iter().cloned().zip(logs).zip(lines) {
-        tasks.spawn(attend(device, log, Arc::clone(&services), line, stop.clone()));
+        tasks.spawn(attend(
+            device,
+            log,
+            Arc::clone(&services),
+            line,
+            stop.clone(),
+        ));
     }
     let mut outcome = Ok(Summary::default());
     loop {

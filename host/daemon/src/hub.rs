@@ -7,9 +7,7 @@ use crate::record::{answer_record, unit};
 use crate::session::Session;
 use crate::stop::{Stop, Stopper};
 use microtome_api::host::Running;
-use microtome_api::{
-    Board, CommandError, Device, Host, Hub, NoRun, Ran, Request, Wanted,
-};
+use microtome_api::{Board, CommandError, Device, Host, Hub, NoRun, Ran, Request, Wanted};
 use microtome_journal::Hash;
 use microtome_plan::PlanBuf;
 use std::convert::Infallible;
@@ -49,7 +47,10 @@ pub(crate) fn board(session: &Session) -> Board {
         firmware: identity.firmware.as_str().to_owned(),
         model: identity.model.as_str().to_owned(),
         plan: Hash(identity.plan),
-        plan_fault: identity.plan_fault.as_ref().map(|it| it.as_str().to_owned()),
+        plan_fault: identity
+            .plan_fault
+            .as_ref()
+            .map(|it| it.as_str().to_owned()),
         boot: format!("{:016x}", identity.boot),
     }
 }
@@ -114,7 +115,10 @@ impl Host for Shared {
     }
 
     fn queue_len(&self) -> usize {
-        self.services.offload.as_ref().map_or(0, |offload| offload.len())
+        self.services
+            .offload
+            .as_ref()
+            .map_or(0, |offload| offload.len())
     }
 
     fn plans(&self) -> &[Arc<PlanBuf>] {

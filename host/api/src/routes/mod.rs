@@ -83,7 +83,10 @@ fn groups() -> [(Option<Scope>, OpenApiRouter<Arc<App>>); 4] {
 }
 
 fn joined(groups: impl Iterator<Item = OpenApiRouter<Arc<App>>>) -> OpenApiRouter<Arc<App>> {
-    groups.fold(OpenApiRouter::with_openapi(preamble()), OpenApiRouter::merge)
+    groups.fold(
+        OpenApiRouter::with_openapi(preamble()),
+        OpenApiRouter::merge,
+    )
 }
 
 /// Adds what keeps a browser from doing anything with an answer but show it.
@@ -113,12 +116,16 @@ fn preamble() -> OpenApi {
 async fn absent(request: Request) -> Problem {
     let path = request.uri().path();
     let path: String = path.chars().take(128).collect();
-    Problem::absent(format!("there is nothing at {path}; /openapi.json lists what there is"))
+    Problem::absent(format!(
+        "there is nothing at {path}; /openapi.json lists what there is"
+    ))
 }
 
 async fn other_method(request: Request) -> Problem {
     let method = request.method();
-    Problem::method(format!("{method} is not for this path; /openapi.json lists what is"))
+    Problem::method(format!(
+        "{method} is not for this path; /openapi.json lists what is"
+    ))
 }
 
 /// A body of `len_max` bytes at most that comes within the time for bodies.

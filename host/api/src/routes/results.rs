@@ -65,7 +65,9 @@ pub(super) struct Results {
 
 /// Index of the first record behind `after`.
 pub(super) fn first_index(after: i64) -> Result<u64, Problem> {
-    let next = after.checked_add(1).and_then(|next| u64::try_from(next).ok());
+    let next = after
+        .checked_add(1)
+        .and_then(|next| u64::try_from(next).ok());
     next.ok_or_else(|| Problem::request("after must be an index of the journal, or -1"))
 }
 
@@ -88,10 +90,14 @@ pub(super) async fn results(
     query: Result<Query<ResultsQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query?;
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT.min(app.config.limits.page_max));
+    let limit = query
+        .limit
+        .unwrap_or(PAGE_DEFAULT.min(app.config.limits.page_max));
     if !(1..=app.config.limits.page_max).contains(&limit) {
         let page_max = app.config.limits.page_max;
-        return Err(Problem::request(format!("limit must be from 1 to {page_max}")));
+        return Err(Problem::request(format!(
+            "limit must be from 1 to {page_max}"
+        )));
     }
     let next = first_index(query.after.unwrap_or(-1))?;
     let filter = Filter {
@@ -106,7 +112,11 @@ pub(super) async fn results(
         index_before(page.next),
         page.more,
         // Who asks for the first there is misses nothing.
-        if query.after.is_some_and(|after| after >= 0) { page.missed } else { 0 },
+        if query.after.is_some_and(|after| after >= 0) {
+            page.missed
+        } else {
+            0
+        },
     );
     let json = HeaderValue::from_static("application/json");
     Ok(([(CONTENT_TYPE, json)], text).into_response())

@@ -174,9 +174,10 @@ impl Subscriber {
                 self.pings = 0;
                 Ok(())
             }
-            Some(Ok(Message::Text(_) | Message::Binary(_))) => {
-                Err(End::Closed(close_code::POLICY, "a subscriber has nothing to say"))
-            }
+            Some(Ok(Message::Text(_) | Message::Binary(_))) => Err(End::Closed(
+                close_code::POLICY,
+                "a subscriber has nothing to say",
+            )),
             Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
         }
     }

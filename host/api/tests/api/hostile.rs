@@ -105,15 +105,18 @@ fn any_path_query_and_header_end_in_an_answer() {
     ];
     let query = "(\\?([a-z_]{1,8}|after|limit|device|from_us)=[-0-9a-z%+&=]{0,30})?";
     let header = "[ -~]{0,60}";
-    for_each((path, query, header), async |bench, (path, query, header)| {
-        for name in ["authorization", "origin", "host", "x"] {
-            let target = format!("{path}{query}");
-            let response = bench.ask("GET", &target, &[(name, &header)], b"").await;
-            let known = [200, 400, 401, 403, 404, 405, 409, 421, 503];
-            prop_assert!(known.contains(&response.status), "{:?}", response);
-        }
-        Ok(())
-    });
+    for_each(
+        (path, query, header),
+        async |bench, (path, query, header)| {
+            for name in ["authorization", "origin", "host", "x"] {
+                let target = format!("{path}{query}");
+                let response = bench.ask("GET", &target, &[(name, &header)], b"").await;
+                let known = [200, 400, 401, 403, 404, 405, 409, 421, 503];
+                prop_assert!(known.contains(&response.status), "{:?}", response);
+            }
+            Ok(())
+        },
+    );
 }
 
 #[tokio::test]
@@ -129,8 +132,15 @@ async fn a_request_in_a_request_is_none() {
         let hidden = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
         let bytes = format!("POST /healthz HTTP/1.1\r\nhost: localhost\r\n{lengths}\r\n{hidden}");
         let answer = send(&bench, bytes.as_bytes()).await;
-        let answers = answer.windows(9).filter(|window| window == b"HTTP/1.1 ").count();
-        assert!(answers <= 1, "{lengths}: {}", String::from_utf8_lossy(&answer));
+        let answers = answer
+            .windows(9)
+            .filter(|window| window == b"HTTP/1.1 ")
+            .count();
+        assert!(
+            answers <= 1,
+            "{lengths}: {}",
+            String::from_utf8_lossy(&answer)
+        );
         assert_eq!(Response::parse(&answer).status, 400, "{lengths}");
     }
 }

@@ -44,7 +44,11 @@ async fn bodies_have_a_length() {
         assert!(detail.contains(&len_max.to_string()), "{detail}");
         // Without a length that is announced, what comes is counted.
         let [header] = headers;
-        let chunked = [header, ("transfer-encoding", "chunked"), ("content-length", "")];
+        let chunked = [
+            header,
+            ("transfer-encoding", "chunked"),
+            ("content-length", ""),
+        ];
         let chunked = &chunked[..2];
         let mut body = format!("{:x}\r\n", len_max + 1).into_bytes();
         body.resize(body.len() + len_max + 1, b' ');
@@ -129,9 +133,20 @@ async fn connections_have_a_number() {
     for _ in 0..3 {
         held.push(from([127, 0, 0, 1]).await.expect("there is room"));
     }
-    assert!(from([127, 0, 0, 1]).await.is_none(), "a fourth of one address");
-    held.push(from([127, 0, 0, 2]).await.expect("there is room for another"));
-    held.push(from([127, 0, 0, 2]).await.expect("there is room for another"));
+    assert!(
+        from([127, 0, 0, 1]).await.is_none(),
+        "a fourth of one address"
+    );
+    held.push(
+        from([127, 0, 0, 2])
+            .await
+            .expect("there is room for another"),
+    );
+    held.push(
+        from([127, 0, 0, 2])
+            .await
+            .expect("there is room for another"),
+    );
     assert!(from([127, 0, 0, 3]).await.is_none(), "a sixth of all");
     held.clear();
     soon(async {

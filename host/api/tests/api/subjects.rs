@@ -9,7 +9,9 @@ const ALL: [Scope; 3] = [Scope::Read, Scope::Run, Scope::Update];
 #[tokio::test]
 async fn devices_are_told_of_as_they_are() {
     let bench = Bench::new(|_| ()).await;
-    bench.device("left").trying("there is no such device".to_owned());
+    bench
+        .device("left")
+        .trying("there is no such device".to_owned());
     let json = bench.get("/v1/devices/left").await.json();
     assert_eq!(json["state"]["kind"], "trying");
     assert_eq!(json["state"]["why"], "there is no such device");
@@ -21,7 +23,10 @@ async fn devices_are_told_of_as_they_are() {
     let [left, right] = &json["devices"].as_array().unwrap()[..] else {
         panic!("{json}");
     };
-    assert_eq!((&left["name"], &right["name"]), (&"left".into(), &"right".into()));
+    assert_eq!(
+        (&left["name"], &right["name"]),
+        (&"left".into(), &"right".into())
+    );
     assert_eq!(left["state"]["kind"], "acquiring");
     assert_eq!(left["board"]["model"], "cells");
     assert_eq!(left["sessions"], 1);
@@ -37,24 +42,41 @@ async fn devices_are_told_of_as_they_are() {
 #[tokio::test]
 async fn wishes_reach_the_device() {
     let bench = Bench::new(|config| config.open_loopback = ALL.to_vec()).await;
-    let (acquire, offload) = (bench.device("left").acquire(), bench.device("left").offload());
+    let (acquire, offload) = (
+        bench.device("left").acquire(),
+        bench.device("left").offload(),
+    );
     let path = "/v1/devices/left/acquisition";
     let json = bench.post(path, r#"{"acquire":false}"#).await.json();
     assert_eq!(json["wanted"]["acquire"], false);
     assert!(!*acquire.borrow());
     let headers = [("content-type", "application/json; charset=utf-8")];
     let on = br#"{"offload":true}"#;
-    let put = bench.ask("PUT", "/v1/devices/left/offload", &headers, on).await;
+    let put = bench
+        .ask("PUT", "/v1/devices/left/offload", &headers, on)
+        .await;
     assert_eq!(put.json()["wanted"]["offload"], true);
     assert!(*offload.borrow());
     // Nobody can answer the other one.
-    let put = bench.ask("PUT", "/v1/devices/right/offload", &headers, on).await;
+    let put = bench
+        .ask("PUT", "/v1/devices/right/offload", &headers, on)
+        .await;
     assert!(put.problem(409).contains("heavier model"));
-    for wrong in ["", "{}", r#"{"acquire":1}"#, r#"{"acquire":true,"x":1}"#, "[[[[", "\u{0}"] {
+    for wrong in [
+        "",
+        "{}",
+        r#"{"acquire":1}"#,
+        r#"{"acquire":true,"x":1}"#,
+        "[[[[",
+        "\u{0}",
+    ] {
         bench.post(path, wrong).await.problem(422);
     }
     let plain = [("content-type", "text/plain")];
-    bench.ask("POST", path, &plain, br#"{"acquire":true}"#).await.problem(415);
+    bench
+        .ask("POST", path, &plain, br#"{"acquire":true}"#)
+        .await
+        .problem(415);
     assert!(!*acquire.borrow());
 }
 
@@ -68,7 +90,9 @@ async fn an_update_is_the_devices_to_take() {
         for answer in [
             Ok("slot B holds it".to_owned()),
             Err(microtome_api::CommandError::Unsupported),
-            Err(microtome_api::CommandError::Refused("the signature is wrong".to_owned())),
+            Err(microtome_api::CommandError::Refused(
+                "the signature is wrong".to_owned(),
+            )),
         ] {
             let request = requests.recv().await.unwrap();
             assert_eq!(request.command, Command::Update(b"package".to_vec()));
@@ -76,8 +100,14 @@ async fn an_update_is_the_devices_to_take() {
         }
     });
     let done = bench.ask("POST", path, &octets, b"package").await;
-    assert_eq!((done.status, &done.json()["detail"]), (200, &"slot B holds it".into()));
-    bench.ask("POST", path, &octets, b"package").await.problem(501);
+    assert_eq!(
+        (done.status, &done.json()["detail"]),
+        (200, &"slot B holds it".into())
+    );
+    bench
+        .ask("POST", path, &octets, b"package")
+        .await
+        .problem(501);
     let refused = bench.ask("POST", path, &octets, b"package").await;
     assert!(refused.problem(409).contains("signature"));
     device.await.unwrap();
@@ -90,32 +120,60 @@ async fn an_update_is_the_devices_to_take() {
 async fn results_come_in_pages_that_join_up() {
     let bench = Bench::new(|_| ()).await;
     let json = bench.get("/v1/results").await.json();
-    assert_eq!((&json["after"], &json["more"]), (&(-1).into(), &false.into()));
+    assert_eq!(
+        (&json["after"], &json["more"]),
+        (&(-1).into(), &false.into())
+    );
     for _ in 0..5 {
         bench.store("left", 3).await;
         bench.store("right", 2).await;
     }
     let (mut after, mut indexes) = (-1, Vec::new());
     loop {
-        let json = bench.get(&format!("/v1/results?after={after}&limit=4")).await.json();
+        let json = bench
+            .get(&format!("/v1/results?after={after}&limit=4"))
+            .await
+            .json();
         let results = json["results"].as_array().unwrap();
         assert!(results.len() <= 4);
-        indexes.extend(results.iter().map(|result| result["index"].as_u64().unwrap()));
+        indexes.extend(
+            results
+                .iter()
+                .map(|result| result["index"].as_u64().unwrap()),
+        );
         after = json["after"].as_i64().unwrap();
         if json["more"] == false {
             break;
         }
     }
     assert_eq!(indexes, (0..25).collect::<Vec<_>>());
-    let json = bench.get("/v1/results?device=right&from_us=1000002&until_us=1000005").await;
+    let json = bench
+        .get("/v1/results?device=right&from_us=1000002&until_us=1000005")
+        .await;
     let json = json.json();
     let results = json["results"].as_array().unwrap();
-    let frames = results.iter().map(|result| result["record"]["frame"].as_u64().unwrap());
+    let frames = results
+        .iter()
+        .map(|result| result["record"]["frame"].as_u64().unwrap());
     assert_eq!(frames.collect::<Vec<_>>(), [2, 3, 4]);
-    assert!(results.iter().all(|result| result["provenance"]["device"] == "right"));
+    assert!(
+        results
+            .iter()
+            .all(|result| result["provenance"]["device"] == "right")
+    );
     assert_eq!(json["after"], 24);
-    for wrong in ["limit=0", "limit=1001", "after=-2", "after=x", "device=%ff&x=1", "from_us=-1"] {
-        let detail = bench.get(&format!("/v1/results?{wrong}")).await.problem(400);
+    for wrong in [
+        "limit=0",
+        "limit=1001",
+        "after=-2",
+        "after=x",
+        "device=%ff&x=1",
+        "from_us=-1",
+    ] {
+        let detail = bench
+            .get(&format!("/v1/results?{wrong}"))
+            .await
+            .problem(400);
         assert!(!detail.is_empty());
     }
     let detail = bench.get("/v1/results?after=25").await.problem(409);
@@ -143,12 +201,21 @@ async fn plans_run_on_raw_bytes_and_on_arrays() {
     let plans = bench.get("/v1/plans").await.json();
     let same = &plans["plans"][0];
     assert_eq!(same["model"], "same");
-    assert_eq!(same["inputs"][0]["arena_shape"], serde_json::json!([1, 1, 3, 2]));
+    assert_eq!(
+        same["inputs"][0]["arena_shape"],
+        serde_json::json!([1, 1, 3, 2])
+    );
     let octets = [("content-type", "application/octet-stream")];
     for name in ["same", same["plan"].as_str().unwrap()] {
         let path = format!("/v1/plans/{name}/run");
-        let ran = bench.ask("POST", &path, &octets, &[1, 2, 3, 4, 5, 6]).await.json();
-        assert_eq!((&ran["executor"], &ran["answer"]), (&"fake".into(), &"raw".into()));
+        let ran = bench
+            .ask("POST", &path, &octets, &[1, 2, 3, 4, 5, 6])
+            .await
+            .json();
+        assert_eq!(
+            (&ran["executor"], &ran["answer"]),
+            (&"fake".into(), &"raw".into())
+        );
         assert_eq!(ran["outputs"][0]["data"], "AQIDBAUG");
         assert_eq!(ran["outputs"][0]["dtype"], "int8");
         assert_eq!(ran["latency_us"]["executor"], 9);
@@ -159,17 +226,38 @@ async fn plans_run_on_raw_bytes_and_on_arrays() {
     npy.extend(head.as_bytes());
     npy.extend([1, 3, 5, 2, 4, 6]);
     let array = [("content-type", "application/x-npy")];
-    let ran = bench.ask("POST", "/v1/plans/same/run", &array, &npy).await.json();
+    let ran = bench
+        .ask("POST", "/v1/plans/same/run", &array, &npy)
+        .await
+        .json();
     assert_eq!(ran["outputs"][0]["data"], "AQIDBAUG");
     let run = async |name: &str, body: &[u8]| {
-        bench.ask("POST", &format!("/v1/plans/{name}/run"), &octets, body).await
+        bench
+            .ask("POST", &format!("/v1/plans/{name}/run"), &octets, body)
+            .await
     };
     assert!(run("other", b"").await.problem(404).contains("/v1/plans"));
-    assert!(run("two", b"").await.problem(409).contains("several inputs"));
+    assert!(
+        run("two", b"")
+            .await
+            .problem(409)
+            .contains("several inputs")
+    );
     let detail = run("same", b"12345").await.problem(422);
-    assert!(detail.contains(&format!("5 bytes, the input {INPUT_LEN}")), "{detail}");
-    assert!(run("same", &[99; 6]).await.problem(500).contains("the executor broke"));
-    bench.ask("POST", "/v1/plans/same/run", &array, b"no").await.problem(422);
+    assert!(
+        detail.contains(&format!("5 bytes, the input {INPUT_LEN}")),
+        "{detail}"
+    );
+    assert!(
+        run("same", &[99; 6])
+            .await
+            .problem(500)
+            .contains("the executor broke")
+    );
+    bench
+        .ask("POST", "/v1/plans/same/run", &array, b"no")
+        .await
+        .problem(422);
 }
 
 #[tokio::test]
@@ -180,9 +268,17 @@ async fn a_run_that_does_not_end_is_given_up() {
     });
     let bench = bench.await;
     let octets = [("content-type", "application/octet-stream")];
-    let response = bench.ask("POST", "/v1/plans/never/run", &octets, &[0; 6]).await;
+    let response = bench
+        .ask("POST", "/v1/plans/never/run", &octets, &[0; 6])
+        .await;
     response.problem(504);
-    assert_eq!(bench.host.running.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(
+        bench
+            .host
+            .running
+            .load(std::sync::atomic::Ordering::Relaxed),
+        0
+    );
 }
 
 #[tokio::test]

@@ -5,12 +5,8 @@ use microtome_api::{
     ApiConfig, Board, Device, Host, Hub, NoRun, Ran, Request, Scope, Server, Wanted, token,
 };
 use microtome_journal::record::{Answer, Latency, Origin, Ticks};
-use microtome_journal::{
-    Entry, Hash, Journal, Outcome, Provenance, Record, Retention, Sealed,
-};
-use microtome_plan::{
-    ArenaAt, Element, Manifest, ModelType, PlanBuf, Port, Target, Task, encode,
-};
+use microtome_journal::{Entry, Hash, Journal, Outcome, Provenance, Record, Retention, Sealed};
+use microtome_plan::{ArenaAt, Element, Manifest, ModelType, PlanBuf, Port, Target, Task, encode};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -87,7 +83,12 @@ impl Host for FakeHost {
         &self.plans
     }
 
-    fn run(&self, plan: &Arc<PlanBuf>, values: Vec<u8>, _: Duration) -> microtome_api::host::Running {
+    fn run(
+        &self,
+        plan: &Arc<PlanBuf>,
+        values: Vec<u8>,
+        _: Duration,
+    ) -> microtome_api::host::Running {
         let never = plan.plan().manifest().model == "never";
         self.running.fetch_add(1, Ordering::Relaxed);
         let held = Held(Arc::clone(&self.running));
@@ -357,12 +358,24 @@ impl Response {
 
     /// The problem, which must be one and name this status.
     pub fn problem(&self, status: u16) -> String {
-        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
-        assert!(self.head.contains("application/problem+json"), "{}", self.head);
+        assert_eq!(
+            self.status,
+            status,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        assert!(
+            self.head.contains("application/problem+json"),
+            "{}",
+            self.head
+        );
         let json = self.json();
         assert_eq!(json["status"], status);
         for key in ["type", "title", "detail"] {
-            assert!(json[key].as_str().is_some_and(|text| !text.is_empty()), "{json}");
+            assert!(
+                json[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{json}"
+            );
         }
         json["detail"].as_str().unwrap().to_owned()
     }

@@ -57,10 +57,16 @@ async fn who_trusts_the_certificate_is_served_and_plain_http_is_not() {
     let stream = connect(&[root]).await.unwrap();
     let response = soon(ask(stream, "GET", "/v1/devices", &[], b"")).await;
     assert_eq!(response.status, 200);
-    assert!(connect(&[]).await.is_err(), "a certificate that nobody vouches for");
+    assert!(
+        connect(&[]).await.is_err(),
+        "a certificate that nobody vouches for"
+    );
 
     let mut plain = TcpStream::connect(bench.address).await.unwrap();
-    plain.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    plain
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = Vec::new();
     let _ = soon(plain.read_to_end(&mut answer)).await;
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
@@ -74,7 +80,10 @@ async fn who_trusts_the_certificate_is_served_and_plain_http_is_not() {
 async fn keys_that_anybody_may_read_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path());
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let (cert, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
     let error = |key: &Path| match microtome_api::tls::acceptor(&cert, key) {
         Ok(_) => panic!("it is taken"),
         Err(error) => error.to_string(),
