@@ -20,6 +20,7 @@ pub mod config;
 pub mod daemon;
 pub mod executor;
 mod frames;
+mod hub;
 pub mod instrument;
 mod keep;
 mod latency;

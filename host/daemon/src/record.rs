@@ -194,7 +194,7 @@ pub(crate) fn answerer(answer: &HostAnswer) -> Answerer {
 }
 
 /// The answer with the names of the plan that gave it.
-fn answer_record(answer: &Answer, plan: Option<&PlanBuf>) -> AnswerRecord {
+pub(crate) fn answer_record(answer: &Answer, plan: Option<&PlanBuf>) -> AnswerRecord {
     let plan = plan.map(PlanBuf::plan);
     let labels = plan.as_ref().and_then(|plan| match plan.manifest().task {
         Task::Raw => None,
@@ -241,7 +241,7 @@ fn probability(score: u8) -> f32 {
 }
 
 /// A confidence, of which 255 is full.
-fn unit(confidence: u8) -> f32 {
+pub(crate) fn unit(confidence: u8) -> f32 {
     f32::from(confidence) / 255.0
 }
 
