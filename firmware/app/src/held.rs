@@ -22,6 +22,11 @@ impl Held {
         }
     }
 
+    /// Number of results.
+    pub fn len(&self) -> usize {
+        self.results.len()
+    }
+
     /// Whether so many more can be held.
     pub fn has_room(&self, count: usize) -> bool {
         HELD_MAX - self.results.len() >= count

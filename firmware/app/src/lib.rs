@@ -5,28 +5,38 @@
 //! a board's name, allocates, or panics on what comes over the line.
 //!
 //! In the order in which a frame travels: [`sensor`] (frames, from silicon or from [`replay`]),
-//! `engine` (the plan and its arena), `acquire` (frame after frame, and the cascade), `held` (results
-//! until they are stored), [`port`] (the link over a serial line). `app` answers the host's requests, `timed` runs single frames for
-//! it, and [`log`] holds the log until the host takes it.
+//! `schedule` (when they are due), `engine` (the plan and its arena), `acquire` (frame after frame,
+//! and the cascade), [`pins`] (which tell of each frame), `held` (results until they are stored),
+//! [`port`] (the link over a serial line). `plans` runs one plan after another; with each, `app`
+//! answers the host's requests and `timed` runs single frames for it. `update` brings new plans
+//! into [`flash`]; [`log`] holds the log until the host takes it.
 #![no_std]
 #![deny(missing_docs)]
 
 mod acquire;
 mod app;
 mod engine;
+pub mod flash;
 mod held;
 pub mod log;
+pub mod pins;
+mod plans;
 pub mod port;
 pub mod replay;
+mod schedule;
 pub mod sensor;
+mod text;
 mod timed;
+mod update;
 
 use embedded_io_async::{Read, Write};
+use flash::{FlashPart, UpdateFlash};
+use pins::Pins;
 use sensor::Sensor;
 
 /// What the application needs of a board.
 #[derive(Debug)]
-pub struct Board<'b, R, W, S> {
+pub struct Board<'b, R, W, S, F> {
     /// Its name.
     pub name: &'static str,
     /// What tells it from others of its kind, such as its chip's number; empty where it has no
@@ -36,8 +46,10 @@ pub struct Board<'b, R, W, S> {
     pub firmware: &'static str,
     /// Its finest clock.
     pub clock: Clock,
-    /// The bytes of its plan slot, whatever they are.
+    /// The bytes of the plan that it was flashed with, whatever they are.
     pub plan: &'b [u8],
+    /// Its flash for updates of the plan, if it has any.
+    pub flash: Option<UpdateFlash<F>>,
     /// The bytes of its replay store, whatever they are.
     pub replay: &'b [u8],
     /// Memory for the plan's arena, and after it for one frame.
@@ -48,6 +60,8 @@ pub struct Board<'b, R, W, S> {
     pub rx: R,
     /// The sending half.
     pub tx: W,
+    /// Pins that tell of each frame.
+    pub pins: Pins<'b>,
 }
 
 /// A board's finest clock, for timestamps and costs. (Deadlines use `embassy-time`.)
@@ -63,6 +77,12 @@ pub struct Clock {
 ///
 /// A plan that is not valid, or too large for the memory, leaves the board alive: it says why in
 /// its [`Identity`](microtome_link::message::Identity).
-pub async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>) -> ! {
-    app::run(board).await
+pub async fn run<R, W, S, F>(board: Board<'_, R, W, S, F>) -> !
+where
+    R: Read,
+    W: Write,
+    S: Sensor,
+    F: FlashPart,
+{
+    plans::run(board).await
 }

@@ -115,6 +115,11 @@ impl Port {
         self.link.borrow().session()
     }
 
+    /// Whether the peer has all that was sent.
+    pub fn is_flushed(&self) -> bool {
+        self.link.borrow().is_flushed()
+    }
+
     /// Takes the next event, if there is one.
     pub fn poll<T>(&self, take: impl FnOnce(Event<'_>) -> T) -> Option<T> {
         let taken = self.link.borrow_mut().poll_event().map(take);

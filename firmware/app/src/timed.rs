@@ -13,7 +13,7 @@ use embassy_futures::yield_now;
 use microtome_link::ToHost;
 use microtome_link::message::{InputSource, Refusal};
 
-impl<S: Sensor> App<'_, S> {
+impl<S: Sensor> App<'_, '_, S> {
     /// Runs the plan once and sends its outputs, and its cost and that of each step.
     pub async fn run(&mut self, run: u32, input: InputSource, profile: bool) -> Result<(), Ended> {
         let Some(mut engine) = self.engine.take() else {

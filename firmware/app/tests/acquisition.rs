@@ -5,7 +5,9 @@ mod common;
 use common::{CONFIDENCE_MIN, Host, Setup, with_board};
 use embassy_time::Timer;
 use microtome_answer::{Answer, Reading};
-use microtome_link::message::{Acquisition, FrameResult, HELD_MAX, Origin, Refusal};
+use microtome_link::message::{
+    Acquisition, Answerer, ExecutorKind, FrameResult, HELD_MAX, Mode, Origin, Refusal,
+};
 use microtome_link::{ToBoard, ToHost};
 
 const START: Acquisition = Acquisition {
@@ -13,6 +15,7 @@ const START: Acquisition = Acquisition {
     period_us: 0,
     offload: true,
     deadline_ms: 5000,
+    mode: Mode::Rate,
 };
 
 fn host_reading() -> Reading {
@@ -24,6 +27,12 @@ fn host_reading() -> Reading {
         confidence: 255,
     }
 }
+
+/// What answers, so the host says.
+const ANSWERER: Answerer = Answerer {
+    plan: [1, 2, 3, 4, 5, 6, 7, 8],
+    executor: ExecutorKind::Gpu,
+};
 
 /// What the fake host does with a question.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +63,8 @@ async fn acquire(host: &Host<'_>, start: Acquisition, manner: Manner) -> Outcome
             .receive(|message| match message {
                 ToHost::Result(result) if result.acquisition < number => {
                     assert!(outcome.results.is_empty() && outcome.asked.is_empty());
+                    let is_hosts = result.origin == Origin::Host;
+                    assert_eq!(result.answerer, is_hosts.then_some(ANSWERER));
                     outcome.earlier.push(result);
                     None
                 }
@@ -89,6 +100,7 @@ async fn acquire(host: &Host<'_>, start: Acquisition, manner: Manner) -> Outcome
                     host.send(ToBoard::Answer {
                         frame: number,
                         reading,
+                        answerer: ANSWERER,
                     })
                     .await;
                 }
@@ -112,10 +124,13 @@ fn check(mut outcome: Outcome, unsure: Origin) {
         let expected = if is_unsure { unsure } else { Origin::Board };
         assert_eq!(result.origin, expected, "frame {}", result.frame);
         assert_eq!(result.board_confidence < CONFIDENCE_MIN, is_unsure);
-        assert_eq!(result.reading == host_reading(), expected == Origin::Host);
+        let is_hosts = expected == Origin::Host;
+        assert_eq!(result.reading == host_reading(), is_hosts);
+        assert_eq!(result.answerer, is_hosts.then_some(ANSWERER));
         let times = result.times;
         assert!(times.exposed <= times.begun && times.begun <= times.inferred);
         assert!(times.inferred <= times.answered);
+        assert!(times.signalled.is_some_and(|at| at >= times.answered));
     }
 }
 

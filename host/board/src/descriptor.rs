@@ -42,6 +42,9 @@ pub struct Memory {
     pub plan: Option<Slot>,
     /// Flash for the replay store; `None` where the board takes a file.
     pub replay: Option<Slot>,
+    /// Bytes of the file that an emulated board has its flash for updates in; `None` where it makes
+    /// the file itself, or has no such flash.
+    pub flash_bytes: Option<u64>,
 }
 
 /// A part of flash.
@@ -65,7 +68,7 @@ pub struct Clock {
 }
 
 /// How a board is started on the host. In `program` and the arguments `{image}`, `{plan}`,
-/// `{replay}` and `{serial}` stand for paths.
+/// `{replay}`, `{flash}`, `{serial}` and `{pins}` stand for paths.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
@@ -81,6 +84,11 @@ pub struct Launch {
     pub args_plan: Vec<String>,
     /// More of them, where there is a replay store.
     pub args_replay: Vec<String>,
+    /// More of them, where its pins are to be written down; empty where they can not be.
+    #[serde(default)]
+    pub args_pins: Vec<String>,
+    /// More of them, where it is to have flash for updates; `None` where it can have none.
+    pub args_flash: Option<Vec<String>>,
 }
 
 /// What emulates a board.
@@ -97,7 +105,7 @@ pub enum LaunchKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SerialKind {
-    /// A socket `{serial}` on which the host listens.
+    /// A socket `{serial}` on which the board listens.
     Unix,
     /// A device whose path the board prints.
     Pty,

@@ -5,8 +5,9 @@
 
 use crate::{Board, Launch, LaunchKind, SerialKind, Slot};
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -31,15 +32,10 @@ pub struct LaunchOptions<'a> {
     pub plan: Option<&'a [u8]>,
     /// The replay store in its flash, made by [`crate::replay::encode`].
     pub replay: Option<&'a [u8]>,
-}
-
-/// The host's end of a board's serial line.
-#[derive(Debug)]
-pub enum Serial {
-    /// A serial device, to be opened by its path.
-    Device(PathBuf),
-    /// A connected socket.
-    Socket(UnixStream),
+    /// The file to which its pins' levels are written, as its `README.md` says.
+    pub pins: Option<&'a Path>,
+    /// The file that its flash for updates is in, which outlives it; made where it is not there.
+    pub flash: Option<&'a Path>,
 }
 
 /// Why a board could not be started.
@@ -48,6 +44,12 @@ pub enum LaunchError {
     /// The board is of silicon.
     #[error("{board} is not emulated: plug it in and use its serial device")]
     NotEmulated {
+        /// Name of the board.
+        board: String,
+    },
+    /// The board can not have flash for updates.
+    #[error("{board} has no flash for updates")]
+    NoFlash {
         /// Name of the board.
         board: String,
     },
@@ -62,6 +64,12 @@ pub enum LaunchError {
         bytes: usize,
         /// Room for it.
         room: u64,
+    },
+    /// Its pins can not be written down.
+    #[error("nothing writes down what the pins of {board} do")]
+    NoPins {
+        /// Name of the board.
+        board: String,
     },
     /// QEMU is not installed.
     #[error("{program} is needed to emulate {board}: install it (apt install {program})")]
@@ -113,14 +121,14 @@ pub struct Running {
     board: &'static Board,
     child: Child,
     stderr: Tail,
-    serial: Option<Serial>,
+    serial: PathBuf,
     _files: TempDir,
 }
 
 impl Running {
-    /// The host's end of the serial line; `None` once it was taken.
-    pub fn take_serial(&mut self) -> Option<Serial> {
-        self.serial.take()
+    /// The host's end of the serial line: a serial device, or a socket to connect to.
+    pub fn serial(&self) -> &Path {
+        &self.serial
     }
 
     /// The board.
@@ -180,6 +188,8 @@ pub fn launch(
         plan: files.path().join("plan.mtp"),
         replay: files.path().join("replay.bin"),
         serial: files.path().join("serial"),
+        pins: options.pins.map(Path::to_owned).unwrap_or_default(),
+        flash: options.flash.unwrap_or(Path::new("")).to_owned(),
     };
     let mut args = launch.args.clone();
     if let Some(plan) = options.plan {
@@ -196,10 +206,20 @@ pub fn launch(
         )?;
         args.extend_from_slice(&launch.args_replay);
     }
-    let listener = match launch.serial {
-        SerialKind::Unix => Some(listen(&paths.serial)?),
-        SerialKind::Pty => None,
-    };
+    if options.pins.is_some() {
+        if launch.args_pins.is_empty() {
+            let board = board.name.clone();
+            return Err(LaunchError::NoPins { board });
+        }
+        args.extend_from_slice(&launch.args_pins);
+    }
+    if let Some(flash) = options.flash {
+        let more = (launch.args_flash.as_ref()).ok_or_else(|| LaunchError::NoFlash {
+            board: board.name.clone(),
+        })?;
+        make_flash(board, flash)?;
+        args.extend_from_slice(more);
+    }
     let mut child = spawn(board, launch, &paths, &args)?;
     let stderr = Tail::follow(&board.name, child.stderr.take());
     let stdout = child.stdout.take();
@@ -207,13 +227,13 @@ pub fn launch(
         board,
         child,
         stderr,
-        serial: None,
+        serial: paths.serial,
         _files: files,
     };
-    running.serial = Some(match listener {
-        Some(listener) => accept(&mut running, &listener)?,
-        None => announced(&mut running, stdout)?,
-    });
+    match launch.serial {
+        SerialKind::Unix => wait_reachable(&mut running)?,
+        SerialKind::Pty => running.serial = announced(&mut running, stdout)?,
+    }
     Ok(running)
 }
 
@@ -223,6 +243,8 @@ struct Paths {
     plan: PathBuf,
     replay: PathBuf,
     serial: PathBuf,
+    pins: PathBuf,
+    flash: PathBuf,
 }
 
 impl Paths {
@@ -232,6 +254,8 @@ impl Paths {
             ("{plan}", &self.plan),
             ("{replay}", &self.replay),
             ("{serial}", &self.serial),
+            ("{pins}", &self.pins),
+            ("{flash}", &self.flash),
         ];
         places
             .into_iter()
@@ -264,14 +288,20 @@ fn put(
     std::fs::write(path, bytes).map_err(error)
 }
 
-fn listen(path: &Path) -> Result<UnixListener, LaunchError> {
-    let error = |source| LaunchError::File {
-        path: path.to_owned(),
-        source,
+/// Makes the file that emulated flash is in, erased, where it is not there and the board does not
+/// make it itself.
+fn make_flash(board: &Board, path: &Path) -> Result<(), LaunchError> {
+    let Some(bytes) = board.memory.flash_bytes.filter(|_| !path.exists()) else {
+        return Ok(());
     };
-    let listener = UnixListener::bind(path).map_err(error)?;
-    listener.set_nonblocking(true).map_err(error)?;
-    Ok(listener)
+    let erased = io::repeat(0xFF).take(bytes);
+    File::create_new(path)
+        .and_then(|mut file| io::copy(&mut { erased }, &mut file))
+        .map(drop)
+        .map_err(|source| LaunchError::File {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 fn spawn(
@@ -305,17 +335,11 @@ fn spawn(
     })
 }
 
-/// Waits until the board connects to the socket.
-fn accept(running: &mut Running, listener: &UnixListener) -> Result<Serial, LaunchError> {
+/// Waits until the board takes connections at its socket. The one that is made here ends at once;
+/// the next one gets the line.
+fn wait_reachable(running: &mut Running) -> Result<(), LaunchError> {
     let deadline = Instant::now() + START_TIMEOUT;
-    loop {
-        match listener.accept() {
-            Ok((stream, _)) => return Ok(Serial::Socket(stream)),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                tracing::debug!(%error, "the socket of {} fails", running.board.name);
-            }
-            Err(_) => {}
-        }
+    while UnixStream::connect(&running.serial).is_err() {
         running.check()?;
         if Instant::now() > deadline {
             return Err(LaunchError::NoSerial {
@@ -324,10 +348,11 @@ fn accept(running: &mut Running, listener: &UnixListener) -> Result<Serial, Laun
         }
         thread::sleep(POLL);
     }
+    Ok(())
 }
 
 /// Waits until the board prints `serial: PATH`; what it prints after that is read and dropped.
-fn announced(running: &mut Running, stdout: Option<ChildStdout>) -> Result<Serial, LaunchError> {
+fn announced(running: &mut Running, stdout: Option<ChildStdout>) -> Result<PathBuf, LaunchError> {
     let (sender, path) = mpsc::channel();
     thread::spawn(move || {
         for line in stdout
@@ -341,21 +366,19 @@ fn announced(running: &mut Running, stdout: Option<ChildStdout>) -> Result<Seria
             }
         }
     });
-    path.recv_timeout(START_TIMEOUT)
-        .map(Serial::Device)
-        .or_else(|error| {
-            if error == mpsc::RecvTimeoutError::Disconnected {
-                // Its stdout has ended: the child does so at once, if at all.
-                let deadline = Instant::now() + END_TIMEOUT;
-                while Instant::now() < deadline {
-                    running.check()?;
-                    thread::sleep(POLL);
-                }
+    path.recv_timeout(START_TIMEOUT).or_else(|error| {
+        if error == mpsc::RecvTimeoutError::Disconnected {
+            // Its stdout has ended: the child does so at once, if at all.
+            let deadline = Instant::now() + END_TIMEOUT;
+            while Instant::now() < deadline {
+                running.check()?;
+                thread::sleep(POLL);
             }
-            Err(LaunchError::NoSerial {
-                board: running.board.name.clone(),
-            })
+        }
+        Err(LaunchError::NoSerial {
+            board: running.board.name.clone(),
         })
+    })
 }
 
 /// The last lines of a child's stderr, which is read on a thread of its own until it ends.

@@ -18,7 +18,7 @@ pub mod replay;
 pub use descriptor::{Board, Clock, Firmware, Launch, LaunchKind, Memory, SerialKind, Slot};
 pub use devices::{Device, devices};
 pub use image::ImageError;
-pub use launch::{LaunchError, LaunchOptions, Running, Serial, launch};
+pub use launch::{LaunchError, LaunchOptions, Running, launch};
 
 use std::sync::LazyLock;
 

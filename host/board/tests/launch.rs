@@ -1,7 +1,7 @@
 //! Starting boards: what is refused, and how a board that misbehaves is reported. The boards are
 //! shell commands in descriptors of this test.
 
-use microtome_board::{Board, LaunchError, LaunchOptions, Serial, launch};
+use microtome_board::{Board, LaunchError, LaunchOptions, launch};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ fn start(
         &LaunchOptions {
             plan,
             replay: Some(b"MTRP"),
+            pins: None,
+            flash: None,
         },
     )
 }
@@ -50,10 +52,7 @@ fn a_board_that_announces_its_device_runs_until_it_is_dropped() {
         "echo $$ noise; echo serial: /dev/$(cat $1); cat",
     );
     let mut running = start(board, Some(b"plan")).unwrap();
-    let Some(Serial::Device(path)) = running.take_serial() else {
-        panic!("no device")
-    };
-    assert_eq!(path, Path::new("/dev/plan"));
+    assert_eq!(running.serial(), Path::new("/dev/plan"));
     running.check().unwrap();
     let begin = Instant::now();
     drop(running);

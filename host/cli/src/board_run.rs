@@ -2,12 +2,11 @@
 
 use crate::report::Progress;
 use anyhow::{Context, Result, bail, ensure};
-use microtome_board::{Board, LaunchOptions, Running, Serial, image, launch, replay};
+use microtome_board::{Board, LaunchOptions, Running, image, launch, replay};
 use microtome_daemon::transport::BAUD_DEFAULT;
 use microtome_daemon::{DeviceLog, RunInput, Session};
 use microtome_plan::PlanBuf;
 use std::path::{Path, PathBuf};
-use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
 /// How samples are run on a board.
@@ -52,6 +51,8 @@ impl BoardRun {
             let options = LaunchOptions {
                 plan: Some(plan.bytes()),
                 replay: Some(&store),
+                pins: None,
+                flash: None,
             };
             let running = launch(self.board, &image, &options)?;
             Runtime::new()?.block_on(async {
@@ -139,14 +140,7 @@ impl Connected {
     pub async fn new(mut running: Running, image: &Path) -> Result<Self> {
         let name = &running.board().name;
         let log = DeviceLog::with_elf(name, image).unwrap_or_else(|_| DeviceLog::new(name));
-        let session = match running.take_serial() {
-            Some(Serial::Device(path)) => Session::open(&path, BAUD_DEFAULT, log).await,
-            Some(Serial::Socket(socket)) => {
-                socket.set_nonblocking(true)?;
-                Session::over(UnixStream::from_std(socket)?, log).await
-            }
-            None => bail!("{name} has no serial line"),
-        };
+        let session = Session::open(running.serial(), BAUD_DEFAULT, log).await;
         match session {
             Ok(session) => Ok(Self { running, session }),
             Err(error) => {

@@ -3,16 +3,23 @@
 //! A message that carries a board time bounds the offset between the clocks: it arrived no earlier
 //! than it was sent, and where it answers a question, the question was asked no later than that.
 //! The truth lies between the tightest bounds of the last [`WINDOW`] messages either way; bounds
-//! loosen with age by what clocks may drift apart. Where the bounds contradict each other, a clock
-//! was set, and the bounds from before are forgotten.
+//! loosen with age by what clocks may drift apart. A clock that was set makes them worthless: they
+//! are forgotten where the host's clock and its monotonic one have gone on by different times, and
+//! where the bounds contradict each other.
 
 use microtome_journal::record::Clock;
 use std::collections::VecDeque;
+use std::time::Instant;
 
 /// Messages that each bound rests on.
 const WINDOW: usize = 64;
 /// Microseconds in a second by which two clocks drift apart at most: each by 50.
 const DRIFT_PPM: u64 = 100;
+/// Microseconds by which the host's clock may go on by another time than its monotonic one although
+/// nobody has set it: the two are not read at once.
+const SET_MIN_US: u64 = 1_000;
+/// Parts in a million by which they may differ while the clock is slewed.
+const SLEW_PPM: u64 = 1_000;
 
 /// An estimate of host time minus board time.
 #[derive(Debug, Default)]
@@ -21,6 +28,8 @@ pub struct ClockOffset {
     lower: VecDeque<Bound>,
     /// The latest board time.
     board_us: u64,
+    /// The host's two clocks when they were compared last.
+    watched: Option<(Instant, u64)>,
 }
 
 /// A bound, and the board time that it rests on.
@@ -31,6 +40,20 @@ struct Bound {
 }
 
 impl ClockOffset {
+    /// Forgets all bounds if the host's clock, which shows `host_us` at `now`, was set since the
+    /// last call.
+    pub fn watch(&mut self, now: Instant, host_us: u64) {
+        let before = self.watched.replace((now, host_us));
+        let was_set = before.is_some_and(|(at, before_us)| {
+            let steady_us = now.saturating_duration_since(at).as_micros() as u64;
+            let off_us = before_us.saturating_add(steady_us).abs_diff(host_us);
+            off_us > SET_MIN_US + steady_us / (1_000_000 / SLEW_PPM)
+        });
+        if was_set {
+            self.forget();
+        }
+    }
+
     /// Takes note of a message that the board sent at `board_us` and that arrived at `host_us`.
     pub fn observe(&mut self, board_us: u64, host_us: u64) {
         let bound = self.bound(board_us, host_us);
@@ -43,6 +66,10 @@ impl ClockOffset {
     /// Takes note of an answer that the board gave at `board_us`, to a question from `asked_us`,
     /// and that arrived at `host_us`.
     pub fn compare(&mut self, asked_us: u64, board_us: u64, host_us: u64) {
+        if host_us < asked_us {
+            // The clock was set between question and answer: neither says anything of the other.
+            return self.forget();
+        }
         let (lower, upper) = (
             self.bound(board_us, asked_us),
             self.bound(board_us, host_us),
@@ -68,6 +95,11 @@ impl ClockOffset {
     pub fn host_us(&self, board_us: u64) -> Option<u64> {
         let estimate = self.estimate().map(|clock| clock.offset_us);
         Some(board_us.wrapping_add_signed(estimate.or_else(|| self.upper())?))
+    }
+
+    fn forget(&mut self) {
+        self.upper.clear();
+        self.lower.clear();
     }
 
     fn bound(&mut self, board_us: u64, host_us: u64) -> Bound {
@@ -111,6 +143,7 @@ fn push(bounds: &mut VecDeque<Bound>, bound: Bound) {
 #[cfg(test)]
 mod tests {
     use super::{Clock, ClockOffset};
+    use std::time::{Duration, Instant};
 
     #[test]
     fn the_quickest_message_counts() {
@@ -173,6 +206,36 @@ mod tests {
             assert!(offset_us.abs_diff(truth_us) <= uncertainty_us, "{second}");
             assert!(uncertainty_us <= 300, "{uncertainty_us}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_before_the_next_answer() {
+        let (mut clock, begin) = (ClockOffset::default(), Instant::now());
+        let mut watch = |clock: &mut ClockOffset, ms: u64, step_us: i64| {
+            let host_us = (9_000_000_000 + ms * 1_000).wrapping_add_signed(step_us);
+            clock.watch(begin + Duration::from_millis(ms), host_us);
+            host_us
+        };
+        for step_us in [0, 3_600_000_000, 2_000_000, 0] {
+            let at_ms = 1_000;
+            let host_us = watch(&mut clock, at_ms, step_us);
+            assert_eq!(clock.estimate(), None);
+            clock.compare(host_us - 50, 500, host_us + 50);
+            assert!(clock.estimate().is_some());
+            // What a slewed clock does is no step.
+            watch(&mut clock, at_ms + 10_000, step_us + 5_000);
+            assert!(clock.estimate().is_some());
+            watch(&mut clock, at_ms, step_us);
+            clock.compare(host_us - 50, 500, host_us + 50);
+        }
+    }
+
+    #[test]
+    fn an_answer_from_before_its_question_says_nothing() {
+        let mut clock = ClockOffset::default();
+        clock.compare(8_000_000_000, 100, 8_000_000_100);
+        clock.compare(8_000_000_000, 200, 4_400_000_100);
+        assert_eq!(clock.estimate(), None);
     }
 
     #[test]

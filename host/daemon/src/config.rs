@@ -9,14 +9,15 @@
 //! [retention]
 //! age_max_days = 90             # older results are removed
 //! records_max = 10_000_000      # only the newest so many are kept
-//! bytes_max = 20_000_000_000    # only the newest that have so many bytes together
+//! bytes_max = 20_000_000_000    # only the newest that have so many bytes together, with frames
+//! frames_bytes_max = 10_000_000_000  # only the newest frames that have so many; results stay
 //!
 //! [api]                         # without it nothing listens; see `microtome_api::config`
 //! listen = "127.0.0.1:8642"
 //!
 //! [[device]]
 //! name = "stage-left"           # as the log and the journal call it
-//! path = "/dev/ttyACM0"
+//! path = "/dev/ttyACM0"         # or by what USB tells of it: usb = "2e8a:000a", serial_number
 //! baud = 921600
 //! elf = "firmware.elf"          # of the device's firmware, to show its log
 //!
@@ -25,22 +26,29 @@
 //! period_us = 0                 # from one exposure to the next; 0 is as fast as the board can
 //! offload = true                # whether the board may ask
 //! deadline_ms = 200             # how long it waits for an answer
+//! mode = "rate"                 # rate: the most frames; latency: the quickest answers
+//!
+//! [device.frames]
+//! keep = "none"                 # which frames the journal keeps: none, or asked
 //!
 //! [device.calibration]          # goes into the provenance of each result
 //! name = "2026-11-02, 20x"      # the user's name of it
 //! pixel_size_nm = 325           # in the object plane
 //! ```
 //!
-//! Only `journal`, and `name` and `path` of a device, must be there; the values shown for the rest
+//! Only `journal`, and `name` and `path` of a device, must be there (`usb` or `serial_number` or both
+//! may stand in the place of `path`); the values shown for the rest
 //! are those that it has by default, but for `plans`, `elf`, the calibration and the limits of the
 //! retention, of which there are none. Paths are relative to the file's folder.
 
 use crate::executor::GpuPolicy;
+use crate::keep::FramesConfig;
+use crate::locate::{Place, UsbId};
 use crate::offload::QUEUE_LEN_DEFAULT;
 use crate::transport::BAUD_DEFAULT;
 use microtome_api::ApiConfig;
 use microtome_journal::{Calibration, Retention};
-use microtome_link::message::Acquisition;
+use microtome_link::message::{Acquisition, Mode};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,8 +91,10 @@ pub struct RetentionConfig {
     pub age_max_days: Option<u32>,
     /// The newest so many are kept.
     pub records_max: Option<u64>,
-    /// The newest are kept that have no more bytes together.
+    /// The newest are kept that have no more bytes together, with their frames.
     pub bytes_max: Option<u64>,
+    /// The newest frames are kept that have no more bytes together.
+    pub frames_bytes_max: Option<u64>,
 }
 
 impl From<RetentionConfig> for Retention {
@@ -94,6 +104,7 @@ impl From<RetentionConfig> for Retention {
             age_max: config.age_max_days.map(day),
             records_max: config.records_max,
             bytes_max: config.bytes_max,
+            frames_bytes_max: config.frames_bytes_max,
         }
     }
 }
@@ -105,7 +116,11 @@ pub struct DeviceConfig {
     /// The user's name of it.
     pub name: String,
     /// Path of its serial device.
-    pub path: PathBuf,
+    pub path: Option<PathBuf>,
+    /// The kind of USB device that it is, where no path is given.
+    pub usb: Option<UsbId>,
+    /// The serial number that USB tells of it, where no path is given.
+    pub serial_number: Option<String>,
     /// Bits a second.
     #[serde(default = "baud_default")]
     pub baud: u32,
@@ -114,8 +129,29 @@ pub struct DeviceConfig {
     /// How it acquires.
     #[serde(default)]
     pub acquisition: AcquisitionConfig,
+    /// Which of its frames are kept.
+    #[serde(default)]
+    pub frames: FramesConfig,
     /// What it was calibrated to.
     pub calibration: Option<Calibration>,
+}
+
+impl DeviceConfig {
+    /// What tells it from other devices.
+    pub fn place(&self) -> Place {
+        match &self.path {
+            Some(path) => Place::Path(path.clone()),
+            None => Place::Usb {
+                id: self.usb,
+                serial_number: self.serial_number.clone(),
+            },
+        }
+    }
+
+    /// Whether it is named in one way.
+    fn is_placed(&self) -> bool {
+        self.path.is_some() != (self.usb.is_some() || self.serial_number.is_some())
+    }
 }
 
 /// How an instrument acquires.
@@ -130,6 +166,8 @@ pub struct AcquisitionConfig {
     pub offload: bool,
     /// Milliseconds that it waits for an answer.
     pub deadline_ms: u32,
+    /// What it strives for.
+    pub mode: Mode,
 }
 
 impl Default for AcquisitionConfig {
@@ -139,6 +177,7 @@ impl Default for AcquisitionConfig {
             period_us: 0,
             offload: true,
             deadline_ms: 200,
+            mode: Mode::Rate,
         }
     }
 }
@@ -150,12 +189,14 @@ impl From<AcquisitionConfig> for Acquisition {
             period_us,
             offload,
             deadline_ms,
+            mode,
         } = config;
         Self {
             frames,
             period_us,
             offload,
             deadline_ms,
+            mode,
         }
     }
 }
@@ -260,6 +301,7 @@ impl Config {
             ("age_max_days", kept.age_max_days.map(u64::from)),
             ("records_max", kept.records_max),
             ("bytes_max", kept.bytes_max),
+            ("frames_bytes_max", kept.frames_bytes_max),
         ];
         if let Some((key, _)) = limits.iter().find(|(_, limit)| *limit == Some(0)) {
             return Some((
@@ -274,7 +316,10 @@ impl Config {
                 Some((format!("device {index}: name"), "must not be empty"))
             } else if earlier.iter().any(|other| other.name == device.name) {
                 Some((of_device("name"), "is that of an earlier device"))
-            } else if earlier.iter().any(|other| other.path == device.path) {
+            } else if !device.is_placed() {
+                let cause = "must be there, or else usb or serial_number";
+                Some((of_device("path"), cause))
+            } else if earlier.iter().any(|other| other.place() == device.place()) {
                 Some((of_device("path"), "is that of an earlier device"))
             } else if device.baud == 0 {
                 Some((of_device("baud"), "must not be 0"))
@@ -301,6 +346,8 @@ fn baud_default() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{AcquisitionConfig, Config, GpuPolicy};
+    use crate::keep::Keep;
+    use crate::locate::Place;
     use std::path::Path;
 
     const LEAST: &str = "journal = 'j'\n[[device]]\nname = 'a'\npath = '/dev/a'\n";
@@ -317,6 +364,23 @@ mod tests {
         assert_eq!(config.gpu, GpuPolicy::Auto);
         assert_eq!((config.queue, config.devices[0].baud), (16, 921_600));
         assert_eq!(config.devices[0].acquisition, AcquisitionConfig::default());
+    }
+
+    #[test]
+    fn a_device_may_be_named_by_what_usb_tells_of_it() {
+        let text = format!("{LEAST}[[device]]\nname = 'b'\nserial_number = 'E661'\n");
+        let config = Config::parse(&text, Path::new("daemon.toml")).unwrap();
+        let [a, b] = &config.devices[..] else {
+            panic!("two devices");
+        };
+        assert_eq!(a.place(), Place::Path("/dev/a".into()));
+        assert_eq!(a.frames.keep, Keep::None);
+        let serial_number = Some("E661".to_owned());
+        let place = Place::Usb {
+            id: None,
+            serial_number,
+        };
+        assert_eq!(b.place(), place);
     }
 
     #[test]
@@ -346,6 +410,23 @@ mod tests {
         let text = error(&format!("{LEAST}[api]\nlisten = '0.0.0.0:1'\n"));
         assert!(
             text.contains("api.listen") && text.contains("TLS"),
+            "{text}"
+        );
+        for (text, key) in [
+            ("name = 'b'", "device \"b\": path: must be there"),
+            (
+                "name = 'b'\npath = '/dev/b'\nusb = '2e8a:000a'",
+                "path: must be there, or else",
+            ),
+            ("name = 'b'\nusb = '2e8a'", "a USB id is"),
+            ("name = 'b'\npath = '/dev/b'\nframes.keep = 'all'", "`all`"),
+        ] {
+            let text = error(&format!("{LEAST}[[device]]\n{text}\n"));
+            assert!(text.contains(key), "{text}");
+        }
+        let text = error(&format!("{LEAST}acquisition.mode = 'slow'\n"));
+        assert!(
+            text.contains("`slow`") && text.contains("`latency`"),
             "{text}"
         );
         let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));

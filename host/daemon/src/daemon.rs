@@ -8,21 +8,23 @@ use crate::build::build;
 use crate::config::{Config, DeviceConfig};
 use crate::executor::Executors;
 use crate::hub::{self, Line, Shared};
-use crate::instrument::{AcquireError, Instrument, Services, Summary};
+use crate::instrument::{AcquireError, Instrument, Services};
+use crate::locate::locate;
 use crate::log::{DeviceLog, LogError};
 use crate::offload::Offload;
 use crate::plans::{Plans, PlansError};
-use crate::session::Session;
+use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
+use crate::summary::Summary;
 use microtome_api::{ApiError, Device, Server};
 use microtome_backend::BackendError;
 use microtome_journal::{Journal, JournalError};
-use microtome_link::message::Acquisition;
+use microtome_ledger::{Ledger, WINDOW_DEFAULT};
 use microtome_plan::PlanBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 /// Pause before a device is tried again for the first time.
 pub const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -100,6 +102,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
         ));
     }
     let mut outcome = Ok(Summary::default());
+    let (mut window, mut latency) = (interval(WINDOW_DEFAULT), latency::Log::default());
     loop {
         tokio::select! {
             ended = tasks.join_next() => match (ended, &mut outcome) {
@@ -109,6 +112,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
                 (Some(Err(error)), Ok(_)) => outcome = Err(DaemonError::Task(error)),
                 (Some(_), Err(_)) => {}
             },
+            _ = window.tick() => latency.tell(&services.ledger),
             () = stop_wished.wished(), if !stop.is_wished() => stopper.stop(),
         }
         if outcome.is_err() {
@@ -163,6 +167,7 @@ fn services(
         plans,
         offload,
         journal,
+        ledger: Arc::new(Ledger::default()),
     })
 }
 
@@ -237,7 +242,11 @@ async fn acquire(
     stop: &mut Stop,
     total: &mut Total,
 ) -> Result<(), AcquireError> {
-    let session = Session::open(&device.path, device.baud, log.clone()).await?;
+    let path = locate(&device.place(), microtome_board::devices).map_err(|error| SessionError {
+        device: device.name.clone(),
+        fault: Fault::Unplaced(error),
+    })?;
+    let session = Session::open(&path, device.baud, log.clone()).await?;
     let identity = session.identity();
     tracing::info!(
         device = device.name,
@@ -251,16 +260,17 @@ async fn acquire(
     let boot = identity.boot;
     if let Some((_, lost)) = total.open.take_if(|(before, _)| *before != boot) {
         total.summary.lost += lost;
+        services.ledger.lose(&device.name, lost);
         told.lost(lost);
     }
-    let mut instrument =
-        Instrument::new(session, Arc::clone(services)).calibrated(device.calibration.clone());
-    let acquisition = Acquisition {
-        offload: *told.offload().borrow(),
-        ..device.acquisition.into()
-    };
+    let mut instrument = Instrument::new(session, Arc::clone(services))
+        .calibrated(device.calibration.clone())
+        .keeping(device.frames.keep)
+        .switched(Some(told.offload()));
     let ended = instrument
-        .acquire(acquisition, stop, &mut |record| told.recorded(record))
+        .acquire(device.acquisition.into(), stop, &mut |record| {
+            told.recorded(record);
+        })
         .await;
     told.lost(instrument.summary().lost);
     total.summary += instrument.summary();

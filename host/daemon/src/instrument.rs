@@ -8,22 +8,27 @@
 use crate::cascade::Cascade;
 use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
+use crate::keep::{self, Keep};
+use crate::latency;
 use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
+use crate::patience::Patience;
 use crate::plans::Plans;
-use crate::record::{self, Origins, board_us};
+use crate::record::{self, Origins, Pending, board_us, unix_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
-use microtome_journal::record::{Latency, Origin};
+use crate::summary::Summary;
+use microtome_journal::record::Origin;
 use microtome_journal::{
-    Calibration, Entry, Journal, JournalError, Outcome, Record, Refused, Sealed,
+    Calibration, Entry, Frame, Journal, JournalError, Outcome, Record, Refused, Sealed,
 };
-use microtome_link::message::{self, Acquisition, HELD_MAX};
+use microtome_ledger::Ledger;
+use microtome_link::message::{Acquisition, HELD_MAX};
 use microtome_plan::PlanBuf;
-use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 /// How often an instrument is asked for its clock, and so whether it still lives.
@@ -47,34 +52,8 @@ pub struct Services {
     pub offload: Option<Offload>,
     /// Where results go.
     pub journal: Journal,
-}
-
-/// Counts of an instrument since it was made, or of several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// Results that are in the journal.
-    pub frames: u64,
-    /// Those that are the board's own reading.
-    pub on_board: u64,
-    /// Those that are a heavier model's.
-    pub offloaded: u64,
-    /// Those of the board's own that are so because a deadline passed.
-    pub late: u64,
-    /// Those of the board's own that are so because the host could not answer.
-    pub unanswered: u64,
-    /// Frames without a result.
-    pub lost: u64,
-}
-
-impl std::ops::AddAssign for Summary {
-    fn add_assign(&mut self, other: Self) {
-        self.frames += other.frames;
-        self.on_board += other.on_board;
-        self.offloaded += other.offloaded;
-        self.late += other.late;
-        self.unanswered += other.unanswered;
-        self.lost += other.lost;
-    }
+    /// How long they took.
+    pub ledger: Arc<Ledger>,
 }
 
 /// Why an acquisition ended early.
@@ -103,6 +82,8 @@ pub struct Instrument {
     pending: BTreeMap<u32, Pending>,
     verdicts: (mpsc::Sender<Verdict>, mpsc::Receiver<Verdict>),
     calibration: Option<Calibration>,
+    /// Which of its frames the journal gets.
+    keep: Keep,
     /// Results that the journal was given and does not have for good, in their order.
     unstored: VecDeque<Unstored>,
     /// What the journal says of them, by their numbers: one word for each, so that there are
@@ -112,6 +93,9 @@ pub struct Instrument {
     sequence: u64,
     frames: Frames,
     summary: Summary,
+    /// Whether the board may ask, in place of what the acquisition says.
+    switch: Option<watch::Receiver<bool>>,
+    patience: Patience,
 }
 
 /// What the journal says of a result, by its number.
@@ -121,12 +105,6 @@ type Told = (u64, Outcome);
 struct Unstored {
     sequence: u64,
     record: Record,
-}
-
-/// A question on its way.
-struct Pending {
-    host_us: u64,
-    answer: Option<HostAnswer>,
 }
 
 impl Instrument {
@@ -160,11 +138,14 @@ impl Instrument {
             pending: BTreeMap::new(),
             verdicts: mpsc::channel(QUESTIONS_MAX),
             calibration: None,
+            keep: Keep::None,
             unstored: VecDeque::new(),
             stored: mpsc::unbounded_channel(),
             sequence: 0,
             frames: Frames::default(),
             summary: Summary::default(),
+            switch: None,
+            patience: Patience::default(),
         }
     }
 
@@ -174,6 +155,17 @@ impl Instrument {
             calibration,
             ..self
         }
+    }
+
+    /// The same with the frames that go into the journal with its results.
+    pub fn keeping(self, keep: Keep) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// The same with a switch that says whether the board may ask, at the start and while it
+    /// acquires, in place of [`Acquisition::offload`].
+    pub fn switched(self, switch: Option<watch::Receiver<bool>>) -> Self {
+        Self { switch, ..self }
     }
 
     /// Frames without a result, when the session broke.
@@ -202,17 +194,15 @@ impl Instrument {
         stop: &mut Stop,
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<(), AcquireError> {
-        let can_answer = self.cascade.is_some() && self.services.offload.is_some();
-        let offload = acquisition.offload && can_answer;
-        let acquisition = Acquisition {
-            offload,
-            ..acquisition
-        };
         self.frames = Frames::default();
-        let device = self.session.device();
-        let origin = record::provenance(device, self.session.identity(), self.calibration.clone());
+        let (device, identity) = (self.session.device(), self.session.identity());
+        let plan = self.plan.as_deref().filter(|_| self.keep != Keep::None);
+        let inputs = plan.map(keep::inputs).unwrap_or_default();
+        let origin = record::provenance(device, identity, self.calibration.clone(), inputs);
         let frames = self.drive(acquisition, &origin.seal()?, stop, seen).await?;
-        self.summary.lost += self.frames.lost(Some(frames));
+        let lost = self.frames.lost(Some(frames));
+        self.summary.lost += lost;
+        self.services.ledger.lose(self.session.device(), lost);
         Ok(())
     }
 
@@ -225,7 +215,12 @@ impl Instrument {
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<u32, AcquireError> {
         self.session.ask_clock().await?;
-        self.session.start(acquisition).await?;
+        let mut offload = self.may_ask(&acquisition);
+        let start = Acquisition {
+            offload,
+            ..acquisition
+        };
+        self.session.start(start).await?;
         let deadline = Duration::from_millis(acquisition.deadline_ms.into());
         let mut clock = interval(CLOCK_PERIOD);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -252,9 +247,26 @@ impl Instrument {
                     self.session.stop().await?;
                 }
                 () = until(give_up) => return self.give_up(stopped),
+                () = changed(&mut self.switch) => {}
+                () = until(self.patience.ends()) => {}
                 _ = clock.tick() => self.session.ask_clock().await?,
             }
+            let wanted = self.may_ask(&acquisition);
+            if wanted != offload {
+                self.session.allow_offload(wanted).await?;
+                offload = wanted;
+            }
         }
+    }
+
+    /// Whether the board may ask: it is wished, somebody can answer, and does.
+    fn may_ask(&mut self, acquisition: &Acquisition) -> bool {
+        let switch = self.switch.as_ref().map(|switch| *switch.borrow());
+        let can_answer = self.cascade.is_some() && self.services.offload.is_some();
+        can_answer
+            && acquisition.deadline_ms > 0
+            && switch.unwrap_or(acquisition.offload)
+            && self.patience.lasts(Instant::now())
     }
 
     /// Ends although the board has not, or the journal does not have all.
@@ -272,6 +284,7 @@ impl Instrument {
 
     fn compare_clocks(&mut self, answer: ClockAnswer) {
         let board_us = board_us(answer.ticks, self.session.identity().ticks_hz);
+        self.clock.watch(std::time::Instant::now(), unix_us());
         self.clock
             .compare(answer.asked_us, board_us, answer.host_us);
     }
@@ -294,9 +307,9 @@ impl Instrument {
             }
         }
         let sequence = result.sequence;
-        let record = self.compose(timed, provenance);
+        let (record, frame) = self.compose(timed, provenance);
         let boot = self.session.identity().boot;
-        let entry = Entry::new(boot, sequence, provenance, &record)?;
+        let entry = Entry::new(boot, sequence, provenance, &record)?.with_frame(frame);
         let stored = self.stored.0.clone();
         self.services.journal.submit(entry, move |outcome| {
             // Where the session has ended, the board sends the result again in the next one.
@@ -307,21 +320,26 @@ impl Instrument {
         Ok(())
     }
 
-    /// The record of a result.
-    fn compose(&mut self, timed: &TimedResult, provenance: &Sealed) -> Record {
+    /// The record of a result, and the frame that is kept with it.
+    fn compose(&mut self, timed: &TimedResult, provenance: &Sealed) -> (Record, Option<Frame>) {
         let (result, identity) = (&timed.result, self.session.identity());
-        let pending = self.pending.remove(&result.frame);
+        let mut pending = self.pending.remove(&result.frame);
+        let frame = pending.as_mut().and_then(|pending| pending.frame.take());
         let answered_us = board_us(result.times.answered, identity.ticks_hz);
+        self.clock.watch(std::time::Instant::now(), unix_us());
         self.clock.observe(answered_us, timed.host_us);
-        let latency_us = latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
+        let latency_us = record::latency(timed, pending.as_ref(), &self.clock, identity.ticks_hz);
         let origins = Origins {
             provenance: provenance.hash,
             boot: identity.boot,
             plan: self.plan.as_deref(),
+            plans: &self.services.plans,
             answer: pending.as_ref().and_then(|pending| pending.answer.as_ref()),
             clock: self.clock.estimate(),
+            kept_frame: frame.as_ref().map(|frame| frame.kept),
         };
-        record::record(result, &origins, timed.host_us, latency_us)
+        let record = record::record(result, &origins, timed.host_us, latency_us);
+        (record, frame)
     }
 
     /// Counts what the journal has for good, and tells the board.
@@ -360,18 +378,13 @@ impl Instrument {
                 );
             }
         }
-        self.summary.frames += 1;
-        match record.origin {
-            Origin::Host => self.summary.offloaded += 1,
-            Origin::Board => self.summary.on_board += 1,
-            Origin::BoardAfterDeadline => {
-                self.summary.on_board += 1;
-                self.summary.late += 1;
-            }
-            Origin::BoardAfterNoAnswer => {
-                self.summary.on_board += 1;
-                self.summary.unanswered += 1;
-            }
+        self.summary.count(record);
+        for event in self.services.ledger.record(device, record) {
+            latency::tell(device, &event);
+        }
+        if record.origin != Origin::Board {
+            let is_answered = record.origin == Origin::Host;
+            self.patience.answered(is_answered, Instant::now(), device);
         }
         seen(record);
     }
@@ -390,8 +403,10 @@ impl Instrument {
             Pending {
                 host_us: ask.host_us,
                 answer: None,
+                frame: None,
             },
         );
+        let kept = (self.keep == Keep::Asked).then(|| ask.values.clone());
         let submitted = match (&self.cascade, &self.services.offload) {
             (Some(cascade), Some(offload)) => offload.submit(Question {
                 frame,
@@ -403,6 +418,10 @@ impl Instrument {
             }),
             _ => Err(NoAnswer::NoExecutor),
         };
+        // Its answer need not wait until the frame is packed.
+        if let Some(values) = kept {
+            self.keep(frame, &values);
+        }
         match submitted {
             Ok(()) => Ok(()),
             Err(cause) => {
@@ -412,6 +431,22 @@ impl Instrument {
                 })
                 .await
             }
+        }
+    }
+
+    /// Keeps a frame until its result comes.
+    fn keep(&mut self, frame: u32, values: &[u8]) {
+        let packed = self.services.journal.pack(values);
+        if packed.is_none() {
+            let device = self.session.device();
+            tracing::warn!(
+                device,
+                frame,
+                "not kept: too many frames wait for the journal"
+            );
+        }
+        if let Some(pending) = self.pending.get_mut(&frame) {
+            pending.frame = packed;
         }
     }
 
@@ -425,8 +460,9 @@ impl Instrument {
         match verdict.outcome {
             Ok(answer) => {
                 let reading = answer.reading.clone();
+                let answerer = record::answerer(&answer);
                 pending.answer = Some(answer);
-                self.session.answer(frame, reading).await
+                self.session.answer(frame, reading, answerer).await
             }
             Err(cause) => {
                 tracing::warn!(device = self.session.device(), frame, "no answer: {cause}");
@@ -443,45 +479,12 @@ impl Instrument {
     }
 }
 
-/// The legs of a result's way.
-fn latency(
-    timed: &TimedResult,
-    pending: Option<&Pending>,
-    clock: &ClockOffset,
-    ticks_hz: u32,
-) -> Latency {
-    let times = &timed.result.times;
-    let us = |from: u64, to: u64| board_us(to.saturating_sub(from), ticks_hz);
-    let legs = Latency {
-        wait: us(times.exposed, times.begun),
-        inference: us(times.begun, times.inferred),
-        total: us(times.exposed, times.answered),
-        ..Latency::default()
-    };
-    let answered = timed.result.origin == message::Origin::Host;
-    let Some((pending, answer)) = pending
-        .filter(|_| answered)
-        .and_then(|pending| Some((pending, pending.answer.as_ref()?)))
-    else {
-        return legs;
-    };
-    let asked_us = clock
-        .host_us(board_us(times.inferred, ticks_hz))
-        .unwrap_or(pending.host_us);
-    let to_host = pending.host_us.saturating_sub(asked_us);
-    let (queue, executor) = (micros(answer.queue), micros(answer.run));
-    let away = us(times.inferred, times.answered);
-    Latency {
-        to_host: Some(to_host),
-        queue: Some(queue),
-        executor: Some(executor),
-        to_board: Some(away.saturating_sub(to_host + queue + executor)),
-        ..legs
+/// Waits until the switch is set; for ever where there is none, or nobody who could.
+async fn changed(switch: &mut Option<watch::Receiver<bool>>) {
+    match switch {
+        Some(switch) if switch.changed().await.is_ok() => {}
+        _ => std::future::pending().await,
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Waits until `at`; for ever where there is no such time.

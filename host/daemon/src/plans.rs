@@ -61,6 +61,11 @@ impl Plans {
         self.0.iter().find(|plan| plan.digest() == *digest)
     }
 
+    /// The plan whose identity begins so.
+    pub fn with_prefix(&self, prefix: &[u8]) -> Option<&Arc<PlanBuf>> {
+        self.0.iter().find(|plan| plan.digest().starts_with(prefix))
+    }
+
     /// The first plan of this model.
     pub fn of_model(&self, model: &str) -> Option<&Arc<PlanBuf>> {
         self.0

@@ -4,21 +4,28 @@
 //! does not know it, classes are named by their number.
 
 use crate::build::build;
+use crate::clock::ClockOffset;
 use crate::offload::HostAnswer;
+use crate::plans::Plans;
+use crate::session::TimedResult;
 use microtome_answer::Answer;
 use microtome_journal::record::{
-    Answer as AnswerRecord, Clock, HeavierModel, Latency, Object, Origin as OriginRecord, Ticks,
+    Answer as AnswerRecord, Clock, HeavierModel, Input, Latency, Object, Origin as OriginRecord,
+    Ticks,
 };
-use microtome_journal::{Calibration, Hash, Provenance, Record};
-use microtome_link::message::{FrameResult, Identity, Origin};
+use microtome_journal::{Calibration, Frame, Hash, KeptFrame, Provenance, Record};
+use microtome_link::message::{
+    ANSWERER_PLAN_LEN, Answerer, ExecutorKind, FrameResult, Identity, Origin,
+};
 use microtome_plan::{Labels, PlanBuf, Task};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the results of a session come from.
 pub(crate) fn provenance(
     device: &str,
     identity: &Identity,
     calibration: Option<Calibration>,
+    inputs: Vec<Input>,
 ) -> Provenance {
     Provenance {
         device: device.to_owned(),
@@ -30,6 +37,7 @@ pub(crate) fn provenance(
         plan: Hash(identity.plan),
         daemon: build().to_owned(),
         calibration,
+        inputs,
     }
 }
 
@@ -39,9 +47,13 @@ pub(crate) struct Origins<'a> {
     pub boot: u64,
     /// The board's plan, if the daemon has it.
     pub plan: Option<&'a PlanBuf>,
-    /// What the host answered, if it did.
+    /// The plans that may have answered for it.
+    pub plans: &'a Plans,
+    /// What the host answered, if it did in this session.
     pub answer: Option<&'a HostAnswer>,
     pub clock: Option<Clock>,
+    /// The frame, if it is kept.
+    pub kept_frame: Option<KeptFrame>,
 }
 
 /// The record of `result`, received at `host_time_us`.
@@ -51,9 +63,13 @@ pub(crate) fn record(
     host_time_us: u64,
     latency_us: Latency,
 ) -> Record {
-    let (answer, reader) = match result.origin {
-        Origin::Host => (origins.answer, origins.answer.map(|answer| &*answer.plan)),
-        _ => (None, origins.plan),
+    let (heavier, executor) = match result.origin {
+        Origin::Host => answered(result.answerer, origins),
+        _ => (None, "board".to_owned()),
+    };
+    let reader = match result.origin {
+        Origin::Host => heavier,
+        _ => origins.plan,
     };
     let times = &result.times;
     Record {
@@ -68,29 +84,113 @@ pub(crate) fn record(
             begun: times.begun,
             inferred: times.inferred,
             answered: times.answered,
+            signalled: times.signalled,
         },
         clock: origins.clock,
         origin: origin(result.origin),
-        executor: executor(result.origin, answer),
-        heavier: answer.map(|answer| HeavierModel {
-            model: answer.plan.plan().manifest().model.to_owned(),
-            plan: Hash(answer.plan.digest()),
+        executor,
+        heavier: heavier.map(|plan| HeavierModel {
+            model: plan.plan().manifest().model.to_owned(),
+            plan: Hash(plan.digest()),
         }),
         answer: answer_record(&result.reading.answer, reader),
         confidence: unit(result.reading.confidence),
         board_confidence: unit(result.board_confidence),
         latency_us,
+        kept_frame: origins.kept_frame,
+        missed: result.missed,
     }
 }
 
-/// What ran the model whose reading counts.
-fn executor(origin: Origin, answer: Option<&HostAnswer>) -> String {
-    match (origin, answer) {
-        (Origin::Host, Some(answer)) => answer.executor.to_string(),
-        // A daemon before this one answered, and did not live to record it.
-        (Origin::Host, None) => "unknown (an earlier daemon)".to_owned(),
-        _ => "board".to_owned(),
+/// A question on its way.
+pub(crate) struct Pending {
+    /// When the host had it, in microseconds since 1970, UTC.
+    pub host_us: u64,
+    pub answer: Option<HostAnswer>,
+    /// The frame, if it is kept.
+    pub frame: Option<Frame>,
+}
+
+/// The legs of a result's way.
+pub(crate) fn latency(
+    timed: &TimedResult,
+    pending: Option<&Pending>,
+    clock: &ClockOffset,
+    ticks_hz: u32,
+) -> Latency {
+    let times = &timed.result.times;
+    let us = |from: u64, to: u64| board_us(to.saturating_sub(from), ticks_hz);
+    let legs = Latency {
+        wait: us(times.exposed, times.begun),
+        inference: us(times.begun, times.inferred),
+        total: us(times.exposed, times.answered),
+        signal: times.signalled.map(|at| us(times.answered, at)),
+        ..Latency::default()
+    };
+    let answered = timed.result.origin == Origin::Host;
+    let Some((pending, answer)) = pending
+        .filter(|_| answered)
+        .and_then(|pending| Some((pending, pending.answer.as_ref()?)))
+    else {
+        return legs;
+    };
+    let asked_us = clock
+        .host_us(board_us(times.inferred, ticks_hz))
+        .unwrap_or(pending.host_us);
+    let to_host = pending.host_us.saturating_sub(asked_us);
+    let (queue, executor) = (micros(answer.queue), micros(answer.run));
+    let away = us(times.inferred, times.answered);
+    Latency {
+        to_host: Some(to_host),
+        queue: Some(queue),
+        executor: Some(executor),
+        to_board: Some(away.saturating_sub(to_host + queue + executor)),
+        ..legs
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The heavier plan whose reading counts, and what ran it. Where another session answered, the board
+/// has given back what that said of itself.
+fn answered<'a>(
+    answerer: Option<Answerer>,
+    origins: &Origins<'a>,
+) -> (Option<&'a PlanBuf>, String) {
+    if let Some(answer) = origins.answer {
+        return (Some(&answer.plan), answer.executor.to_string());
+    }
+    let Some(answerer) = answerer else {
+        return (None, "unknown (an earlier session)".to_owned());
+    };
+    let kind = match answerer.executor {
+        ExecutorKind::Other => "unknown",
+        ExecutorKind::Cpu => "cpu",
+        ExecutorKind::Gpu => "gpu",
+    };
+    match origins.plans.with_prefix(&answerer.plan) {
+        Some(plan) => (Some(plan), format!("{kind} (an earlier session)")),
+        None => {
+            let plan: String = answerer.plan.map(|byte| format!("{byte:02x}")).concat();
+            (None, format!("{kind} (an earlier session, plan {plan}…)"))
+        }
+    }
+}
+
+/// What a board is told of who answers it.
+pub(crate) fn answerer(answer: &HostAnswer) -> Answerer {
+    let mut plan = [0; ANSWERER_PLAN_LEN];
+    plan.copy_from_slice(&answer.plan.digest()[..ANSWERER_PLAN_LEN]);
+    // Executors are named for what they are: see `executor`.
+    let kind = answer.executor.split(' ').next();
+    let executor = match kind {
+        Some("cpu") => ExecutorKind::Cpu,
+        Some("gpu") => ExecutorKind::Gpu,
+        _ => ExecutorKind::Other,
+    };
+    Answerer { plan, executor }
 }
 
 /// The answer with the names of the plan that gave it.

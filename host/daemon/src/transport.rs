@@ -1,10 +1,13 @@
 //! The wire: a serial device opened for one session alone.
 //!
-//! A [`Wire`] is any byte stream; [`open`] gives the real one. An emulated board may have a socket
-//! instead; tests use an in-memory pair and a faulty one. What the bytes mean is left to `session`.
+//! A [`Wire`] is any byte stream; [`open`] gives the real one, or the socket that an emulator has
+//! instead. Tests use an in-memory pair and a faulty one. What the bytes mean is left to `session`.
 
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
 use tokio_serial::{ErrorKind, SerialPortBuilderExt as _};
 
 /// A byte stream to a board.
@@ -54,19 +57,28 @@ pub enum TransportError {
     },
 }
 
-/// Opens the serial device at `path`, 8 data bits, no parity, one stop bit, exclusively.
+/// Opens the serial device at `path`, 8 data bits, no parity, one stop bit, exclusively; or
+/// connects to the socket there, which gives its line to one host at a time.
 ///
 /// # Errors
 /// [`TransportError`] says whether the device is absent, busy, forbidden or no serial device.
-pub fn open(path: &Path, baud: u32) -> Result<impl Wire, TransportError> {
+pub async fn open(path: &Path, baud: u32) -> Result<Box<dyn Wire>, TransportError> {
+    let is_socket = std::fs::metadata(path).is_ok_and(|it| it.file_type().is_socket());
+    if is_socket {
+        let socket = UnixStream::connect(path).await;
+        return socket
+            .map(|socket| Box::new(socket) as Box<dyn Wire>)
+            .map_err(|error| of_socket(path, baud, &error));
+    }
     let name = path.to_string_lossy();
     tokio_serial::new(name, baud)
         .open_native_async()
+        .map(|device| Box::new(device) as Box<dyn Wire>)
         .map_err(|error| {
             let path = path.to_owned();
             match error.kind {
-                ErrorKind::Io(std::io::ErrorKind::NotFound) => TransportError::Absent { path },
-                ErrorKind::Io(std::io::ErrorKind::PermissionDenied) => {
+                ErrorKind::Io(io::ErrorKind::NotFound) => TransportError::Absent { path },
+                ErrorKind::Io(io::ErrorKind::PermissionDenied) => {
                     TransportError::Permission { path }
                 }
                 // The lock that another holder of the device has is reported as "no device".
@@ -78,4 +90,22 @@ pub fn open(path: &Path, baud: u32) -> Result<impl Wire, TransportError> {
                 },
             }
         })
+}
+
+/// Why there is no connection to the socket at `path`. A socket at which nobody listens is what an
+/// emulator leaves behind: the device is gone.
+fn of_socket(path: &Path, baud: u32, error: &io::Error) -> TransportError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            TransportError::Absent { path }
+        }
+        io::ErrorKind::PermissionDenied => TransportError::Permission { path },
+        io::ErrorKind::WouldBlock => TransportError::Busy { path },
+        _ => TransportError::Unusable {
+            path,
+            baud,
+            cause: error.to_string(),
+        },
+    }
 }

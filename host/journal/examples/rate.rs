@@ -115,5 +115,7 @@ fn record(provenance: Hash, boot: u64, sequence: u64) -> Record {
         confidence: 0.75,
         board_confidence: 0.75,
         latency_us: Latency::default(),
+        kept_frame: None,
+        missed: 0,
     }
 }

@@ -3,14 +3,19 @@
 //! An unbroken chain says that no record was changed, removed, added or moved between the first
 //! one that is there and the last. Whoever can write the file can also write a new chain from some
 //! record on: that is found by comparing a hash that was noted elsewhere.
+//!
+//! A record names the hash of the frame that is kept with it. Frames that retention has removed are
+//! the oldest ones: the journal knows up to where.
 
 use crate::error::JournalError;
+use crate::frame::{KeptFrame, unpack};
 use crate::hash::Hash;
-use crate::reader::{Reader, Stored};
+use crate::reader::{Frames, Reader, Stored};
 use crate::record::{Provenance, Record};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
+use std::iter::Peekable;
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +26,10 @@ pub struct Audit {
     pub first: u64,
     /// Hash of the last record that holds: worth noting elsewhere.
     pub head: Hash,
+    /// Frames of them that hold.
+    pub frames: u64,
+    /// Frames of them that were removed by retention.
+    pub frames_removed: u64,
     /// Where the chain breaks first, if it does.
     #[serde(rename = "break")]
     pub broken: Option<Break>,
@@ -68,6 +77,15 @@ pub enum Difference {
         /// The number of this one.
         sequence: u64,
     },
+    /// The record's frame is not there, although retention did not remove it.
+    FrameMissing,
+    /// The record's frame is not what was recorded.
+    Frame {
+        /// The hash that the record names.
+        recorded: Hash,
+    },
+    /// There is a frame that no record names, or that retention has removed.
+    FrameSurplus,
     /// The last record's hash is not the one that the journal knows.
     Head {
         /// The hash that the journal knows.
@@ -96,6 +114,12 @@ impl fmt::Display for Difference {
                 f,
                 "result {sequence} of its board comes after result {before}"
             ),
+            Self::FrameMissing => f.write_str("the record's frame is missing"),
+            Self::Frame { recorded } => write!(
+                f,
+                "the record's frame was altered: the record names {recorded}"
+            ),
+            Self::FrameSurplus => f.write_str("there is a frame that the record does not have"),
             Self::Head { stored } => {
                 write!(f, "the journal ends with another hash, {stored}")
             }
@@ -118,11 +142,16 @@ pub fn audit(reader: &Reader, noted: Option<(u64, Hash)>) -> Result<Audit, Journ
         head: anchor,
         provenance: HashMap::new(),
         sequences: HashMap::new(),
+        frames: reader.frames()?.peekable(),
+        frames_held: 0,
+        frames_removed: 0,
     };
     let report = |auditor: &Auditor<'_>, broken| Audit {
         records: auditor.next - indexes.start,
         first: indexes.start,
         head: auditor.head,
+        frames: auditor.frames_held,
+        frames_removed: auditor.frames_removed,
         broken,
     };
     let at = |index, difference| Break {
@@ -148,6 +177,8 @@ pub fn audit(reader: &Reader, noted: Option<(u64, Hash)>) -> Result<Audit, Journ
         Some(at(auditor.next, Difference::Missing))
     } else if auditor.head != stored {
         Some(at(auditor.next, Difference::Head { stored }))
+    } else if let Some(index) = auditor.frame_before(u64::MAX)? {
+        Some(at(index, Difference::FrameSurplus))
     } else {
         noted
             .filter(|&(index, _)| index >= auditor.next)
@@ -167,6 +198,10 @@ struct Auditor<'r> {
     provenance: HashMap<Hash, String>,
     /// The last result of each start of a board.
     sequences: HashMap<String, u64>,
+    /// Frames that were not looked at.
+    frames: Peekable<Frames<'r>>,
+    frames_held: u64,
+    frames_removed: u64,
 }
 
 impl Auditor<'_> {
@@ -211,6 +246,12 @@ impl Auditor<'_> {
         if let Err(difference) = device {
             return broken(stored.index, None, difference);
         }
+        if let Some(index) = self.frame_before(stored.index)? {
+            return broken(index, None, Difference::FrameSurplus);
+        }
+        if let Some(difference) = self.frame(stored.index, record.kept_frame.as_ref())? {
+            return broken(stored.index, name, difference);
+        }
         let sequence = record.sequence;
         if let Some(before) = self.sequences.insert(record.boot, sequence)
             && before >= sequence
@@ -219,6 +260,40 @@ impl Auditor<'_> {
         }
         (self.head, self.next) = (stored.hash, self.next + 1);
         Ok(None)
+    }
+
+    /// The index of a frame whose record would have come before `index`.
+    fn frame_before(&mut self, index: u64) -> Result<Option<u64>, JournalError> {
+        let before = |row: &Result<(u64, _), _>| row.as_ref().map_or(true, |row| row.0 < index);
+        let row = self.frames.next_if(before).transpose()?;
+        Ok(row.map(|(index, _)| index))
+    }
+
+    /// What is wrong with the frame of the record at `index`.
+    fn frame(
+        &mut self,
+        index: u64,
+        kept: Option<&KeptFrame>,
+    ) -> Result<Option<Difference>, JournalError> {
+        let is_here = |row: &Result<(u64, _), _>| row.as_ref().map_or(true, |row| row.0 == index);
+        let row = self.frames.next_if(is_here).transpose()?;
+        let was_removed = index < self.reader.frames_first();
+        Ok(match (kept, row) {
+            (None, None) => None,
+            (Some(_), None) if was_removed => {
+                self.frames_removed += 1;
+                None
+            }
+            (Some(_), None) => Some(Difference::FrameMissing),
+            (Some(kept), Some((_, stored))) if !was_removed => {
+                let frame = unpack(&stored, kept);
+                let holds = frame.is_some_and(|frame| Hash::of(&frame) == kept.sha256);
+                self.frames_held += u64::from(holds);
+                let recorded = kept.sha256;
+                (!holds).then_some(Difference::Frame { recorded })
+            }
+            (_, Some(_)) => Some(Difference::FrameSurplus),
+        })
     }
 
     /// The device whose provenance has this hash, or what is wrong with it.

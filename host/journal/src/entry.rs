@@ -5,10 +5,11 @@
 //! the last number that is recorded: what is not beyond it is there already.
 
 use crate::error::JournalError;
+use crate::frame::Frame;
 use crate::record::{Record, Sealed};
 
 /// A result to be recorded.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Entry {
     /// The start of the board; no two starts of any boards share it.
     pub boot: u64,
@@ -17,6 +18,8 @@ pub struct Entry {
     pub(crate) provenance: Sealed,
     /// What is stored and hashed.
     pub(crate) bytes: Vec<u8>,
+    /// The frame that is kept with it.
+    pub(crate) frame: Option<Frame>,
 }
 
 impl Entry {
@@ -35,7 +38,19 @@ impl Entry {
             sequence,
             provenance: provenance.clone(),
             bytes: serde_json::to_vec(record).map_err(JournalError::encode)?,
+            frame: None,
         })
+    }
+
+    /// The same with the frame that its record names as `kept_frame`: both are stored together.
+    pub fn with_frame(self, frame: Option<Frame>) -> Self {
+        Self { frame, ..self }
+    }
+
+    /// Bytes that are stored.
+    pub(crate) fn len(&self) -> usize {
+        let frame = self.frame.as_ref();
+        self.bytes.len() + frame.map_or(0, |frame| frame.stored.len())
     }
 }
 

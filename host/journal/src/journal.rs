@@ -2,6 +2,7 @@
 
 use crate::entry::{Entry, Outcome};
 use crate::error::JournalError;
+use crate::frame::{Budget, Frame};
 use crate::medium::{FileMedium, Medium};
 use crate::retention::Retention;
 use crate::store::Store;
@@ -25,6 +26,7 @@ pub struct Journal {
     queue: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
+    frames: Budget,
 }
 
 /// An entry was not taken.
@@ -73,7 +75,14 @@ impl Journal {
             queue: Some(queue),
             writer: Some(writer),
             shared,
+            frames: Budget::default(),
         })
+    }
+
+    /// Packs a frame that is to be kept with its result, which is to name it. `None` where too many
+    /// frames wait already: the result is then recorded without.
+    pub fn pack(&self, frame: &[u8]) -> Option<Frame> {
+        self.frames.pack(frame)
     }
 
     /// Has `entry` recorded; `done` is called once it is durable, with what became of it. It is

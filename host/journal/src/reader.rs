@@ -4,11 +4,14 @@
 //! put in order first, as the next daemon would do.
 
 use crate::error::{Fault, JournalError};
+use crate::frame::{KeptFrame, unpack};
 use crate::hash::Hash;
 use crate::medium::{FileMedium, Medium};
 use crate::record::Provenance;
-use crate::store::{HASH_LEN, PROVENANCE, RECORDS, STATE, STATE_KEY, State, builder};
-use redb::{ReadTransaction, ReadableDatabase, TableError};
+use crate::store::{FRAMES, HASH_LEN, PROVENANCE, RECORDS, STATE, STATE_KEY, State, builder};
+use redb::{
+    Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, TableError, Value,
+};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +51,9 @@ impl Stored {
         parts.concat()
     }
 }
+
+/// Frames as they are stored.
+pub(crate) type Frames<'r> = Box<dyn Iterator<Item = Result<(u64, Vec<u8>), JournalError>> + 'r>;
 
 impl Reader {
     /// Opens the journal in the file at `path`.
@@ -123,23 +129,66 @@ impl Reader {
         &self,
         first: u64,
     ) -> Result<impl Iterator<Item = Result<Stored, JournalError>> + '_, JournalError> {
-        let rows = match self.transaction.open_table(RECORDS) {
-            Ok(table) => Some(table.range(first..).map_err(|error| self.at(error))?),
-            Err(TableError::TableDoesNotExist(_)) => None,
-            Err(error) => return Err(self.at(error)),
-        };
+        let table = self.table(RECORDS)?;
+        let rows = table.map(|table| table.range(first..)).transpose();
+        let rows = rows.map_err(|error| self.at(error))?;
         Ok(rows.into_iter().flatten().map(|row| {
             let (index, value) = row.map_err(|error| self.at(error))?;
-            let (hash, record) = value
-                .value()
-                .split_first_chunk::<HASH_LEN>()
-                .ok_or_else(|| self.at(Fault::Foreign("a record has no hash")))?;
-            Ok(Stored {
-                index: index.value(),
-                hash: Hash(*hash),
-                record: record.to_vec(),
-            })
+            self.stored(index.value(), value.value())
         }))
+    }
+
+    /// The record at `index`, if it is there.
+    ///
+    /// # Errors
+    /// When the journal can not be read.
+    pub fn record(&self, index: u64) -> Result<Option<Stored>, JournalError> {
+        let Some(table) = self.table(RECORDS)? else {
+            return Ok(None);
+        };
+        let row = table.get(index).map_err(|error| self.at(error))?;
+        row.map(|row| self.stored(index, row.value())).transpose()
+    }
+
+    fn stored(&self, index: u64, row: &[u8]) -> Result<Stored, JournalError> {
+        let (hash, record) = row
+            .split_first_chunk::<HASH_LEN>()
+            .ok_or_else(|| self.at(Fault::Foreign("a record has no hash")))?;
+        Ok(Stored {
+            index,
+            hash: Hash(*hash),
+            record: record.to_vec(),
+        })
+    }
+
+    /// Of records before this index, retention has removed the frames.
+    pub fn frames_first(&self) -> u64 {
+        self.state.map_or(0, |state| state.frames_first)
+    }
+
+    /// The frames that are there as they are stored, with the indexes of their records, in order.
+    pub(crate) fn frames(&self) -> Result<Frames<'_>, JournalError> {
+        let table = self.table(FRAMES)?;
+        let rows = table.map(|table| table.range::<u64>(..)).transpose();
+        let rows = rows.map_err(|error| self.at(error))?;
+        Ok(Box::new(rows.into_iter().flatten().map(|row| {
+            let (index, frame) = row.map_err(|error| self.at(error))?;
+            Ok((index.value(), frame.value().to_vec()))
+        })))
+    }
+
+    /// The frame of the record at `index`, which the record names so; `None` where it is not
+    /// there, or another one.
+    ///
+    /// # Errors
+    /// When the journal can not be read.
+    pub fn frame(&self, index: u64, kept: &KeptFrame) -> Result<Option<Vec<u8>>, JournalError> {
+        let Some(table) = self.table(FRAMES)? else {
+            return Ok(None);
+        };
+        let row = table.get(index).map_err(|error| self.at(error))?;
+        let frame = row.and_then(|row| unpack(row.value(), kept));
+        Ok(frame.filter(|frame| Hash::of(frame) == kept.sha256))
     }
 
     /// The bytes of the provenance with this hash, if it is there.
@@ -147,10 +196,8 @@ impl Reader {
     /// # Errors
     /// When the journal can not be read.
     pub fn provenance_bytes(&self, hash: &Hash) -> Result<Option<Vec<u8>>, JournalError> {
-        let table = match self.transaction.open_table(PROVENANCE) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            Err(error) => return Err(self.at(error)),
+        let Some(table) = self.table(PROVENANCE)? else {
+            return Ok(None);
         };
         let row = table.get(&hash.0).map_err(|error| self.at(error))?;
         Ok(row.map(|row| row.value().to_vec()))
@@ -163,6 +210,18 @@ impl Reader {
     pub fn provenance(&self, hash: &Hash) -> Result<Option<Provenance>, JournalError> {
         let bytes = self.provenance_bytes(hash)?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// A table, if there is one: an empty journal has none.
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        of: TableDefinition<'_, K, V>,
+    ) -> Result<Option<ReadOnlyTable<K, V>>, JournalError> {
+        match self.transaction.open_table(of) {
+            Ok(table) => Ok(Some(table)),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(self.at(error)),
+        }
     }
 
     fn at(&self, fault: impl Into<Fault>) -> JournalError {

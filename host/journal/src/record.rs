@@ -3,15 +3,17 @@
 //!
 //! Both are written as JSON with their fields in the order in which they stand here; the bytes that
 //! are stored are the ones that are hashed. The provenance of a result is the same for all results
-//! of a session, so it is stored once, under its hash, which every record names.
+//! of a session, so it is stored once, under its hash, which every record names. Fields are only ever
+//! appended, with a default for the records from before them, which stay as they were.
 
 use crate::error::JournalError;
+use crate::frame::KeptFrame;
 use crate::hash::Hash;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What is the same for all results of a device with its board, firmware, plan and daemon.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The user's name of the device.
     pub device: String,
@@ -31,6 +33,65 @@ pub struct Provenance {
     pub daemon: String,
     /// The instrument's calibration, where the configuration has one.
     pub calibration: Option<Calibration>,
+    /// The inputs of the board's plan, where frames are kept: what a frame is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+}
+
+/// One input of a plan: a part of each frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// The model's name of it.
+    pub name: String,
+    /// Its extents as the frame has them, the outermost first; images are `[1, rows, columns,
+    /// channels]`.
+    pub dims: Vec<usize>,
+    /// Of each of these axes, its place among the model's own.
+    pub order: Vec<u8>,
+    /// The type that the model's author gives it.
+    pub model_type: String,
+    /// The type of its elements in the frame, little-endian.
+    pub element: Element,
+    /// Scale of int8 elements: `real = scale · (element − zero)`; 1 where they are no quantized
+    /// numbers.
+    pub scale: f32,
+    /// Zero point of int8 elements.
+    pub zero: i8,
+}
+
+/// The type of the elements of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Element {
+    /// int8.
+    I8,
+    /// int16.
+    I16,
+    /// int32.
+    I32,
+    /// 32-bit float.
+    F32,
+}
+
+impl Element {
+    /// Bytes of one element.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::I8 => 1,
+            Self::I16 => 2,
+            Self::I32 | Self::F32 => 4,
+        }
+    }
+}
+
+impl Input {
+    /// Bytes of it; `None` where that is no number.
+    pub fn bytes(&self) -> Option<usize> {
+        let sizes = self.dims.iter().copied();
+        sizes
+            .chain([self.element.bytes()])
+            .try_fold(1, usize::checked_mul)
+    }
 }
 
 /// What an instrument was calibrated to.
@@ -99,6 +160,12 @@ pub struct Record {
     pub board_confidence: f32,
     /// The legs of its way.
     pub latency_us: Latency,
+    /// The frame, where it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_frame: Option<KeptFrame>,
+    /// Exposures that were due since the frame before, and did not take place.
+    #[serde(default)]
+    pub missed: u32,
 }
 
 /// Ticks of the board's clock.
@@ -112,6 +179,9 @@ pub struct Ticks {
     pub inferred: u64,
     /// The final answer was there.
     pub answered: u64,
+    /// The answer pin had its new level; none where the board has no such pin.
+    #[serde(default)]
+    pub signalled: Option<u64>,
 }
 
 /// An estimate of host time minus board time, both in microseconds.
@@ -210,4 +280,7 @@ pub struct Latency {
     pub to_board: Option<u64>,
     /// From exposure to the final answer on the board.
     pub total: u64,
+    /// From the final answer to the new level of the answer pin, where the board has one.
+    #[serde(default)]
+    pub signal: Option<u64>,
 }

@@ -13,8 +13,10 @@ pub struct Retention {
     pub age_max: Option<Duration>,
     /// The newest so many records are kept.
     pub records_max: Option<u64>,
-    /// The newest records are kept whose sizes add up to no more.
+    /// The newest records are kept whose sizes, with their frames, add up to no more.
     pub bytes_max: Option<u64>,
+    /// The newest frames are kept whose sizes add up to no more; records stay.
+    pub frames_bytes_max: Option<u64>,
 }
 
 impl Retention {
@@ -24,6 +26,11 @@ impl Retention {
         self.age_max.is_some_and(|max| age > max)
             || self.records_max.is_some_and(|max| records > max)
             || self.bytes_max.is_some_and(|max| bytes > max)
+    }
+
+    /// Whether the oldest frame must go, of frames with `bytes` together.
+    pub(crate) fn is_over_frames(&self, bytes: u64) -> bool {
+        self.frames_bytes_max.is_some_and(|max| bytes > max)
     }
 
     /// Whether there is any limit.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `records` | index, from 0 | hash of the record in the chain (32 bytes), then the record |
 //! | `provenance` | hash | the provenance |
+//! | `frames` | index of its record | the frame, where it is kept: a DEFLATE stream |
 //! | `boots` | start of a board | number of its last result that is recorded |
 //! | `state` | `state` | [`State`], as JSON |
 //!
@@ -27,15 +28,18 @@ pub(crate) const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new
 pub(crate) const PROVENANCE: TableDefinition<'_, &[u8; 32], &[u8]> =
     TableDefinition::new("provenance");
 pub(crate) const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+pub(crate) const FRAMES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("frames");
 const BOOTS: TableDefinition<'_, u64, u64> = TableDefinition::new("boots");
 
 /// The key of the one row of [`STATE`].
 pub(crate) const STATE_KEY: &str = "state";
-/// Version of the tables.
+/// Version of the tables in a journal without frames.
 const FORMAT: u32 = 1;
+/// Version since the first frame: whoever does not know of frames must not remove their records.
+const FORMAT_FRAMES: u32 = 2;
 /// Bytes of the database's cache.
 pub(crate) const CACHE_BYTES: usize = 16 << 20;
-/// Records that one commit removes at most, so that it is not held up for long.
+/// Records, and frames, that one commit removes at most, so that it is not held up for long.
 const REMOVED_MAX: u64 = 4096;
 /// Bytes of the hash before a record.
 pub(crate) const HASH_LEN: usize = 32;
@@ -52,8 +56,14 @@ pub(crate) struct State {
     pub next: u64,
     /// Hash of the last record.
     pub head: Hash,
-    /// Bytes of all records that are there.
+    /// Bytes of all records and frames that are there.
     pub bytes: u64,
+    /// Those of the frames among them.
+    #[serde(default)]
+    pub frames_bytes: u64,
+    /// Of records before this index, the frames were removed, if there were any.
+    #[serde(default)]
+    pub frames_first: u64,
 }
 
 impl State {
@@ -65,15 +75,24 @@ impl State {
         next: 0,
         head: Hash([0; 32]),
         bytes: 0,
+        frames_bytes: 0,
+        frames_first: 0,
     };
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
         let state: Self = serde_json::from_slice(bytes)
             .map_err(|_| Fault::Foreign("its state does not decode"))?;
-        if state.format != FORMAT {
+        if ![FORMAT, FORMAT_FRAMES].contains(&state.format) {
             return Err(Fault::Foreign("its tables are of another version"));
         }
         Ok(state)
+    }
+
+    /// Takes note that a frame was removed.
+    fn forget_frame(&mut self, len: usize) {
+        let bytes = (len as u64).min(self.frames_bytes);
+        self.frames_bytes -= bytes;
+        self.bytes -= bytes.min(self.bytes);
     }
 
     fn encode(&self) -> Result<Vec<u8>, Fault> {
@@ -130,6 +149,7 @@ impl Store {
         let mut state = self.state;
         let outcomes = append(&transaction, entries, &mut state, &mut self.sealed)?;
         if retention.is_limited() {
+            remove_frames(&transaction, retention, &mut state)?;
             let mut first_us = self.first_us;
             remove(&transaction, retention, now_us, &mut state, &mut first_us)?;
             self.first_us = first_us;
@@ -154,6 +174,7 @@ fn append(
     sealed: &mut HashSet<Hash>,
 ) -> Result<Vec<Outcome>, Fault> {
     let mut records = transaction.open_table(RECORDS)?;
+    let mut frames = transaction.open_table(FRAMES)?;
     let mut boots = transaction.open_table(BOOTS)?;
     let mut provenance = transaction.open_table(PROVENANCE)?;
     let mut value = Vec::new();
@@ -174,18 +195,46 @@ fn append(
         value.extend_from_slice(&state.head.0);
         value.extend_from_slice(&entry.bytes);
         records.insert(state.next, &value[..])?;
+        if let Some(frame) = &entry.frame {
+            frames.insert(state.next, &frame.stored[..])?;
+            state.frames_bytes += frame.stored.len() as u64;
+            state.format = FORMAT_FRAMES;
+        }
         boots.insert(entry.boot, entry.sequence)?;
         outcomes.push(Outcome::Recorded {
             index: state.next,
             missing: entry.sequence - expected,
         });
         state.next += 1;
-        state.bytes += value.len() as u64;
+        state.bytes += (HASH_LEN + entry.len()) as u64;
     }
     Ok(outcomes)
 }
 
-/// Removes records from the oldest on.
+/// Removes frames from the oldest on; their records stay.
+fn remove_frames(
+    transaction: &WriteTransaction,
+    retention: &Retention,
+    state: &mut State,
+) -> Result<(), Fault> {
+    let mut frames = transaction.open_table(FRAMES)?;
+    for _ in 0..REMOVED_MAX {
+        if !retention.is_over_frames(state.frames_bytes) {
+            break;
+        }
+        let Some((index, frame)) = frames.pop_first()? else {
+            // Somebody else removed them, which an audit finds.
+            state.bytes -= state.frames_bytes.min(state.bytes);
+            state.frames_bytes = 0;
+            break;
+        };
+        state.forget_frame(frame.value().len());
+        state.frames_first = index.value() + 1;
+    }
+    Ok(())
+}
+
+/// Removes records from the oldest on, with their frames.
 fn remove(
     transaction: &WriteTransaction,
     retention: &Retention,
@@ -198,6 +247,7 @@ fn remove(
         host_time_us: u64,
     }
     let mut records = transaction.open_table(RECORDS)?;
+    let mut frames = transaction.open_table(FRAMES)?;
     let until = state.next.min(state.first + REMOVED_MAX);
     while state.first < until {
         let received_us = match *first_us {
@@ -221,8 +271,28 @@ fn remove(
         let hash = row.value().first_chunk::<HASH_LEN>();
         state.anchor = Hash(*hash.ok_or(Fault::Foreign("its first record has no hash"))?);
         state.bytes -= (row.value().len() as u64).min(state.bytes);
+        if let Some(frame) = frames.remove(state.first)? {
+            state.forget_frame(frame.value().len());
+        }
         state.first += 1;
         *first_us = None;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State;
+
+    #[test]
+    fn a_journal_from_before_there_were_frames_is_still_one() {
+        let zeros = "0".repeat(64);
+        let text = format!(
+            r#"{{"format":1,"first":3,"anchor":"{zeros}","next":9,"head":"{zeros}","bytes":700}}"#
+        );
+        let state = State::decode(text.as_bytes()).unwrap();
+        assert_eq!((state.frames_bytes, state.frames_first), (0, 0));
+        let later = text.replace(r#""format":1"#, r#""format":3"#);
+        assert!(State::decode(later.as_bytes()).is_err());
+    }
 }

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Entries of one commit at most.
 const BATCH_MAX: usize = 1024;
+/// Bytes of one commit, but for those of its last entry.
+const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Pause before a commit is tried again for the first time.
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// Pause at last.
@@ -84,13 +86,11 @@ impl<M: Medium> Writer<M> {
     /// Writes until the handle is dropped.
     pub fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let mut batch = Vec::new();
-            match jobs.recv_timeout(RETENTION_PERIOD) {
-                Ok(job) => batch.push(job),
-                Err(RecvTimeoutError::Timeout) => {}
+            let batch = match jobs.recv_timeout(RETENTION_PERIOD) {
+                Ok(job) => batch(job, jobs),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return,
-            }
-            batch.extend(jobs.try_iter().take(BATCH_MAX - batch.len()));
+            };
             let entries: Vec<&Entry> = batch.iter().map(|job| &job.entry).collect();
             match self.persist(&entries) {
                 Ok(outcomes) => {
@@ -156,10 +156,61 @@ impl<M: Medium> Writer<M> {
     }
 }
 
+/// The entries of the next commit: `first`, and what waits beside it.
+fn batch(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+    let mut bytes = first.entry.len();
+    let mut batch = vec![first];
+    while batch.len() < BATCH_MAX
+        && bytes < BATCH_BYTES_MAX
+        && let Ok(job) = jobs.try_recv()
+    {
+        bytes += job.entry.len();
+        batch.push(job);
+    }
+    batch
+}
+
 /// Microseconds since 1970, UTC.
 fn unix_us() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH_BYTES_MAX, Job, batch};
+    use crate::entry::Entry;
+    use crate::hash::Hash;
+    use crate::record::Sealed;
+    use std::sync::mpsc::channel;
+
+    fn job(len: usize) -> Job {
+        let entry = Entry {
+            boot: 7,
+            sequence: 0,
+            provenance: Sealed {
+                hash: Hash::default(),
+                bytes: [].into(),
+            },
+            bytes: vec![0; len],
+            frame: None,
+        };
+        let done = Box::new(|_| ());
+        Job { entry, done }
+    }
+
+    #[test]
+    fn a_commit_is_bounded_in_number_and_in_bytes() {
+        let (sender, jobs) = channel();
+        let wait = |count, len| (0..count).for_each(|_| sender.send(job(len)).unwrap());
+        wait(2000, 100);
+        assert_eq!(batch(job(100), &jobs).len(), 1024);
+        assert_eq!(batch(job(100), &jobs).len(), 978);
+        wait(5, BATCH_BYTES_MAX / 2);
+        assert_eq!(batch(job(BATCH_BYTES_MAX / 3), &jobs).len(), 3);
+        assert_eq!(batch(job(BATCH_BYTES_MAX * 2), &jobs).len(), 1);
+        assert_eq!(batch(job(0), &jobs).len(), 3);
+    }
 }

@@ -7,26 +7,34 @@ use microtome_journal::{Journal, Outcome, Reader, Record, Retention, audit};
 use std::collections::BTreeSet;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
-use support::{Disk, WAIT_MAX, store, submit};
+use support::{Disk, WAIT_MAX, frame, store, submit};
 
 const KEEP_ALL: Retention = Retention {
     age_max: None,
     records_max: None,
     bytes_max: None,
+    frames_bytes_max: None,
 };
 
-/// Boot and sequence of every record, in the journal's order, after an audit.
+/// Boot and sequence of every record, in the journal's order, after an audit; those that are kept
+/// with a frame have theirs.
 fn recorded(reader: &Reader) -> Vec<(u64, u64)> {
     let found = audit(reader, None).unwrap();
-    assert_eq!(found.broken, None);
+    assert_eq!((found.broken, found.frames_removed), (None, 0));
+    let mut frames = 0;
     let records = reader.records().unwrap().map(|stored| {
-        let record: Record = serde_json::from_slice(&stored.unwrap().record).unwrap();
-        (
-            u64::from_str_radix(&record.boot, 16).unwrap(),
-            record.sequence,
-        )
+        let stored = stored.unwrap();
+        let record: Record = serde_json::from_slice(&stored.record).unwrap();
+        let boot = u64::from_str_radix(&record.boot, 16).unwrap();
+        let kept = record.kept_frame.as_ref();
+        let kept = kept.map(|kept| reader.frame(stored.index, kept).unwrap().unwrap());
+        frames += u64::from(kept.is_some());
+        assert_eq!(kept, frame(boot, record.sequence));
+        (boot, record.sequence)
     });
-    records.collect()
+    let records: Vec<_> = records.collect();
+    assert_eq!(found.frames, frames);
+    records
 }
 
 fn new(index: u64) -> Outcome {
@@ -104,7 +112,9 @@ fn a_full_disk_delays_results_and_loses_and_repeats_none() {
     let journal = Journal::on(disk.clone(), KEEP_ALL).unwrap();
     store(&journal, &[(7, 0)]);
     disk.set_room(Some(0));
-    let results: Vec<_> = (1..400).map(|sequence| (7, sequence)).collect();
+    let results: Vec<_> = (1..200)
+        .flat_map(|sequence| [(7, sequence), (108, sequence - 1)])
+        .collect();
     let outcomes = submit(&journal, &results);
     while journal.trouble().is_none() {
         std::thread::yield_now();
@@ -129,7 +139,7 @@ fn a_full_disk_delays_results_and_loses_and_repeats_none() {
         std::thread::yield_now();
     }
     drop(journal);
-    let expected: Vec<_> = (0..400).map(|sequence| (7, sequence)).collect();
+    let expected = [&[(7, 0)], &results[..]].concat();
     assert_eq!(recorded(&Reader::on(&disk).unwrap()), expected);
 }
 
@@ -160,11 +170,11 @@ fn a_journal_that_is_closed_on_a_full_disk_ends() {
     assert_eq!(outcomes.recv(), Err(std::sync::mpsc::RecvError));
 }
 
-/// Submits the results of two boards one after another, until all are acknowledged or the medium
+/// Submits the results of two boards, one of which has its frames kept, one after another, until all are acknowledged or the medium
 /// fails.
 fn work(journal: &Journal, begin: u64, acknowledged: &mut BTreeSet<(u64, u64)>) {
     for sequence in begin..begin + 12 {
-        for boot in [7, 8] {
+        for boot in [7, 108] {
             let outcomes = submit(journal, &[(boot, sequence)]);
             while let Err(RecvTimeoutError::Timeout) = outcomes
                 .recv_timeout(Duration::from_millis(1))

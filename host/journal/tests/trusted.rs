@@ -4,8 +4,8 @@
 mod support;
 
 use microtome_journal::{
-    Audit, Break, Difference, Filter, Format, Hash, Journal, Outcome, Reader, Retention, audit,
-    export,
+    Audit, Break, Difference, Filter, Format, Hash, Journal, Outcome, Reader, Record, Retention,
+    audit, export,
 };
 use redb::{Database, ReadableTable as _, TableDefinition};
 use serde_json::Value;
@@ -52,6 +52,58 @@ fn an_unbroken_chain_is_said_to_hold() {
     let (_folder, path) = journal(Retention::default());
     let found = audited(&path, None);
     assert_eq!((found.records, found.first, found.broken), (20, 0, None));
+}
+
+/// Makes the journal the one of a daemon whose records had no pin and no missed exposures.
+fn write_as_before(path: &Path) {
+    const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+    let mut head = Hash([0; 32]);
+    tamper(path, |table| {
+        for index in 0..20 {
+            let mut record = String::from_utf8(row(table, index)[32..].to_vec()).unwrap();
+            for new in [",\"signalled\":null", ",\"signal\":null", ",\"missed\":0"] {
+                assert!(record.contains(new), "{record}");
+                record = record.replace(new, "");
+            }
+            head = head.chain(record.as_bytes());
+            let row = [&head.0[..], record.as_bytes()].concat();
+            table.insert(index, &row[..]).unwrap();
+        }
+    });
+    let transaction = Database::open(path).unwrap().begin_write().unwrap();
+    let mut table = transaction.open_table(STATE).unwrap();
+    let state = table.get("state").unwrap().unwrap().value().to_vec();
+    let mut state: Value = serde_json::from_slice(&state).unwrap();
+    state["head"] = head.to_string().into();
+    let state = serde_json::to_vec(&state).unwrap();
+    table.insert("state", &state[..]).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn records_from_before_a_field_still_hold_and_are_continued() {
+    let (_folder, path) = journal(Retention::default());
+    write_as_before(&path);
+    let found = audited(&path, None);
+    assert_eq!((found.records, found.broken), (20, None));
+    let reader = Reader::open(&path).unwrap();
+    for stored in reader.records().unwrap() {
+        let record: Record = serde_json::from_slice(&stored.unwrap().record).unwrap();
+        assert_eq!((record.missed, record.ticks.signalled), (0, None));
+        assert_eq!(record.latency_us.signal, None);
+    }
+    drop(reader);
+    let (rows, csv) = exported(&path, &Filter::default(), Format::Csv);
+    assert!(rows == 20 && csv.starts_with(b"index,"));
+    // The same chain goes on with records of today.
+    let journal = Journal::open(&path, Retention::default()).unwrap();
+    let recorded = store(&journal, &[(7, 10)]);
+    let (index, missing) = (20, 0);
+    assert_eq!(recorded, [Outcome::Recorded { index, missing }]);
+    drop(journal);
+    let found = audited(&path, None);
+    assert_eq!((found.records, found.broken), (21, None));
 }
 
 #[test]

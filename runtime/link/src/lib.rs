@@ -2,7 +2,7 @@
 //!
 //! Both ends use this crate unchanged. It does no I/O and reads no clock: bytes and times are
 //! given to [`Link`], and bytes, events and deadlines are taken from it. In the order in which a
-//! message travels: [`message`] (what is said), `sender` (the window of messages on their way),
+//! message travels: [`message`] and [`update`] (what is said), `sender` (the window of messages on their way),
 //! [`frame`] (one message or acknowledgement as bytes), `receiver` (order and duplicates), then
 //! `session` (both halves, and restarts of either side) and [`Link`] over all of them.
 #![no_std]
@@ -15,6 +15,7 @@ mod receiver;
 mod sender;
 mod session;
 mod timeout;
+pub mod update;
 
 pub use frame::FRAME_LEN_MAX;
 pub use link::{Event, Link, LinkEnd, SendError, Stats};

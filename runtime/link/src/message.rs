@@ -3,12 +3,13 @@
 //! The order of enum variants is part of the protocol: append, and raise [`PROTOCOL`] when a
 //! meaning changes.
 
+use crate::update::{Update, UpdateRefusal, UpdateState, Updated};
 use heapless::String;
 use microtome_answer::{DETECTIONS_MAX, Reading};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages. Host and board with different versions refuse to work together.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// Results that a board holds at most because the host has not said that they are stored. With so
 /// many the board exposes no further frame.
@@ -20,6 +21,9 @@ pub const NAME_LEN_MAX: usize = 48;
 /// Longest reason why a plan can not be run; what is longer is cut.
 pub const FAULT_LEN_MAX: usize = 96;
 
+/// Bytes of a plan's digest that tell it from the others that a host has.
+pub const ANSWERER_PLAN_LEN: usize = 8;
+
 /// Longest piece of a tensor in one message: the frames around pieces take less than 5 % of a
 /// line, and are short enough that one damaged byte in 10,000 costs little more.
 pub const PIECE_LEN_MAX: usize = 512;
@@ -28,13 +32,18 @@ pub const PIECE_LEN_MAX: usize = 512;
 /// of [`ToHost::Hello`], each encoded at its largest.
 pub const MESSAGE_LEN_MAX: usize = {
     // Tag of the message, numbers of the result, of the acquisition and of the frame, origin,
-    // confidence, and four times.
-    const RESULT: usize = 1 + 10 + 2 * 5 + 1 + READING + 1 + 4 * 10;
+    // confidence, four times and one that may be there, exposures missed, and who
+    // answered.
+    const RESULT: usize = 1 + 10 + 2 * 5 + 1 + READING + 1 + 4 * 10 + 11 + 5 + 1 + ANSWERER;
+    const ANSWERER: usize = ANSWERER_PLAN_LEN + 1;
     // Tag of the answer, number of detections, class, score and place of each, those not
     // listed, and the confidence.
     const READING: usize = 1 + 1 + DETECTIONS_MAX * (1 + 1 + 3 + 3) + 3 + 1;
-    const PIECE: usize = 1 + 5 + 2 + PIECE_LEN_MAX;
-    const HELLO: usize = 1 + 3 + 4 * (1 + NAME_LEN_MAX) + 32 + 2 + FAULT_LEN_MAX + 4 * 5 + 10;
+    const PIECE: usize = 2 + 5 + 2 + PIECE_LEN_MAX;
+    const HELLO: usize =
+        1 + 3 + 4 * (1 + NAME_LEN_MAX) + 32 + 2 + FAULT_LEN_MAX + 4 * 5 + 10 + 1 + UPDATES;
+    // Source, releases, confirmation, key, room, and what was rolled back.
+    const UPDATES: usize = 1 + 10 + 1 + 10 + 33 + 5 + 12;
     const LONGEST: usize = if RESULT > PIECE { RESULT } else { PIECE };
     if LONGEST > HELLO { LONGEST } else { HELLO }
 };
@@ -128,6 +137,8 @@ pub enum ToBoard<'a> {
         frame: u32,
         /// The reading.
         reading: Reading,
+        /// What read it.
+        answerer: Answerer,
     },
     /// The host can not answer for the frame; the board's own answer stands.
     NoAnswer {
@@ -150,12 +161,20 @@ pub enum ToBoard<'a> {
         /// The host's clock when it asked, given back in the answer.
         host_us: u64,
     },
+    /// From the next exposure on, the board may ask the host, or may not; what it has asked
+    /// already goes its way. Nothing where there is no acquisition.
+    Offload {
+        /// Whether it may.
+        allowed: bool,
+    },
+    /// A step of an update of the board's plan.
+    Update(#[serde(borrow)] Update<'a>),
 }
 
 impl Message for ToBoard<'_> {
     fn channel(&self) -> Channel {
         match self {
-            Self::Input(_) => Channel::Tensors,
+            Self::Input(_) | Self::Update(Update::Piece(_)) => Channel::Tensors,
             Self::Answer { .. } | Self::NoAnswer { .. } | Self::Stored { .. } => Channel::Results,
             _ => Channel::Control,
         }
@@ -222,6 +241,8 @@ pub enum ToHost<'a> {
         /// Ticks of the board's clock when it answered.
         ticks: u64,
     },
+    /// What has become of a step of an update.
+    Updated(Updated),
 }
 
 impl Message for ToHost<'_> {
@@ -271,6 +292,22 @@ pub struct Acquisition {
     pub offload: bool,
     /// Milliseconds that it waits for an answer.
     pub deadline_ms: u32,
+    /// What it strives for.
+    pub mode: Mode,
+}
+
+/// What an acquisition strives for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The most frames: the next one is exposed while the board waits for answers to others. Where
+    /// there is a period, a frame that can not be exposed when it is due is exposed late.
+    #[default]
+    Rate,
+    /// The quickest answers: a frame is exposed only when nothing is under way that its own answer
+    /// would have to wait for. Where there is a period, a frame that can not be exposed when it is
+    /// due is not exposed.
+    Latency,
 }
 
 /// A piece of a tensor's bytes.
@@ -310,6 +347,8 @@ pub struct Identity {
     pub boot: u64,
     /// Acquisitions since its start.
     pub acquisitions: u32,
+    /// How it stands with updates; `None` where it has no flash for them.
+    pub updates: Option<UpdateState>,
 }
 
 /// The final answer for one frame.
@@ -329,6 +368,32 @@ pub struct FrameResult {
     pub board_confidence: u8,
     /// Ticks of the board's clock along the way.
     pub times: Times,
+    /// Exposures that were due since the frame before, or since the start of acquisition, and did
+    /// not take place.
+    pub missed: u32,
+    /// What the host answered with, where its reading counts.
+    pub answerer: Option<Answerer>,
+}
+
+/// What answered in the board's stead. The board gives it back with the result, so that whoever
+/// records that knows it, also where it is not the one who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answerer {
+    /// The first bytes of the digest of the heavier model's plan.
+    pub plan: [u8; ANSWERER_PLAN_LEN],
+    /// What ran it.
+    pub executor: ExecutorKind,
+}
+
+/// A kind of executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExecutorKind {
+    /// One that is none of the others.
+    Other,
+    /// The CPU.
+    Cpu,
+    /// A GPU.
+    Gpu,
 }
 
 /// Where a reading comes from.
@@ -355,6 +420,8 @@ pub struct Times {
     pub inferred: u64,
     /// The final answer was there.
     pub answered: u64,
+    /// The answer pin had its new level; `None` where the board has no such pin.
+    pub signalled: Option<u64>,
 }
 
 /// Why the board refuses.
@@ -378,4 +445,6 @@ pub enum Refusal {
     Sensor,
     /// It is acquiring or running already.
     Busy,
+    /// A step of an update, for this reason.
+    Update(UpdateRefusal),
 }

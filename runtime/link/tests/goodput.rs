@@ -106,7 +106,10 @@ fn result(frame: u32) -> ToHost<'static> {
             begun: answered - 39_000,
             inferred: answered,
             answered,
+            signalled: None,
         },
+        missed: 0,
+        answerer: None,
     })
 }
 

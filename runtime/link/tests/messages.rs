@@ -3,9 +3,11 @@
 
 use microtome_answer::{Answer, DETECTIONS_MAX, Detection, Reading};
 use microtome_link::message::{
-    Acquisition, Channel, FAULT_LEN_MAX, FrameResult, Identity, InputSource, MESSAGE_LEN_MAX,
-    NAME_LEN_MAX, Name, Origin, PIECE_LEN_MAX, Piece, PlanFault, Received, Refusal, Times,
+    Acquisition, Answerer, Channel, ExecutorKind, FAULT_LEN_MAX, FrameResult, Identity,
+    InputSource, MESSAGE_LEN_MAX, Mode, NAME_LEN_MAX, Name, Origin, PIECE_LEN_MAX, Piece,
+    PlanFault, Received, Refusal, Times,
 };
+use microtome_link::update::{PlanSource, RolledBack, Update, UpdateRefusal, UpdateState, Updated};
 use microtome_link::{Log, ToBoard, ToHost};
 use proptest::prelude::*;
 
@@ -32,6 +34,15 @@ fn reading() -> impl Strategy<Value = Reading> {
     (answer, any::<u8>()).prop_map(|(answer, confidence)| Reading { answer, confidence })
 }
 
+fn answerer() -> impl Strategy<Value = Answerer> {
+    let executor = prop_oneof![
+        Just(ExecutorKind::Other),
+        Just(ExecutorKind::Cpu),
+        Just(ExecutorKind::Gpu),
+    ];
+    (any::<[u8; 8]>(), executor).prop_map(|(plan, executor)| Answerer { plan, executor })
+}
+
 fn result() -> impl Strategy<Value = FrameResult> {
     let origin = prop_oneof![
         Just(Origin::Board),
@@ -44,11 +55,14 @@ fn result() -> impl Strategy<Value = FrameResult> {
         origin,
         reading(),
         any::<u8>(),
-        any::<[u64; 4]>(),
+        (any::<[u64; 4]>(), any::<Option<u64>>()),
+        any::<u32>(),
+        prop::option::of(answerer()),
     )
         .prop_map(
-            |(numbers, origin, reading, board_confidence, [exposed, begun, inferred, answered])| {
+            |(numbers, origin, reading, board_confidence, (times, signalled), missed, answerer)| {
                 let (sequence, acquisition, frame) = numbers;
+                let [exposed, begun, inferred, answered] = times;
                 FrameResult {
                     sequence,
                     acquisition,
@@ -61,18 +75,56 @@ fn result() -> impl Strategy<Value = FrameResult> {
                         begun,
                         inferred,
                         answered,
+                        signalled,
                     },
+                    missed,
+                    answerer,
                 }
             },
         )
+}
+
+fn rolled_back() -> impl Strategy<Value = RolledBack> {
+    prop_oneof![
+        any::<u64>().prop_map(|release| RolledBack::Unconfirmed { release }),
+        any::<u64>().prop_map(|release| RolledBack::Unusable { release }),
+        any::<u64>().prop_map(|release| RolledBack::Aborted { release }),
+        Just(RolledBack::RecordLost),
+    ]
+}
+
+fn updates() -> impl Strategy<Value = UpdateState> {
+    let source = prop_oneof![
+        Just(PlanSource::Factory),
+        Just(PlanSource::A),
+        Just(PlanSource::B)
+    ];
+    let numbers = (any::<[u64; 2]>(), any::<u32>(), any::<bool>());
+    let options = (any::<Option<[u8; 32]>>(), prop::option::of(rolled_back()));
+    (source, numbers, options).prop_map(
+        |(source, (releases, slot_bytes, is_confirmed), (key, rolled_back))| UpdateState {
+            source,
+            release: releases[0],
+            is_confirmed,
+            release_confirmed: releases[1],
+            key,
+            slot_bytes,
+            rolled_back,
+        },
+    )
 }
 
 fn identity() -> impl Strategy<Value = Identity> {
     let fault = "[ -~]{0,96}".prop_map(|text| PlanFault::try_from(text.as_str()).expect("short"));
     let numbers = (any::<u16>(), any::<[u32; 4]>(), any::<u64>());
     let names = (name(), name(), name(), name(), prop::option::of(fault));
-    (numbers, names, any::<[u8; 32]>()).prop_map(
-        |((protocol, numbers, boot), (board, unit, firmware, model, plan_fault), plan)| Identity {
+    let state = (any::<[u8; 32]>(), prop::option::of(updates()));
+    (numbers, names, state).prop_map(
+        |(
+            (protocol, numbers, boot),
+            (board, unit, firmware, model, plan_fault),
+            (plan, updates),
+        )| Identity {
             protocol,
             board,
             unit,
@@ -85,6 +137,7 @@ fn identity() -> impl Strategy<Value = Identity> {
             replay_frames: numbers[2],
             boot,
             acquisitions: numbers[3],
+            updates,
         },
     )
 }
@@ -108,16 +161,22 @@ fn to_host() -> impl Strategy<Value = ToHost<'static>> {
         any::<u32>().prop_map(|frames| ToHost::Stopped { frames }),
         any::<u32>().prop_map(|frames| ToHost::Refused(Refusal::NoFrame { frames })),
         any::<[u64; 2]>().prop_map(|[host_us, ticks]| ToHost::Clock { host_us, ticks }),
+        updates().prop_map(|state| ToHost::Updated(Updated::State(state))),
+        any::<[u64; 2]>().prop_map(|[from, to]| {
+            ToHost::Refused(Refusal::Update(UpdateRefusal::Downgrade { from, to }))
+        }),
     ]
 }
 
 fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
-    let acquisition = (any::<[u32; 3]>(), any::<bool>()).prop_map(
-        |([frames, period_us, deadline_ms], offload)| Acquisition {
+    let mode = prop_oneof![Just(Mode::Rate), Just(Mode::Latency)];
+    let acquisition = (any::<[u32; 3]>(), any::<bool>(), mode).prop_map(
+        |([frames, period_us, deadline_ms], offload, mode)| Acquisition {
             frames,
             period_us,
             offload,
             deadline_ms,
+            mode,
         },
     );
     prop_oneof![
@@ -131,11 +190,18 @@ fn to_board() -> impl Strategy<Value = ToBoard<'static>> {
                 profile,
             }
         }),
-        (any::<u32>(), reading()).prop_map(|(frame, reading)| ToBoard::Answer { frame, reading }),
+        (any::<u32>(), reading(), answerer()).prop_map(|(frame, reading, answerer)| {
+            ToBoard::Answer {
+                frame,
+                reading,
+                answerer,
+            }
+        }),
         any::<u32>().prop_map(|frame| ToBoard::NoAnswer { frame }),
         any::<u64>().prop_map(|boot| ToBoard::Boot { boot }),
         any::<u64>().prop_map(|through| ToBoard::Stored { through }),
         any::<u64>().prop_map(|host_us| ToBoard::Clock { host_us }),
+        any::<bool>().prop_map(|allowed| ToBoard::Offload { allowed }),
     ]
 }
 
@@ -168,6 +234,8 @@ proptest! {
         let piece = Piece { offset, data: &data };
         prop_assert_eq!(encode(&ToBoard::Input(piece), &mut room).decode(), Ok(ToBoard::Input(piece)));
         prop_assert_eq!(encode(&ToHost::Frame(piece), &mut room).decode(), Ok(ToHost::Frame(piece)));
+        let update = ToBoard::Update(Update::Piece(piece));
+        prop_assert_eq!(encode(&update, &mut room).decode(), Ok(update));
     }
 
     #[test]
@@ -213,7 +281,13 @@ fn the_largest_message_fits_exactly() {
             begun: u64::MAX,
             inferred: u64::MAX,
             answered: u64::MAX,
+            signalled: Some(u64::MAX),
         },
+        missed: u32::MAX,
+        answerer: Some(Answerer {
+            plan: [u8::MAX; 8],
+            executor: ExecutorKind::Gpu,
+        }),
     };
     let mut room = [0; MESSAGE_LEN_MAX];
     let largest = encode(&ToHost::Result(result), &mut room).body.len();
@@ -236,6 +310,15 @@ fn the_largest_hello_fits() {
         replay_frames: u32::MAX,
         boot: u64::MAX,
         acquisitions: u32::MAX,
+        updates: Some(UpdateState {
+            source: PlanSource::B,
+            release: u64::MAX,
+            is_confirmed: true,
+            release_confirmed: u64::MAX,
+            key: Some([u8::MAX; 32]),
+            slot_bytes: u32::MAX,
+            rolled_back: Some(RolledBack::Aborted { release: u64::MAX }),
+        }),
     });
     let mut room = [0; MESSAGE_LEN_MAX];
     assert!(encode(&hello, &mut room).body.len() <= MESSAGE_LEN_MAX);

@@ -1,11 +1,16 @@
 //! The application against a host made of the same link, over a line in memory.
 
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
 use embassy_futures::block_on;
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::pipe::Pipe;
 use embassy_time::{Duration, with_timeout};
+use embedded_hal::digital::{self, OutputPin};
 use embedded_io_async::{ErrorType, Read};
+use microtome_app::flash::{FlashPart, NoFlash, UpdateFlash};
+use microtome_app::pins::Pins;
 use microtome_app::port::Port;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
@@ -16,6 +21,9 @@ use microtome_plan::{
     ArenaAt, Cascade, Element, Labels, Manifest, ModelType, OperandAt, PlanBuf, Port as PlanPort,
     Step, Target, Task,
 };
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::rc::Rc;
 
 /// Elements of the plan's input and of its output.
 pub const LEN: usize = 600;
@@ -26,6 +34,11 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// A plan whose output is its input, clamped to −128..=100, read as class probabilities.
 pub fn plan() -> PlanBuf {
+    plan_clamping_at(100)
+}
+
+/// As [`plan`], with another upper limit.
+pub fn plan_clamping_at(max: i8) -> PlanBuf {
     let port = |name, at| PlanPort {
         name,
         at: ArenaAt(at),
@@ -65,7 +78,7 @@ pub fn plan() -> PlanBuf {
         }),
     };
     // The first step overwrites the input, as real plans do.
-    let steps = [clamp("low", 0, 0, 110), clamp("high", 0, LEN, 100)];
+    let steps = [clamp("low", 0, 0, 110), clamp("high", 0, LEN, max)];
     PlanBuf::new(&microtome_plan::encode(&manifest, &steps, &[])).expect("a valid plan")
 }
 
@@ -92,6 +105,36 @@ pub struct Setup {
     pub memory_len: usize,
     /// One byte in so many is damaged, both ways; 0 is none.
     pub damage: usize,
+    /// What the board's pins do.
+    pub levels: Levels,
+}
+
+/// A pin of the board and the level that it was given, one after another.
+pub type Levels = Rc<RefCell<Vec<(BoardPin, bool)>>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoardPin {
+    Exposure,
+    Answer,
+}
+
+/// A pin that writes down its levels.
+struct Probe(BoardPin, Levels);
+
+impl digital::ErrorType for Probe {
+    type Error = Infallible;
+}
+
+impl OutputPin for Probe {
+    fn set_low(&mut self) -> Result<(), Infallible> {
+        self.1.borrow_mut().push((self.0, false));
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> Result<(), Infallible> {
+        self.1.borrow_mut().push((self.0, true));
+        Ok(())
+    }
 }
 
 impl Default for Setup {
@@ -101,6 +144,7 @@ impl Default for Setup {
             replay: store(&[frame(220), frame(150), frame(210)]),
             memory_len: 4096,
             damage: 0,
+            levels: Levels::default(),
         }
     }
 }
@@ -115,7 +159,17 @@ type Line = Pipe<NoopRawMutex, 700>;
 
 /// Runs the application, and `script` with a new host's end of the link each time that it
 /// returns, so many times.
-pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>)) {
+pub fn with_board(setup: Setup, hosts: u32, script: impl AsyncFnMut(Host<'_>)) {
+    with_flash(setup, None::<UpdateFlash<NoFlash>>, hosts, script);
+}
+
+/// As [`with_board`], with flash for updates.
+pub fn with_flash<F: FlashPart>(
+    setup: Setup,
+    flash: Option<UpdateFlash<F>>,
+    hosts: u32,
+    mut script: impl AsyncFnMut(Host<'_>),
+) {
     let (mut up, mut down) = (Line::new(), Line::new());
     let (from_board, to_host) = up.split();
     let (from_host, mut to_board) = down.split();
@@ -128,6 +182,8 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
         damage: setup.damage,
         seen: 0,
     };
+    let pin = |pin| Probe(pin, Rc::clone(&setup.levels));
+    let (mut exposure, mut answer) = (pin(BoardPin::Exposure), pin(BoardPin::Answer));
     let board = Board {
         name: "test",
         unit: "bench 1",
@@ -137,11 +193,16 @@ pub fn with_board(setup: Setup, hosts: u32, mut script: impl AsyncFnMut(Host<'_>
             ticks_hz: 1_000_000,
         },
         plan: slot,
+        flash,
         replay: &setup.replay,
         memory: bytemuck::cast_slice_mut(&mut memory),
         sensor: ReplaySensor::new(&setup.replay),
         rx: faulty(from_host),
         tx: to_host,
+        pins: Pins {
+            exposure: &mut exposure,
+            answer: &mut answer,
+        },
     };
     let mut from_board = faulty(from_board);
     let hosts = async {

@@ -4,8 +4,9 @@
 //! A board is one static [`Machine`], which [`machine!`] makes known: its name, and where its memory
 //! is. All else is here, in the order of the hardware: `register` (memory-mapped peripherals),
 //! `region` (memory that the linker leaves alone), `cmsdk` and `sse` (the two kinds of timers),
-//! `time` (`embassy-time` over either), `uart` (the line to the host), `peripherals` (which of them
-//! a board has), `log` (defmt), `executor` (sleep) and `program` (entry, interrupts, panics).
+//! `time` (`embassy-time` over either), `flash` (for updates), `uart` (the line to the host), `led`
+//! (pins), `peripherals` (which of them a board has), `log` (defmt), `executor` (sleep) and `program`
+//! (entry, interrupts, panics).
 //!
 //! `shared/` has what the boards' packages build beside it: their build script, and the contract of
 //! kernels as a program for the emulator. On a host this crate is empty.
@@ -16,6 +17,8 @@
 
 mod cmsdk;
 mod executor;
+mod flash;
+mod led;
 mod log;
 mod peripherals;
 mod program;
@@ -42,6 +45,8 @@ pub struct Machine {
     pub replay: Region,
     /// Memory for the arena and a frame. Nothing else uses it.
     pub arena: Region,
+    /// Memory that stands for flash for updates, where there is any. Nothing else uses it.
+    pub updates: Option<Region>,
 }
 
 /// Makes a [`Machine`] the one that this crate runs on. A board does so once.

@@ -1,6 +1,7 @@
 //! Which peripherals the boards have, and where: facts of their application notes.
 
 use crate::cmsdk::CmsdkTimers;
+use crate::register::Register;
 use crate::sse::SseTimer;
 use crate::time::Timebase;
 use crate::uart::Uart;
@@ -17,6 +18,8 @@ pub struct Peripherals {
     pub(crate) timebase_interrupts: &'static [u16],
     /// Ticks of the clock in a second; a whole number of them make a microsecond.
     pub(crate) ticks_hz: u32,
+    /// A bit for each of at least two light-emitting diodes.
+    pub(crate) leds: Register,
 }
 
 impl Peripherals {
@@ -34,6 +37,8 @@ impl Peripherals {
             timebase: &TIMERS,
             timebase_interrupts: &[8, 9],
             ticks_hz: 25_000_000,
+            // SAFETY: as above; it has FPGAIO there, which begins with this register.
+            leds: unsafe { Register::at(0x4002_8000) },
         }
     }
 
@@ -51,6 +56,8 @@ impl Peripherals {
             timebase: &TIMER,
             timebase_interrupts: &[3],
             ticks_hz: 32_000_000,
+            // SAFETY: as above; it has FPGAIO there, which begins with this register.
+            leds: unsafe { Register::at(0x5930_2000) },
         }
     }
 }

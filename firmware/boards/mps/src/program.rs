@@ -1,12 +1,16 @@
 //! Where the program begins, what interrupts do, and what a panic does.
 
 use crate::executor;
+use crate::flash::{self, RegionPart};
+use crate::led::Led;
 use crate::uart::{self, Rx, Tx};
 use crate::{MACHINE, time};
 use core::panic::PanicInfo;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::{entry, exception};
 use embassy_executor::Spawner;
+use microtome_app::flash::UpdateFlash;
+use microtome_app::pins::Pins;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
 
@@ -30,17 +34,23 @@ fn spawn(spawner: Spawner) {
     // SAFETY: the program begins once, so that this is the only call; the machine's author
     // vouches that its regions do not overlap.
     let memory = unsafe { MACHINE.arena.take() };
-    match application(memory) {
+    // SAFETY: as above.
+    let flash = MACHINE
+        .updates
+        .and_then(|region| unsafe { flash::open(region) });
+    match application(memory, flash) {
         Ok(task) => spawner.spawn(task),
         Err(_) => defmt::panic!("the one task does not fit its pool"),
     }
 }
 
 #[embassy_executor::task]
-async fn application(memory: &'static mut [u8]) {
+async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<RegionPart>>) {
     // SAFETY: the emulator fills these two before the program begins, and nothing writes there
     // after that.
     let (plan, replay) = unsafe { (MACHINE.plan.bytes(), MACHINE.replay.bytes()) };
+    let led = |number| Led::new(MACHINE.peripherals.leds, number);
+    let (mut exposure, mut answer) = (led(0), led(1));
     microtome_app::run(Board {
         name: MACHINE.name,
         // Emulated machines have no number of their own.
@@ -51,11 +61,16 @@ async fn application(memory: &'static mut [u8]) {
             ticks_hz: MACHINE.peripherals.ticks_hz,
         },
         plan,
+        flash,
         replay,
         memory,
         sensor: ReplaySensor::new(replay),
         rx: Rx,
         tx: Tx,
+        pins: Pins {
+            exposure: &mut exposure,
+            answer: &mut answer,
+        },
     })
     .await
 }

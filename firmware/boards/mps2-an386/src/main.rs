@@ -7,7 +7,7 @@ use microtome_mps::{Machine, Peripherals, Region};
 
 microtome_mps::machine!(Machine {
     name: "mps2-an386",
-    firmware: env!("CARGO_PKG_VERSION"),
+    firmware: env!("MICROTOME_FIRMWARE"),
     // SAFETY: it is that board, and this the only call.
     peripherals: unsafe { Peripherals::mps2() },
     // SAFETY: SSRAM 1 is there, and the program lies elsewhere.
@@ -16,4 +16,6 @@ microtome_mps::machine!(Machine {
     replay: unsafe { Region::at(0x28_0000, 0x18_0000) },
     // SAFETY: SSRAM 2 and 3 are there, and the program lies elsewhere.
     arena: unsafe { Region::at(0x2030_0000, 0x10_0000) },
+    // SAFETY: the PSRAM is there, and the program lies elsewhere.
+    updates: Some(unsafe { Region::at(0x2100_0000, 0x100_0000) }),
 });

@@ -7,7 +7,7 @@ use microtome_mps::{Machine, Peripherals, Region};
 
 microtome_mps::machine!(Machine {
     name: "mps2-an500",
-    firmware: env!("CARGO_PKG_VERSION"),
+    firmware: env!("MICROTOME_FIRMWARE"),
     // SAFETY: it is that board, and this the only call.
     peripherals: unsafe { Peripherals::mps2() },
     // SAFETY: the PSRAM is there, and the program lies elsewhere.
@@ -16,4 +16,5 @@ microtome_mps::machine!(Machine {
     replay: unsafe { Region::at(0x6080_0000, 0x80_0000) },
     // SAFETY: SSRAM 2 and 3 are there, and the program lies elsewhere.
     arena: unsafe { Region::at(0x2010_0000, 0x30_0000) },
+    updates: None,
 });

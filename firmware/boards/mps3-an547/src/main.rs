@@ -7,7 +7,7 @@ use microtome_mps::{Machine, Peripherals, Region};
 
 microtome_mps::machine!(Machine {
     name: "mps3-an547",
-    firmware: env!("CARGO_PKG_VERSION"),
+    firmware: env!("MICROTOME_FIRMWARE"),
     // SAFETY: it is that board, and this the only call.
     peripherals: unsafe { Peripherals::sse_300() },
     // SAFETY: the DDR memory is there, and the program lies elsewhere.
@@ -16,4 +16,5 @@ microtome_mps::machine!(Machine {
     replay: unsafe { Region::at(0x6100_0000, 0x100_0000) },
     // SAFETY: SRAM 2 is there, and the program lies elsewhere.
     arena: unsafe { Region::at(0x2100_0000, 0x40_0000) },
+    updates: None,
 });

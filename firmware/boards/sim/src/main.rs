@@ -3,17 +3,23 @@
 //! It prints one line, `serial: PATH`, when a host may open the terminal at `PATH`, and ends when
 //! its standard input closes: so it never outlives the process that started it.
 
+mod flash;
+mod pins;
 mod serial;
 
 use clap::Parser;
 use embassy_executor::{Executor, Spawner};
+use flash::{Cut, FilePart};
+use microtome_app::pins::Pins;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
+use pins::FilePin;
 use serial::{LineRx, LineTx};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 /// As `board.toml` says.
@@ -30,9 +36,22 @@ struct Arguments {
     /// The replay store to take frames from.
     #[arg(long)]
     replay: Option<PathBuf>,
+    /// The file to write the pins' levels to.
+    #[arg(long)]
+    pins: Option<PathBuf>,
+    /// The file that flash for updates is in; made where it is not there.
+    #[arg(long)]
+    flash: Option<PathBuf>,
+    /// Ends the process in the operation of this number on the flash, from 0, as a loss of power
+    /// would.
+    #[arg(long, requires = "flash")]
+    cut_after: Option<u64>,
+    /// Before which byte of the operation it ends.
+    #[arg(long, requires = "cut_after", default_value_t = 0)]
+    cut_byte: usize,
 }
 
-type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>>;
+type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>, FilePart>;
 
 fn main() -> ExitCode {
     match start(&Arguments::parse()) {
@@ -51,6 +70,17 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> Result<SimBoard, String> {
     let plan = load(arguments.plan.as_deref())?;
     let replay = load(arguments.replay.as_deref())?;
+    let cut = arguments.cut_after.map(|operation| Cut {
+        operation,
+        byte: arguments.cut_byte,
+    });
+    let flash = match &arguments.flash {
+        Some(path) => Some(
+            flash::open(path, cut, aligned)
+                .map_err(|error| format!("cannot use the flash {}: {error}", path.display()))?,
+        ),
+        None => None,
+    };
     let (path, rx, tx) =
         serial::open().map_err(|error| format!("cannot open a pseudo-terminal: {error}"))?;
     let mut stdout = io::stdout();
@@ -60,17 +90,33 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
     Ok(Board {
         name: "sim",
         unit: "",
-        firmware: env!("CARGO_PKG_VERSION"),
+        firmware: env!("MICROTOME_FIRMWARE"),
         clock: Clock {
             now: ticks,
             ticks_hz: TICKS_HZ,
         },
         plan,
+        flash,
         replay,
         memory: aligned(MEMORY_LEN),
         sensor: ReplaySensor::new(replay),
         rx,
         tx,
+        pins: pins(arguments.pins.as_deref())?,
+    })
+}
+
+/// Pins that write to a new file at `path`.
+fn pins(path: Option<&Path>) -> Result<Pins<'static>, String> {
+    let create = |path: &Path| {
+        let file = File::create(path);
+        file.map_err(|error| format!("cannot write {}: {error}", path.display()))
+    };
+    let file = path.map(create).transpose()?.map(Arc::new);
+    let pin = |name| Box::leak(Box::new(FilePin::new(name, file.clone(), ticks)));
+    Ok(Pins {
+        exposure: pin("exposure"),
+        answer: pin("answer"),
     })
 }
 

@@ -33,6 +33,8 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         report::facts(&[
             ("records that hold", report::grouped(found.records)),
             ("removed before them", report::grouped(found.first)),
+            ("frames that hold", report::grouped(found.frames)),
+            ("frames removed", report::grouped(found.frames_removed)),
             ("last one, to be noted", noted.unwrap_or_default()),
         ]);
     }

@@ -27,6 +27,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
         ("answered on a board", summary.on_board.to_string()),
         ("answered by a heavier model", summary.offloaded.to_string()),
         ("lost", summary.lost.to_string()),
+        ("exposures missed", summary.missed.to_string()),
         ("journal", config.journal.display().to_string()),
     ]);
     Ok(())

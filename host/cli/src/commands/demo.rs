@@ -14,7 +14,7 @@ use microtome_board::{Board, LaunchOptions, launch, replay};
 use microtome_daemon::{Executors, GpuPolicy, Instrument, Offload, Plans, Services, Summary, stop};
 use microtome_journal::record::Answer;
 use microtome_journal::{Journal, Record, Retention};
-use microtome_link::message::Acquisition;
+use microtome_link::message::{Acquisition, Mode};
 use microtome_plan::Target;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -32,6 +32,26 @@ pub struct Args {
     /// Folder for the plans and the journal, instead of a temporary one
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// What acquisition strives for
+    #[arg(long, value_enum, default_value = "rate")]
+    mode: ModeName,
+    /// Frames to acquire; the samples come again and again
+    #[arg(long, default_value_t = SAMPLES.len() as u32, value_parser = clap::value_parser!(u32).range(1..))]
+    frames: u32,
+    /// Microseconds from one exposure to the next; 0 is as fast as the board can
+    #[arg(long, default_value_t = 0)]
+    period_us: u32,
+    /// The file to write what the board's pins do to
+    #[arg(long)]
+    pins: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ModeName {
+    /// The most frames
+    Rate,
+    /// The quickest answers
+    Latency,
 }
 
 /// The board that needs no emulator.
@@ -84,6 +104,7 @@ struct Json {
     on_board: u64,
     offloaded: u64,
     lost: u64,
+    missed: u64,
     adapter: String,
 }
 
@@ -105,7 +126,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     narrator.leg("offload", &format!("{} on {adapter}", ON_HOST.name));
     let services = Arc::new(services(&folder, &executors)?);
     let image = board_run::locate(board, args.firmware.as_deref())?;
-    let summary = serve(board, &image, &model, &services, &narrator)?;
+    let summary = serve(board, &image, &model, args, &services, &narrator)?;
     let board = board.name.clone();
     if json {
         return report::json(&Json {
@@ -114,6 +135,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
             on_board: summary.on_board,
             offloaded: summary.offloaded,
             lost: summary.lost,
+            missed: summary.missed,
             adapter,
         });
     }
@@ -127,6 +149,7 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
             summary.offloaded.to_string(),
         ),
         ("lost", summary.lost.to_string()),
+        ("exposures missed", summary.missed.to_string()),
         ("adapter", adapter),
         ("journal", services.journal.path().display().to_string()),
     ]);
@@ -138,6 +161,7 @@ fn serve(
     board: &'static Board,
     image: &Path,
     model: &Model,
+    args: &Args,
     services: &Arc<Services>,
     narrator: &Narrator,
 ) -> Result<Summary> {
@@ -145,24 +169,19 @@ fn serve(
         name, description, ..
     } = board;
     narrator.leg("board", &format!("{name}: {description}"));
-    let frames = frames(model)?;
-    let store = replay::encode(&frames)?;
+    let store = replay::encode(&frames(model)?)?;
     let options = LaunchOptions {
         plan: Some(model.plan.bytes()),
         replay: Some(&store),
+        pins: args.pins.as_deref(),
+        flash: None,
     };
     let running = launch(board, image, &options)?;
     tokio::runtime::Runtime::new()?.block_on(async {
         let connected = Connected::new(running, image).await?;
         connected.must_run(&model.plan)?;
         narrator.connected(&connected);
-        acquire(
-            connected,
-            Arc::clone(services),
-            frames.len() as u32,
-            narrator,
-        )
-        .await
+        acquire(connected, Arc::clone(services), args, narrator).await
     })
 }
 
@@ -214,23 +233,28 @@ fn services(folder: &Path, executors: &Executors) -> Result<Services> {
         plans,
         offload: Some(offload),
         journal,
+        ledger: Arc::default(),
     })
 }
 
-/// Acquires `frames` frames and tells of each.
+/// Acquires the frames and tells of each.
 async fn acquire(
     connected: Connected,
     services: Arc<Services>,
-    frames: u32,
+    args: &Args,
     narrator: &Narrator,
 ) -> Result<Summary> {
     let (stopper, mut stop) = stop();
     stopper.on_signals()?;
     let acquisition = Acquisition {
-        frames,
-        period_us: 0,
+        frames: args.frames,
+        period_us: args.period_us,
         offload: true,
         deadline_ms: DEADLINE_MS,
+        mode: match args.mode {
+            ModeName::Rate => Mode::Rate,
+            ModeName::Latency => Mode::Latency,
+        },
     };
     let Connected {
         mut running,
@@ -267,7 +291,7 @@ impl Narrator {
 
     fn result(&self, record: &Record) {
         let name = SAMPLES
-            .get(record.frame as usize)
+            .get(record.frame as usize % SAMPLES.len())
             .map_or("", |(name, _)| name);
         let legs = &record.latency_us;
         let ms = |us: u64| us as f64 / 1e3;

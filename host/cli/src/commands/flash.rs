@@ -5,8 +5,8 @@ use crate::commands::run::samples;
 use crate::executor;
 use crate::model::Model;
 use crate::report;
-use anyhow::{Result, bail};
-use microtome_board::{Board, LaunchOptions, Serial, launch, replay};
+use anyhow::Result;
+use microtome_board::{Board, LaunchOptions, launch, replay};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +24,12 @@ pub struct Args {
     /// The board's image, instead of one that is built from the checkout
     #[arg(long)]
     firmware: Option<PathBuf>,
+    /// The file to write what its pins do to
+    #[arg(long)]
+    pins: Option<PathBuf>,
+    /// The file that an emulated board's flash for updates is in; made where it is not there
+    #[arg(long)]
+    updates: Option<PathBuf>,
 }
 
 /// How often the board is looked after.
@@ -43,21 +49,18 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
     let options = LaunchOptions {
         plan,
         replay: replay.as_deref(),
+        pins: args.pins.as_deref(),
+        flash: args.updates.as_deref(),
     };
     let mut running = launch(args.board, &image, &options)?;
-    let Some(Serial::Device(serial)) = running.take_serial() else {
-        bail!(
-            "{} has no serial device that a daemon could open",
-            args.board.name
-        );
-    };
+    let serial = running.serial().to_owned();
     if json {
         report::json(&serde_json::json!({
             "board": args.board.name, "image": image, "serial": serial,
         }))?;
     } else {
         println!(
-            "{} runs; its serial device is {}",
+            "{} runs; a daemon finds it at {}",
             args.board.name,
             serial.display()
         );

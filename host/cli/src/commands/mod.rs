@@ -12,5 +12,7 @@ pub mod explain;
 pub mod export;
 pub mod flash;
 pub mod inspect;
+pub mod latency;
 pub mod quantization;
 pub mod run;
+pub mod token;

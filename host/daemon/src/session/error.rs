@@ -1,5 +1,6 @@
 //! Why a session ended.
 
+use crate::locate::LocateError;
 use crate::transport::TransportError;
 use microtome_link::message::Refusal;
 
@@ -19,6 +20,9 @@ pub enum Fault {
     /// The device could not be opened.
     #[error("{0}")]
     Open(TransportError),
+    /// It is not known where the device is.
+    #[error("{0}")]
+    Unplaced(LocateError),
     /// Nobody answers.
     #[error("nobody answers: is the firmware flashed, and the baud rate that of the board?")]
     Silent,
@@ -92,5 +96,6 @@ fn refusal_text(refusal: &Refusal) -> String {
         Refusal::BadInput => "the board refuses the input: it is not of the plan's size".to_owned(),
         Refusal::Sensor => "the board's sensor failed: check its wiring".to_owned(),
         Refusal::Busy => "the board is busy with another request".to_owned(),
+        Refusal::Update(refusal) => refusal.to_string(),
     }
 }

@@ -203,6 +203,7 @@ impl Inbound {
                 }));
             }
             ToHost::Stopped { frames } => self.events.push_back(Event::Stopped { frames }),
+            ToHost::Updated(_) => return Err(Fault::Violation("an update that was not asked for")),
             ToHost::Refused(refusal) => self.events.push_back(Event::Refused(refusal)),
             ToHost::Clock { host_us, ticks } => self.events.push_back(Event::Clock(ClockAnswer {
                 asked_us: host_us,

@@ -20,7 +20,9 @@ use crate::transport::{self, Wire};
 use line::Line;
 use microtome_answer::Reading;
 use microtome_link::ToBoard;
-use microtome_link::message::{Acquisition, Identity, InputSource, PIECE_LEN_MAX, Piece, Refusal};
+use microtome_link::message::{
+    Acquisition, Answerer, Identity, InputSource, PIECE_LEN_MAX, Piece, Refusal,
+};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -57,6 +59,7 @@ impl Session {
     /// another protocol.
     pub async fn open(path: &Path, baud: u32, log: DeviceLog) -> Result<Self, SessionError> {
         let wire = transport::open(path, baud)
+            .await
             .map_err(|error| session_error(log.device(), Fault::Open(error)))?;
         Self::over(wire, log).await
     }
@@ -106,12 +109,30 @@ impl Session {
         self.send(&ToBoard::Stop).await
     }
 
+    /// Says whether the board may ask from its next frame on, while it acquires.
+    ///
+    /// # Errors
+    /// When the session breaks.
+    pub async fn allow_offload(&mut self, allowed: bool) -> Result<(), SessionError> {
+        self.send(&ToBoard::Offload { allowed }).await
+    }
+
     /// Answers [`Event::Ask`].
     ///
     /// # Errors
     /// When the session breaks.
-    pub async fn answer(&mut self, frame: u32, reading: Reading) -> Result<(), SessionError> {
-        self.send(&ToBoard::Answer { frame, reading }).await
+    pub async fn answer(
+        &mut self,
+        frame: u32,
+        reading: Reading,
+        answerer: Answerer,
+    ) -> Result<(), SessionError> {
+        self.send(&ToBoard::Answer {
+            frame,
+            reading,
+            answerer,
+        })
+        .await
     }
 
     /// Tells the board that [`Event::Ask`] gets no answer.

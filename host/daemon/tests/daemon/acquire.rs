@@ -1,25 +1,31 @@
 //! Acquisition from end to end, against a board in memory: session, offload, journal, counts.
 
-use crate::support::{FakeBoard, faulty, heavy, light, plans, records};
+use crate::support::{FRAME_LEN, FakeBoard, faulty, heavy, light, plans, records};
 use microtome_backend::{Backend, BackendError, CpuBackend, Inputs, Outputs};
 use microtome_daemon::session::Fault;
 use microtome_daemon::{
-    AcquireError, DeviceLog, Instrument, Offload, Services, Session, Stop, Stopper, stop,
+    AcquireError, DeviceLog, Instrument, Keep, Offload, Services, Session, Stop, Stopper, stop,
 };
-use microtome_journal::{Calibration, Filter, Format, Hash, Journal, Reader, Record, Retention};
-use microtome_link::message::Acquisition;
+use microtome_journal::record::Origin;
+use microtome_journal::{
+    Calibration, Filter, Format, Hash, Journal, Reader, Record, Retention, audit,
+};
+use microtome_ledger::Leg;
+use microtome_link::message::{Acquisition, Answerer, ExecutorKind, Mode};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
+use tokio::sync::watch;
 
 const HOW: Acquisition = Acquisition {
     frames: 20,
     period_us: 0,
     offload: true,
     deadline_ms: 60_000,
+    mode: Mode::Rate,
 };
 
 /// An executor that runs when it may.
@@ -67,6 +73,7 @@ impl Bench {
             plans,
             offload: Some(offload),
             journal,
+            ledger: Arc::default(),
         });
         let (stopper, stop) = stop();
         Self {
@@ -373,6 +380,100 @@ async fn the_wish_to_stop_ends_an_endless_acquisition_with_nothing_lost() {
 }
 
 #[tokio::test]
+async fn offload_is_switched_while_it_acquires() {
+    let bench = Bench::new(4);
+    let (stopper, mut stop) = stop();
+    let board = FakeBoard {
+        ask_every: 1,
+        ..FakeBoard::default()
+    };
+    let (switch, switched) = watch::channel(false);
+    let instrument = bench.instrument(board.start()).await;
+    let mut instrument = instrument.switched(Some(switched));
+    let how = Acquisition {
+        frames: 0,
+        period_us: 1000,
+        ..HOW
+    };
+    // Ten without the host, ten with it, ten without.
+    let mut counts = [0; 3];
+    let seen = &mut |record: &Record| {
+        let is_on = *switch.borrow();
+        let phase = match (is_on, counts[1]) {
+            (true, _) => 1,
+            (false, 0) => 0,
+            (false, _) => 2,
+        };
+        let is_host = record.origin == Origin::Host;
+        assert!(phase > 0 || !is_host, "{record:?}");
+        counts[phase] += usize::from(is_host == is_on);
+        match (phase, counts[phase]) {
+            (0, 10) => _ = switch.send_replace(true),
+            (1, 10) => _ = switch.send_replace(false),
+            (2, 10) => stopper.stop(),
+            _ => {}
+        }
+    };
+    instrument.acquire(how, &mut stop, seen).await.unwrap();
+    assert!(counts.iter().all(|&count| count >= 10), "{counts:?}");
+    assert_eq!(instrument.summary().lost, 0);
+}
+
+#[tokio::test]
+async fn a_board_that_is_never_answered_in_time_is_told_not_to_ask() {
+    let mut bench = Bench::new(4);
+    bench.is_shut.store(true, Ordering::Relaxed);
+    let board = FakeBoard {
+        ask_every: 1,
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    let how = Acquisition {
+        frames: 60,
+        period_us: 1000,
+        deadline_ms: 2,
+        ..HOW
+    };
+    instrument
+        .acquire(how, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap();
+    let summary = instrument.summary();
+    let alone = summary.on_board - summary.late - summary.unanswered;
+    assert!(summary.frames == 60 && alone > 0, "{summary:?}");
+    assert!(60 - alone >= 20, "{summary:?}");
+    bench.is_shut.store(false, Ordering::Relaxed);
+}
+
+#[tokio::test]
+async fn the_ledger_has_what_the_journal_has() {
+    let mut bench = Bench::new(4);
+    let board = FakeBoard {
+        ask_every: 4,
+        missed: 2,
+        ..FakeBoard::default()
+    };
+    let mut instrument = bench.instrument(board.start()).await;
+    instrument
+        .acquire(HOW, &mut bench.stop, &mut |_| ())
+        .await
+        .unwrap();
+    assert_eq!(instrument.summary().missed, 40);
+    let ledger = &bench.services.ledger;
+    let snapshot = ledger.snapshot("scope").unwrap();
+    let counts = snapshot.counts;
+    assert_eq!((counts.results, counts.offloaded), (20, 5));
+    assert_eq!((counts.missed, counts.lost), (40, 0));
+    let total = snapshot.latency_us.get(Leg::Total).unwrap();
+    let lines = bench.lines();
+    let totals = lines.iter().map(|line| &line["latency_us"]["total"]);
+    let longest = totals.map(|us| us.as_u64().unwrap()).max();
+    assert_eq!((total.count, Some(total.max)), (20, longest));
+    assert_eq!(snapshot.latency_us.get(Leg::Queue).unwrap().count, 5);
+    assert_eq!(lines[3]["missed"], 2);
+}
+
+#[tokio::test]
 async fn a_board_without_cascade_is_not_allowed_to_ask() {
     let bench = Bench::new(4);
     let journal = Journal::open(&bench.folder.path().join("alone"), Retention::default()).unwrap();
@@ -381,6 +482,7 @@ async fn a_board_without_cascade_is_not_allowed_to_ask() {
         plans,
         offload: None,
         journal,
+        ledger: Arc::default(),
     });
     let board = FakeBoard {
         ask_every: 1,
@@ -398,4 +500,88 @@ async fn a_board_without_cascade_is_not_allowed_to_ask() {
     // Its plan is not known: its class has no name.
     let lines = records(&bench.folder.path().join("alone"));
     assert_eq!(lines[0]["answer"]["class"]["class"], "0");
+}
+
+#[tokio::test]
+async fn frames_that_a_board_asks_about_are_kept_where_that_is_wished() {
+    for (keep, kept) in [(Keep::None, 0), (Keep::Asked, 5)] {
+        let mut bench = Bench::new(4);
+        let board = FakeBoard {
+            ask_every: 4,
+            ..FakeBoard::default()
+        };
+        let instrument = bench.instrument(board.start()).await;
+        let mut instrument = instrument.keeping(keep);
+        let seen = &mut |_: &_| ();
+        instrument
+            .acquire(HOW, &mut bench.stop, seen)
+            .await
+            .unwrap();
+        drop(instrument);
+        let folder = bench.close();
+        let reader = Reader::open(&folder.path().join("j")).unwrap();
+        let found = audit(&reader, None).unwrap();
+        assert_eq!((found.frames, found.broken), (kept, None));
+        for stored in reader.records().unwrap() {
+            let stored = stored.unwrap();
+            let record: Record = serde_json::from_slice(&stored.record).unwrap();
+            let is_kept = keep == Keep::Asked && record.origin == Origin::Host;
+            assert_eq!(record.kept_frame.is_some(), is_kept);
+            if let Some(kept) = &record.kept_frame {
+                let frame = reader.frame(stored.index, kept).unwrap().unwrap();
+                let score = |class: usize| frame[class].cast_signed();
+                assert_eq!((frame.len(), score(1), score(2)), (FRAME_LEN, -128, 100));
+            }
+            let provenance = reader.provenance(&record.provenance).unwrap().unwrap();
+            let dims: Vec<_> = provenance
+                .inputs
+                .iter()
+                .map(|input| &input.dims[..])
+                .collect();
+            let expected: &[&[usize]] = &[&[1, FRAME_LEN]];
+            assert_eq!(dims, if keep == Keep::Asked { expected } else { &[] });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_another_session_answered_names_what_did() {
+    let answerer = |digest: [u8; 32], executor| Answerer {
+        plan: digest[..8].try_into().unwrap(),
+        executor,
+    };
+    for (answerer, executor, model) in [
+        (
+            answerer(heavy().digest(), ExecutorKind::Cpu),
+            "cpu (an earlier session)",
+            Some("heavy"),
+        ),
+        (
+            answerer([0xab; 32], ExecutorKind::Gpu),
+            "gpu (an earlier session, plan abababababababab…)",
+            None,
+        ),
+    ] {
+        let mut bench = Bench::new(4);
+        let board = FakeBoard {
+            answerer: Some(answerer),
+            ..FakeBoard::default()
+        };
+        let mut instrument = bench.instrument(board.start()).await;
+        let seen = &mut |_: &_| ();
+        instrument
+            .acquire(HOW, &mut bench.stop, seen)
+            .await
+            .unwrap();
+        let line = &bench.lines()[0];
+        assert_eq!(
+            (&line["origin"], &line["executor"]),
+            (&"host".into(), &executor.into())
+        );
+        assert_eq!(line["heavier"]["model"].as_str(), model);
+        let plan = line["heavier"]["plan"].as_str().map(str::to_owned);
+        assert_eq!(plan, model.map(|_| Hash(heavy().digest()).to_string()));
+        let class = if model.is_some() { "red" } else { "0" };
+        assert_eq!(line["answer"]["class"]["class"], class);
+    }
 }

@@ -3,7 +3,7 @@
 use crate::support::{FakeBoard, plans, records};
 use microtome_daemon::{DeviceLog, Instrument, Services, Session, stop};
 use microtome_journal::{FileMedium, Journal, Medium, Retention};
-use microtome_link::message::{Acquisition, HELD_MAX};
+use microtome_link::message::{Acquisition, HELD_MAX, Mode};
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 use std::io::{self, ErrorKind};
@@ -110,6 +110,7 @@ async fn a_full_disk_makes_the_board_wait_and_loses_nothing() {
         plans: plans(),
         offload: None,
         journal: Journal::on(medium, Retention::default()).unwrap(),
+        ledger: Arc::default(),
     });
     is_full.store(true, Ordering::Relaxed);
 
@@ -124,6 +125,7 @@ async fn a_full_disk_makes_the_board_wait_and_loses_nothing() {
             period_us: 0,
             offload: false,
             deadline_ms: 0,
+            mode: Mode::Rate,
         };
         let (_stopper, mut stop) = stop();
         let seen = &mut |_: &_| _ = seen.fetch_add(1, Ordering::Relaxed);

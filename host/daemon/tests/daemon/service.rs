@@ -1,9 +1,9 @@
 //! The service with real serial devices: the simulated board as a process of its own.
 
 use crate::support::{FRAME_LEN, heavy, light, records};
-use microtome_board::{LaunchError, LaunchOptions, Running, Serial};
+use microtome_board::{LaunchError, LaunchOptions, Running};
 use microtome_daemon::config::{AcquisitionConfig, Config, DeviceConfig, RetentionConfig};
-use microtome_daemon::{DeviceLog, GpuPolicy, RunInput, Session, stop};
+use microtome_daemon::{DeviceLog, FramesConfig, GpuPolicy, RunInput, Session, stop};
 use microtome_link::message::HELD_MAX;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -33,14 +33,14 @@ fn board() -> (Running, PathBuf) {
     let options = LaunchOptions {
         plan: Some(plan.bytes()),
         replay: Some(&replay),
+        pins: None,
+        flash: None,
     };
     let board = microtome_board::find("sim").expect("there is a simulated board");
-    let mut running =
+    let running =
         microtome_board::launch(board, image(), &options).unwrap_or_else(|error| panic!("{error}"));
-    match running.take_serial() {
-        Some(Serial::Device(path)) => (running, path),
-        other => panic!("no serial device: {other:?}"),
-    }
+    let path = running.serial().to_owned();
+    (running, path)
 }
 
 fn config(folder: &TempDir, path: PathBuf, acquisition: AcquisitionConfig) -> Config {
@@ -51,10 +51,13 @@ fn config(folder: &TempDir, path: PathBuf, acquisition: AcquisitionConfig) -> Co
     let baud = 921_600;
     let device = DeviceConfig {
         name: "scope".to_owned(),
-        path,
+        path: Some(path),
+        usb: None,
+        serial_number: None,
         baud,
         elf: None,
         acquisition,
+        frames: FramesConfig::default(),
         calibration: None,
     };
     Config {
@@ -109,6 +112,8 @@ async fn every_emulated_board_runs_a_plan_and_logs() {
         let options = LaunchOptions {
             plan: Some(plan.bytes()),
             replay: None,
+            pins: None,
+            flash: None,
         };
         let mut running = match microtome_board::launch(board, &image, &options) {
             Err(LaunchError::NoQemu { .. }) => continue,
@@ -118,15 +123,14 @@ async fn every_emulated_board_runs_a_plan_and_logs() {
             Some(_) => DeviceLog::with_elf(&board.name, &image).unwrap(),
             None => DeviceLog::new(&board.name),
         };
-        let session = match running.take_serial().unwrap() {
-            Serial::Device(path) => Session::open(&path, 921_600, log).await,
-            Serial::Socket(socket) => {
-                socket.set_nonblocking(true).unwrap();
-                Session::over(tokio::net::UnixStream::from_std(socket).unwrap(), log).await
-            }
-        };
+        let session = Session::open(running.serial(), 921_600, log).await;
         let mut session = session.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(session.identity().board.as_str(), board.name);
+        let firmware = session.identity().firmware.as_str();
+        assert!(
+            firmware.starts_with(env!("CARGO_PKG_VERSION")),
+            "{firmware}"
+        );
         assert_eq!(session.identity().plan_fault, None, "{}", board.name);
         assert_eq!(session.identity().plan, plan.digest());
         let output = session.run(RunInput::Values(&values), true).await.unwrap();

@@ -4,7 +4,8 @@ use crate::support::{FRAME_LEN, FakeBoard};
 use microtome_daemon::session::Fault;
 use microtome_daemon::{DeviceLog, RunInput, Session, transport};
 use std::path::Path;
-use tokio::io::{AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::net::UnixListener;
 use tokio_serial::{SerialPort as _, SerialStream};
 
 async fn fault(wire: DuplexStream) -> Fault {
@@ -90,19 +91,37 @@ async fn a_serial_device_has_one_user() {
     let (_master, slave) = SerialStream::pair().unwrap();
     let path = slave.name().unwrap();
     drop(slave);
-    let held = transport::open(Path::new(&path), 921_600).unwrap();
-    let error = transport::open(Path::new(&path), 921_600).err().unwrap();
+    let path = Path::new(&path);
+    let held = transport::open(path, 921_600).await.unwrap();
+    let error = transport::open(path, 921_600).await.err().unwrap();
     assert!(
         error.to_string().contains("in use by another program"),
         "{error}"
     );
     drop(held);
-    transport::open(Path::new(&path), 921_600).unwrap();
+    transport::open(path, 921_600).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_is_a_line_and_one_that_nobody_listens_at_is_no_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("serial");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut host = transport::open(&path, 9600).await.unwrap();
+    host.write_all(b"abc").await.unwrap();
+    let mut bytes = [0; 3];
+    let (mut board, _) = listener.accept().await.unwrap();
+    board.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"abc");
+    drop(listener);
+    let error = transport::open(&path, 9600).await.err().unwrap();
+    assert!(error.to_string().contains("no such device"), "{error}");
 }
 
 #[tokio::test]
 async fn what_is_no_serial_device_is_named() {
     let error = transport::open(Path::new("/dev/no-such-tty"), 9600)
+        .await
         .err()
         .unwrap();
     assert!(
@@ -112,6 +131,6 @@ async fn what_is_no_serial_device_is_named() {
         "{error}"
     );
     let file = tempfile::NamedTempFile::new().unwrap();
-    let error = transport::open(file.path(), 9600).err().unwrap();
+    let error = transport::open(file.path(), 9600).await.err().unwrap();
     assert!(error.to_string().contains("not a serial device"), "{error}");
 }

@@ -4,8 +4,8 @@ use microtome_answer::{Answer, Reading};
 use microtome_daemon::Plans;
 use microtome_journal::Reader;
 use microtome_link::message::{
-    Acquisition, FrameResult, HELD_MAX, Identity, InputSource, Name, Origin, PIECE_LEN_MAX,
-    PROTOCOL, Piece, Times,
+    Acquisition, Answerer, FrameResult, HELD_MAX, Identity, InputSource, Name, Origin,
+    PIECE_LEN_MAX, PROTOCOL, Piece, Times,
 };
 use microtome_link::{Event, FRAME_LEN_MAX, Link, Message, ToBoard, ToHost};
 use microtome_plan::{
@@ -93,7 +93,12 @@ pub struct FakeBoard {
     pub restart_after: Option<u32>,
     /// The board does nothing any more after so many results.
     pub hang_after: Option<u32>,
+    /// Exposures missed before each frame.
+    pub missed: u32,
     pub protocol: u16,
+    /// Who is said to have answered what was not asked about: in a session that this daemon knows
+    /// nothing of.
+    pub answerer: Option<Answerer>,
 }
 
 impl Default for FakeBoard {
@@ -103,7 +108,9 @@ impl Default for FakeBoard {
             vanish_after: None,
             restart_after: None,
             hang_after: None,
+            missed: 0,
             protocol: PROTOCOL,
+            answerer: None,
         }
     }
 }
@@ -122,8 +129,9 @@ enum Request {
     Input(Vec<u8>),
     Answer {
         frame: u32,
-        reading: Option<Box<Reading>>,
+        answer: Option<Box<(Reading, Answerer)>>,
     },
+    Offload(bool),
 }
 
 /// The wire ended.
@@ -175,7 +183,7 @@ impl FakeBoard {
         }
     }
 
-    async fn acquire(self, end: &mut End, how: Acquisition) -> Result<(), Gone> {
+    async fn acquire(self, end: &mut End, mut how: Acquisition) -> Result<(), Gone> {
         let mut frame = 0;
         let acquisition = end.acquisitions;
         end.acquisitions += 1;
@@ -214,10 +222,16 @@ impl FakeBoard {
                     begun: exposed + 10,
                     inferred: exposed + 110,
                     answered: 0,
+                    signalled: None,
                 },
+                answerer: None,
+                missed: self.missed,
             };
             if asks {
-                self.ask(end, &how, &mut result).await?;
+                self.ask(end, &mut how, &mut result).await?;
+            } else if self.answerer.is_some() {
+                result.origin = Origin::Host;
+                result.answerer = self.answerer;
             }
             result.times.answered = end.ticks().max(result.times.inferred);
             end.send(&ToHost::Result(result)).await?;
@@ -229,6 +243,7 @@ impl FakeBoard {
                 match request {
                     Request::Stop => return end.send(&ToHost::Stopped { frames: frame }).await,
                     Request::Hello => end.send(&self.hello(end)).await?,
+                    Request::Offload(allowed) => how.offload = allowed,
                     _ => {}
                 }
             }
@@ -240,7 +255,7 @@ impl FakeBoard {
     async fn ask(
         self,
         end: &mut End,
-        how: &Acquisition,
+        how: &mut Acquisition,
         result: &mut FrameResult,
     ) -> Result<(), Gone> {
         let until = Instant::now() + Duration::from_millis(how.deadline_ms.into());
@@ -262,16 +277,17 @@ impl FakeBoard {
         result.origin = Origin::BoardAfterDeadline;
         while let Some(request) = end.request(Some(until)).await? {
             match request {
-                Request::Answer { frame: of, reading } if of == frame => {
-                    result.origin = reading
-                        .as_ref()
-                        .map_or(Origin::BoardAfterNoAnswer, |_| Origin::Host);
-                    if let Some(reading) = reading {
-                        result.reading = *reading;
+                Request::Answer { frame: of, answer } if of == frame => {
+                    result.origin = Origin::BoardAfterNoAnswer;
+                    if let Some(answer) = answer {
+                        result.origin = Origin::Host;
+                        result.reading = answer.0;
+                        result.answerer = Some(answer.1);
                     }
                     break;
                 }
                 Request::Hello => end.send(&self.hello(end)).await?,
+                Request::Offload(allowed) => how.offload = allowed,
                 _ => {}
             }
         }
@@ -293,6 +309,7 @@ impl FakeBoard {
             replay_frames: 2,
             boot: end.boot,
             acquisitions: end.acquisitions,
+            updates: None,
         })
     }
 }
@@ -422,14 +439,19 @@ fn owned(message: ToBoard<'_>) -> Request {
             profile,
         },
         ToBoard::Input(piece) => Request::Input(piece.data.to_vec()),
-        ToBoard::Answer { frame, reading } => Request::Answer {
+        ToBoard::Answer {
             frame,
-            reading: Some(Box::new(reading)),
+            reading,
+            answerer,
+        } => Request::Answer {
+            frame,
+            answer: Some(Box::new((reading, answerer))),
         },
         ToBoard::NoAnswer { frame } => Request::Answer {
             frame,
-            reading: None,
+            answer: None,
         },
+        ToBoard::Offload { allowed } => Request::Offload(allowed),
         ToBoard::Boot { .. } | ToBoard::Stored { .. } | ToBoard::Clock { .. } => {
             unreachable!("noted as they come")
         }

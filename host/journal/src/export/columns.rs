@@ -108,7 +108,7 @@ macro_rules! columns {
 }
 
 /// All columns, in their order.
-pub(super) const COLUMNS: [Column; 42] = columns! {
+pub(super) const COLUMNS: [Column; 46] = columns! {
     Integer index = |row| row.index;
     Integer host_time_us = |row| row.record.host_time_us;
     Integer exposed_host_time_us = |row| exposed_us(row);
@@ -131,6 +131,8 @@ pub(super) const COLUMNS: [Column; 42] = columns! {
     Integer latency_executor_us = |row| row.record.latency_us.executor;
     Integer latency_to_board_us = |row| row.record.latency_us.to_board;
     Integer latency_total_us = |row| row.record.latency_us.total;
+    Integer latency_signal_us = |row| row.record.latency_us.signal;
+    Integer missed = |row| row.record.missed;
     Text model = |row| &*row.provenance.model;
     Text plan = |row| row.provenance.plan;
     Text heavier_model = |row| row.record.heavier.as_ref().map(|heavier| &*heavier.model);
@@ -148,13 +150,15 @@ pub(super) const COLUMNS: [Column; 42] = columns! {
     Integer begun_ticks = |row| row.record.ticks.begun;
     Integer inferred_ticks = |row| row.record.ticks.inferred;
     Integer answered_ticks = |row| row.record.ticks.answered;
+    Integer signalled_ticks = |row| row.record.ticks.signalled;
     Integer clock_offset_us = |row| row.record.clock.map(|clock| clock.offset_us);
     Text provenance = |row| row.record.provenance;
     Text hash = |row| row.hash;
+    Text frame_sha256 = |row| row.record.kept_frame.map(|frame| frame.sha256);
 };
 
 /// When the frame was exposed on the host's clock, where the clocks were compared.
-fn exposed_us(row: &Row<'_>) -> Option<u64> {
+pub(super) fn exposed_us(row: &Row<'_>) -> Option<u64> {
     let clock = row.record.clock?;
     let ticks_hz = u128::from(row.provenance.ticks_hz.max(1));
     let board_us = u128::from(row.record.ticks.exposed) * 1_000_000 / ticks_hz;

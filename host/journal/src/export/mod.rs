@@ -3,10 +3,13 @@
 //! [`Format::Jsonl`] has everything: each line holds the record with its place and hash in the
 //! chain, its provenance, and the record's bytes as they were hashed. [`Format::Csv`] and
 //! [`Format::Parquet`] have the same columns, which `columns` names once; lists of objects stand in
-//! them as JSON.
+//! them as JSON. The frames that are kept are exported by [`export_frames`].
 
 mod columns;
+mod frames;
 mod parquet;
+
+pub use frames::{ExportedFrames, FrameFormat, export_frames};
 
 use crate::error::JournalError;
 use crate::reader::{Reader, Stored};
@@ -15,6 +18,7 @@ use columns::{COLUMNS, Row};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,39 @@ pub enum ExportError {
     Record {
         /// Its place in the journal.
         index: u64,
+    },
+    /// A frame is not the one that its record names.
+    #[error("the frame of record {index} can not be read; `microtome audit` tells more")]
+    Frame {
+        /// The place of its record in the journal.
+        index: u64,
+    },
+    /// The frames of a device are no images.
+    #[error(
+        "the frames of device {device} are no images: {cause}; export them as npy, or another \
+         --device"
+    )]
+    NoImages {
+        /// The user's name of it.
+        device: String,
+        /// Why not.
+        cause: String,
+    },
+    /// The frames of a device are no array.
+    #[error("the frames of device {device} are no array: {cause}; choose another --device")]
+    NoArray {
+        /// The user's name of it.
+        device: String,
+        /// Why not.
+        cause: String,
+    },
+    /// A file can not be made.
+    #[error("cannot make {}: {source}", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// The export can not be written.
     #[error("the export can not be written: {0}")]
@@ -122,10 +159,10 @@ fn write_line(out: &mut impl Write, fields: impl Iterator<Item = String>) -> io:
 }
 
 /// Gives every record that `filter` takes to `take`; how many there were.
-fn each(
+fn each<E: Into<ExportError>>(
     reader: &Reader,
     filter: &Filter,
-    take: &mut dyn FnMut(&Row<'_>, &Stored) -> io::Result<()>,
+    take: &mut dyn FnMut(&Row<'_>, &Stored) -> Result<(), E>,
 ) -> Result<u64, ExportError> {
     let mut known = HashMap::new();
     let mut count = 0;
@@ -148,7 +185,7 @@ fn each(
                 record: &record,
                 provenance,
             };
-            take(&row, &stored)?;
+            take(&row, &stored).map_err(Into::into)?;
             count += 1;
         }
     }
