@@ -38,13 +38,16 @@ pub struct Counts {
     pub unanswered: u64,
     /// Frames without a result.
     pub lost: u64,
+    /// Exposures that were due and did not take place.
+    pub missed: u64,
 }
 
 impl Counts {
     /// Counts a result.
-    fn count(&mut self, origin: Origin) {
+    fn count(&mut self, record: &Record) {
         self.frames += 1;
-        match origin {
+        self.missed += u64::from(record.missed);
+        match record.origin {
             Origin::Host => self.offloaded += 1,
             Origin::Board => self.on_board += 1,
             Origin::BoardAfterDeadline => {
@@ -110,8 +113,8 @@ pub struct Wanted {
 pub struct Status {
     /// The user's name of it.
     pub name: String,
-    /// Path of its serial device.
-    pub path: String,
+    /// Where it is looked for: the path of its serial device, or what USB tells of it.
+    pub place: String,
     /// Where it is.
     pub state: State,
     /// Since when, in microseconds since 1970, UTC.
@@ -175,7 +178,7 @@ struct Seen {
 #[derive(Debug)]
 pub struct Device {
     name: String,
-    path: PathBuf,
+    place: String,
     can_offload: bool,
     seen: Mutex<Seen>,
     acquire: watch::Sender<bool>,
@@ -216,7 +219,7 @@ impl Device {
 
     /// The journal has a result for good.
     pub fn recorded(&self, record: &Record) {
-        self.seen().results.count(record.origin);
+        self.seen().results.count(record);
         let waited = unix_us().saturating_sub(record.host_time_us);
         self.metrics
             .observe(&record.latency_us, Duration::from_micros(waited));
@@ -264,7 +267,7 @@ impl Device {
         let seen = self.seen();
         Status {
             name: self.name.clone(),
-            path: self.path.display().to_string(),
+            place: self.place.clone(),
             state: seen.state.clone(),
             since_us: seen.since_us,
             board: seen.board.clone(),
@@ -315,14 +318,14 @@ impl Hub {
     pub fn add(
         &mut self,
         name: &str,
-        path: &Path,
+        place: &str,
         wanted: Wanted,
         can_offload: bool,
     ) -> (Arc<Device>, mpsc::Receiver<Request>) {
         let (commands, requests) = mpsc::channel(COMMANDS_MAX);
         let device = Arc::new(Device {
             name: name.to_owned(),
-            path: path.to_owned(),
+            place: place.to_owned(),
             can_offload,
             seen: Mutex::new(Seen {
                 state: State::Trying { why: String::new() },

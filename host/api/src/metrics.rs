@@ -147,6 +147,7 @@ impl Metrics {
             executor: leg("executor"),
             to_board: leg("to_board"),
             total: leg("total"),
+            signal: leg("signal"),
             commits: self.commits.clone(),
         }
     }
@@ -186,6 +187,7 @@ pub(crate) struct DeviceMetrics {
     executor: Histogram,
     to_board: Histogram,
     total: Histogram,
+    signal: Histogram,
     commits: Histogram,
 }
 
@@ -200,6 +202,7 @@ impl DeviceMetrics {
             (&self.executor, latency_us.executor),
             (&self.to_board, latency_us.to_board),
             (&self.total, Some(latency_us.total)),
+            (&self.signal, latency_us.signal),
         ];
         for (histogram, us) in legs {
             if let Some(us) = us {
@@ -266,6 +269,8 @@ impl Collector for Live {
         self.counters(encoder, "lost", "Frames without a result", |device| {
             device.results.lost
         })?;
+        let help = "Exposures that were due and did not take place";
+        self.counters(encoder, "missed", help, |device| device.results.missed)?;
         let help = "Sessions with the device; all but the first are reconnects";
         self.counters(encoder, "sessions", help, |device| device.sessions)?;
         let help = "Whether the device acquires";

@@ -438,6 +438,11 @@ mod tests {
         assert!(Config::parse(&serving, Path::new("daemon.toml")).is_ok());
         let text = error(&format!("{LEAST}[retention]\nrecords_max = 0\n"));
         assert!(text.contains("retention.records_max"), "{text}");
+        let text = error(&format!("{LEAST}[api]\nlisten = '0.0.0.0:1'\n"));
+        assert!(
+            text.contains("api.listen") && text.contains("TLS"),
+            "{text}"
+        );
         for (text, key) in [
             ("name = 'b'", "device \"b\": path: must be there"),
             (

@@ -156,7 +156,7 @@ fn offered(config: &Config, plans: &Plans) -> Result<Vec<Arc<PlanBuf>>, DaemonEr
             model: model.clone(),
         })?;
         if !offered.iter().any(|known| known.digest() == plan.digest()) {
-            offered.push(Arc::clone(plan));
+            offered.push(plan);
         }
     }
     Ok(offered)
@@ -281,7 +281,7 @@ async fn acquire(
         .switched(Some(told.offload()));
     let ended = instrument
         .acquire(device.acquisition.into(), stop, &mut |record| {
-            told.recorded(record)
+            told.recorded(record);
         })
         .await;
     told.lost(instrument.summary().lost);

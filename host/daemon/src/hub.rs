@@ -32,7 +32,12 @@ pub(crate) fn hub(config: &Config, services: &Services, build: &str) -> (Hub, Ve
             offload: acquisition.offload,
         };
         let can_offload = services.offload.is_some() && acquisition.deadline_ms > 0;
-        let (device, requests) = hub.add(&device.name, &device.path, wanted, can_offload);
+        let (device, requests) = hub.add(
+            &device.name,
+            &device.place().to_string(),
+            wanted,
+            can_offload,
+        );
         lines.push(Line { device, requests });
     }
     (hub, lines)

@@ -22,7 +22,7 @@ use crate::summary::Summary;
 use crate::wait::{changed, until};
 use microtome_journal::record::Origin;
 use microtome_journal::{
-    Calibration, Entry, Frame, Journal, JournalError, Outcome, Record, Refused, Sealed,
+    Calibration, Entry, Frame, Journal, JournalError, Outcome, Provenance, Record, Refused, Sealed,
 };
 use microtome_ledger::Ledger;
 use microtome_link::message::{Acquisition, HELD_MAX};
@@ -199,15 +199,20 @@ impl Instrument {
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<(), AcquireError> {
         self.frames = Frames::default();
-        let (device, identity) = (self.session.device(), self.session.identity());
-        let plan = self.plan.as_deref().filter(|_| self.keep != Keep::None);
-        let inputs = plan.map(keep::inputs).unwrap_or_default();
-        let origin = record::provenance(device, identity, self.calibration.clone(), inputs);
+        let origin = self.provenance();
         let frames = self.drive(acquisition, &origin.seal()?, stop, seen).await?;
         let lost = self.frames.lost(Some(frames));
         self.summary.lost += lost;
         self.services.ledger.lose(self.session.device(), lost);
         Ok(())
+    }
+
+    /// Where the results of this session come from.
+    fn provenance(&self) -> Provenance {
+        let (device, identity) = (self.session.device(), self.session.identity());
+        let plan = self.plan.as_deref().filter(|_| self.keep != Keep::None);
+        let inputs = plan.map(keep::inputs).unwrap_or_default();
+        record::provenance(device, identity, self.calibration.clone(), inputs)
     }
 
     /// Acquires, and gives the number of frames that the board had.

@@ -106,8 +106,12 @@ impl Plans {
     }
 
     /// The plan whose identity begins so.
-    pub fn with_prefix(&self, prefix: &[u8]) -> Option<&Arc<PlanBuf>> {
-        self.0.iter().find(|plan| plan.digest().starts_with(prefix))
+    pub fn with_prefix(&self, prefix: &[u8]) -> Option<Arc<PlanBuf>> {
+        let plans = self.plans();
+        let mut plans = plans.iter();
+        plans
+            .find(|plan| plan.digest().starts_with(prefix))
+            .cloned()
     }
 
     /// The first plan of this model.

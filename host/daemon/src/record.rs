@@ -18,6 +18,7 @@ use microtome_link::message::{
     ANSWERER_PLAN_LEN, Answerer, ExecutorKind, FrameResult, Identity, Origin,
 };
 use microtome_plan::{Labels, PlanBuf, Task};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the results of a session come from.
@@ -68,7 +69,7 @@ pub(crate) fn record(
         _ => (None, "board".to_owned()),
     };
     let reader = match result.origin {
-        Origin::Host => heavier,
+        Origin::Host => heavier.as_deref(),
         _ => origins.plan,
     };
     let times = &result.times;
@@ -155,12 +156,9 @@ fn micros(duration: Duration) -> u64 {
 
 /// The heavier plan whose reading counts, and what ran it. Where another session answered, the board
 /// has given back what that said of itself.
-fn answered<'a>(
-    answerer: Option<Answerer>,
-    origins: &Origins<'a>,
-) -> (Option<&'a PlanBuf>, String) {
+fn answered(answerer: Option<Answerer>, origins: &Origins<'_>) -> (Option<Arc<PlanBuf>>, String) {
     if let Some(answer) = origins.answer {
-        return (Some(&answer.plan), answer.executor.to_string());
+        return (Some(Arc::clone(&answer.plan)), answer.executor.to_string());
     }
     let Some(answerer) = answerer else {
         return (None, "unknown (an earlier session)".to_owned());

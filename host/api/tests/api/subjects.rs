@@ -31,7 +31,7 @@ async fn devices_are_told_of_as_they_are() {
     assert_eq!(left["board"]["model"], "cells");
     assert_eq!(left["sessions"], 1);
     let results = serde_json::json!({
-        "frames": 8, "on_board": 6, "offloaded": 2, "late": 2, "unanswered": 2, "lost": 2,
+        "frames": 8, "on_board": 6, "offloaded": 2, "late": 2, "unanswered": 2, "lost": 2, "missed": 1,
     });
     assert_eq!(left["results"], results);
     assert_eq!(right["results"]["frames"], 0);
@@ -299,6 +299,7 @@ async fn metrics_have_what_devices_count() {
         r#"microtome_results_total{device="left",origin="board_after_no_answer"} 2"#,
         r#"microtome_results_total{device="right",origin="board"} 0"#,
         r#"microtome_lost_total{device="left"} 3"#,
+        r#"microtome_missed_total{device="left"} 1"#,
         r#"microtome_sessions_total{device="left"} 1"#,
         r#"microtome_acquiring{device="left"} 1"#,
         r#"microtome_acquiring{device="right"} 0"#,

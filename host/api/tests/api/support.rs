@@ -159,7 +159,7 @@ impl Bench {
                 acquire: true,
                 offload: false,
             };
-            let (device, receiver) = hub.add(name, Path::new("/dev/fake"), wanted, boot == 0);
+            let (device, receiver) = hub.add(name, "/dev/fake", wanted, boot == 0);
             requests.get_or_insert(receiver);
             let fake = Fake {
                 device,
@@ -228,15 +228,16 @@ impl Bench {
         for _ in 0..count {
             let sequence = sequence.fetch_add(1, Ordering::Relaxed);
             let record = record(provenance, boot, sequence);
-            let entry = Entry::new(boot, sequence, provenance, &record).unwrap();
             let device = Arc::clone(device);
             let journal = &self.journal;
+            let entry = || Entry::new(boot, sequence, provenance, &record).unwrap();
+            let told = record.clone();
             let done = move |outcome| {
                 if let Outcome::Recorded { .. } = outcome {
-                    device.recorded(&record);
+                    device.recorded(&told);
                 }
             };
-            while journal.submit(entry.clone(), done.clone()).is_err() {
+            while journal.submit(entry(), done.clone()).is_err() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
@@ -334,6 +335,8 @@ fn record(provenance: &Sealed, boot: u64, sequence: u64) -> Record {
             total: 2_000,
             ..Latency::default()
         },
+        missed: u32::from(sequence == 3),
+        kept_frame: None,
     }
 }
 

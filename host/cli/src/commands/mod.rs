@@ -17,5 +17,6 @@ pub mod latency;
 pub mod pack;
 pub mod quantization;
 pub mod run;
+pub mod token;
 pub mod trust;
 pub mod update;

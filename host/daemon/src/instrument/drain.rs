@@ -2,9 +2,8 @@
 
 use super::{AcquireError, Instrument, STOP_TIMEOUT, until};
 use crate::frames::Frames;
-use crate::record;
 use crate::session::{Event, Fault};
-use microtome_link::message::{Acquisition, Refusal};
+use microtome_link::message::{Acquisition, Mode, Refusal};
 use tokio::time::{Instant, timeout};
 
 impl Instrument {
@@ -19,8 +18,7 @@ impl Instrument {
     pub async fn drain(&mut self) -> Result<u64, AcquireError> {
         let before = self.summary.frames;
         self.frames = Frames::default();
-        let device = self.session.device();
-        let origin = record::provenance(device, self.session.identity(), self.calibration.clone());
+        let origin = self.provenance();
         let origin = origin.seal()?;
         self.session.start(AT_MOST_ONE).await?;
         self.session.stop().await?;
@@ -59,4 +57,5 @@ const AT_MOST_ONE: Acquisition = Acquisition {
     period_us: 0,
     offload: false,
     deadline_ms: 0,
+    mode: Mode::Rate,
 };
