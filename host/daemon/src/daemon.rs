@@ -101,7 +101,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
             stopper.stop();
         }
     }
-    others.pass_on(&services.journal).await;
+    others.leave(&services.journal).await;
     outcome
 }
 
