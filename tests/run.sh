@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every check of the project, after installing what they need: rustup targets, and the
-# packages for the emulated boards and the software GPU adapter (Debian and its kin, as root or by
-# sudo). What can not be installed is said; the tests that miss it say `skipped` and why.
+# packages for the emulated boards, the software GPU adapter and the brokers (Debian and its kin, as
+# root or by sudo). What can not be installed is said; the tests that miss it say `skipped` and why.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,9 @@ install_packages() {
     command -v qemu-aarch64 >/dev/null || missing+=(qemu-user)
     compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || missing+=(mesa-vulkan-drivers)
     compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
+    # Debian keeps servers where not every user's PATH looks.
+    PATH=$PATH:/usr/sbin command -v nats-server >/dev/null || missing+=(nats-server)
+    PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null || missing+=(mosquitto)
     # tokio-serial finds USB adapters through libudev only where it is there; nothing needs it.
     [ ${#missing[@]} -eq 0 ] && return
     local as_root=()

@@ -140,7 +140,7 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
         (Some(serving), Err(_)) => serving.abort(),
         (None, _) => {}
     }
-    others.pass_on(&services.journal).await;
+    others.leave(&services.journal).await;
     outcome
 }
 

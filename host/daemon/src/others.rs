@@ -47,12 +47,17 @@ impl Others {
         Ok(())
     }
 
-    /// Lets the last results go out; what does not stays in the journal until the next start.
-    pub async fn pass_on(&mut self, journal: &Journal) {
+    /// Lets the last results go out, and ends; what does not stays in the journal until the next
+    /// start.
+    pub async fn leave(mut self, journal: &Journal) {
         for progress in &mut self.publishing {
             if !progress.wait(journal, PASS_ON_TIMEOUT).await {
                 tracing::warn!("results wait in the journal to be published by the next daemon");
             }
+        }
+        self.mqtt.shutdown().await;
+        if let Some(fleet) = self.fleet {
+            fleet.leave().await;
         }
     }
 

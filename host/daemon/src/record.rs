@@ -90,7 +90,7 @@ pub(crate) fn record(
         clock: origins.clock,
         origin: origin(result.origin),
         executor,
-        heavier: heavier.map(|plan| HeavierModel {
+        heavier: heavier.as_deref().map(|plan| HeavierModel {
             model: plan.plan().manifest().model.to_owned(),
             plan: Hash(plan.digest()),
         }),

@@ -14,6 +14,8 @@ use std::time::Duration;
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// How often a silent server is asked whether it is there.
 const PING_PERIOD: Duration = Duration::from_secs(5);
+/// Messages of a subscription that wait to be read at most; what comes beyond is dropped.
+const UNREAD_MAX: usize = 1024;
 /// How long one attempt takes at most.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -26,6 +28,7 @@ pub(crate) async fn connect(config: &FleetConfig) -> Result<Client, FleetError> 
         .reconnect_delay_callback(pause)
         .ping_interval(PING_PERIOD)
         .connection_timeout(CONNECT_TIMEOUT)
+        .subscription_capacity(UNREAD_MAX)
         .event_callback(teller());
     if let Some(path) = &config.credentials {
         let loaded = options.credentials_file(path).await;

@@ -122,6 +122,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// Ends all that is done for others, and waits until it has.
+    pub async fn leave(mut self) {
+        self.tasks.shutdown().await;
+    }
+
     /// What opens executors that ask others; they run on the runtime that this is called in.
     pub fn opener(&self) -> Opener {
         Opener(Asker {

@@ -91,7 +91,7 @@ async fn a_server_that_is_killed_gets_each_result_once() {
     }
     wait_for(&stream, COUNT).await;
     check_all(&messages(&stream).await, COUNT);
-    drop(fleet);
+    fleet.leave().await;
     eprintln!("{COUNT} results, server killed {KILLS} times: each once, in order");
 }
 
@@ -177,12 +177,13 @@ async fn a_server_that_forgets_old_results_gets_none_again() {
     for (begin, end) in [(0, 100), (100, 130)] {
         let journal = Journal::open(&path, Retention::default()).unwrap();
         let mut fleet = Fleet::join(&config(&server.url(), "killed")).await.unwrap();
-        fleet.publish(&journal).unwrap();
+        let mut progress = fleet.publish(&journal).unwrap();
         store(&journal, begin..end);
         wait_for(&stream, end - begin).await;
         stream.purge().await.unwrap();
-        // The cursor is written by the journal's last commit.
-        sleep(Duration::from_millis(200)).await;
+        // The last acknowledgement may be on its way still.
+        assert!(progress.wait(&journal, WAIT_MAX).await);
+        fleet.leave().await;
     }
     let state = stream.get_info().await.unwrap().state;
     assert_eq!((state.messages, state.last_sequence), (0, 130));
@@ -213,7 +214,39 @@ async fn a_new_journal_goes_on_but_two_daemons_of_one_name_do_not_mix() {
     sleep(Duration::from_millis(500)).await;
     store(&new, 305..310);
     wait_for(&stream, 20).await;
-    drop(old_fleet);
+    old_fleet.leave().await;
     let state = stream.get_info().await.unwrap().state;
     assert_eq!(state.messages, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_and_users_are_spoken_and_required() {
+    let Some(server) = Server::nats_with_tls("tls_and_users_are_spoken_and_required") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&folder.path().join("j"), Retention::default()).unwrap();
+    store(&journal, 0..10);
+    let with = |password: &str, roots: bool| {
+        let roots = match roots {
+            true => format!("tls_roots = '{}/ca.pem'", server.folder().display()),
+            false => String::new(),
+        };
+        let text = format!(
+            "servers = ['tls://127.0.0.1:{}']\nsite = 'lab'\nname = 'safe'\nuser = 'u'\n\
+             password = '{password}'\n{roots}\n",
+            server.port()
+        );
+        toml::from_str::<microtome_fleet::FleetConfig>(&text).unwrap()
+    };
+    // Another password, or an authority that is not known: nothing goes out, nothing is lost.
+    for config in [with("other", true), with("word", false)] {
+        let mut fleet = Fleet::join(&config).await.unwrap();
+        let mut progress = fleet.publish(&journal).unwrap();
+        assert!(!progress.wait(&journal, Duration::from_millis(500)).await);
+        fleet.leave().await;
+    }
+    let mut fleet = Fleet::join(&with("word", true)).await.unwrap();
+    let mut progress = fleet.publish(&journal).unwrap();
+    assert!(progress.wait(&journal, WAIT_MAX).await);
 }

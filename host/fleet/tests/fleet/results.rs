@@ -25,6 +25,8 @@ pub fn entry(sequence: u64) -> Entry {
         origin: Origin::Board,
         executor: "board".to_owned(),
         heavier: None,
+        kept_frame: None,
+        missed: 0,
         answer: Answer::Raw,
         confidence: 1.0,
         board_confidence: 1.0,

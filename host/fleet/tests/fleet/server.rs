@@ -54,6 +54,36 @@ impl Server {
         })
     }
 
+    /// A NATS server that speaks TLS alone, with the certificate of an authority in `ca.pem`, to the
+    /// user `u` with the password `word`.
+    pub fn nats_with_tls(test: &str) -> Option<Self> {
+        if Command::new("openssl").arg("version").output().is_err() {
+            skip(test, "there is no openssl here");
+            return None;
+        }
+        Self::new(test, "nats-server", |port, folder| {
+            if !folder.join("ca.pem").exists() {
+                certify(folder);
+            }
+            let at = folder.display();
+            let text = format!(
+                "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{at}/store\" }}\n\
+                 tls {{ cert_file: \"{at}/server.pem\", key_file: \"{at}/server.key\" }}\n\
+                 authorization {{ users: [ {{ user: u, password: word }} ] }}\n"
+            );
+            let config = folder.join("nats.conf");
+            std::fs::write(&config, text).unwrap();
+            let mut command = Command::new("nats-server");
+            command.arg("-c").arg(config);
+            command
+        })
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// An MQTT broker that remembers sessions and messages.
     pub fn mqtt(test: &str) -> Option<Self> {
         Self::new(test, "mosquitto", |port, folder| {
@@ -156,5 +186,23 @@ fn copy(from: &Path, to: &Path) {
         } else {
             std::fs::copy(from, to).unwrap();
         }
+    }
+}
+
+/// Makes an authority and a certificate of it for this computer.
+fn certify(folder: &Path) {
+    std::fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    for command in [
+        format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca -days 2"),
+        format!("req {key} -keyout server.key -out server.csr -subj /CN=server"),
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 \
+         -extfile san"
+            .to_owned(),
+    ] {
+        let mut openssl = Command::new("openssl");
+        let ran = openssl.args(command.split(' ')).current_dir(folder).output();
+        let ran = ran.unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
 }
