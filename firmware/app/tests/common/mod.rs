@@ -1,4 +1,5 @@
 //! The application against a host made of the same link, over a line in memory.
+#![allow(dead_code, reason = "every test uses a part")]
 
 use embassy_futures::block_on;
 use embassy_futures::select::{Either, select};
