@@ -200,7 +200,7 @@ fn frames(frames: u32) -> Acquisition {
 /// A board that holds results, and the path of its serial device.
 async fn holding() -> (Bench, PathBuf) {
     let mut bench = Bench::new("sim", 9);
-    let path = bench.start_at_path();
+    let path = bench.start();
     let mut session = Session::open(&path, 921_600, DeviceLog::new("sim"))
         .await
         .unwrap();

@@ -1,7 +1,7 @@
 //! Boards whose flash is a file, and what the tests ask of them.
 
 use crate::plans;
-use microtome_board::{Board, LaunchOptions, Running, Serial, image, launch, replay};
+use microtome_board::{Board, LaunchOptions, Running, image, launch, replay};
 use microtome_daemon::update::Port;
 use microtome_daemon::{DeviceLog, RunInput, Session, SessionError};
 use microtome_link::message::Identity;
@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
-use tokio::net::UnixStream;
 
 /// An emulated board with its flash, in a folder that is gone with it.
 pub struct Bench {
@@ -65,39 +64,26 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// Turns the power on, off and on again where it is on; what the host opens comes back.
-    pub fn start(&mut self) -> Serial {
+    /// Turns the power on, off and on again where it is on; the path that the host opens comes back.
+    pub fn start(&mut self) -> PathBuf {
         self.running.cut();
         let store = replay::encode(&[plans::input()]).unwrap();
         let options = LaunchOptions {
             plan: Some(&self.factory),
             replay: Some(&store),
             flash: Some(&self.file("flash.bin")),
+            ..LaunchOptions::default()
         };
-        let mut running = launch(self.board, &self.image, &options).unwrap();
-        let serial = running.take_serial().unwrap();
+        let running = launch(self.board, &self.image, &options).unwrap();
+        let serial = running.serial().to_owned();
         self.running.put(Some(running));
         serial
-    }
-
-    /// Turns the power on, and gives the path of the board's serial device.
-    pub fn start_at_path(&mut self) -> PathBuf {
-        match self.start() {
-            Serial::Device(path) => path,
-            Serial::Socket(_) => panic!("{} has no serial device", self.board.name),
-        }
     }
 
     /// A session with the board, whose power is turned on for it.
     pub async fn session(&mut self) -> Result<Session, SessionError> {
         let log = DeviceLog::new(&self.board.name);
-        match self.start() {
-            Serial::Device(path) => Session::open(&path, 921_600, log).await,
-            Serial::Socket(socket) => {
-                socket.set_nonblocking(true).unwrap();
-                Session::over(UnixStream::from_std(socket).unwrap(), log).await
-            }
-        }
+        Session::open(&self.start(), 921_600, log).await
     }
 }
 

@@ -206,6 +206,7 @@ impl Bench {
         let options = LaunchOptions {
             plan: Some(&self.plan),
             replay: Some(&self.replay),
+            ..LaunchOptions::default()
         };
         let running = launch(self.board, &self.image, &options)?;
         let line = line(running.serial())?;

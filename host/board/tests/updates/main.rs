@@ -77,11 +77,12 @@ fn start(board: &'static Board, image: &Path, flash: &Path) -> Option<(Running, 
         plan: Some(plan.bytes()),
         replay: None,
         flash: Some(flash),
+        ..LaunchOptions::default()
     };
     match microtome_board::launch(board, image, &options) {
-        Ok(mut running) => {
-            let serial = running.take_serial().expect("it is new");
-            Some((running, Wire::over(serial)))
+        Ok(running) => {
+            let wire = Wire::over(running.serial());
+            Some((running, wire))
         }
         Err(LaunchError::NoQemu { program, .. }) => {
             println!("skipped: {program} is not installed");

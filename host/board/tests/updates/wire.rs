@@ -1,10 +1,12 @@
 //! A host that speaks the link over a board's serial line, one thing at a time.
 
-use microtome_board::Serial;
 use microtome_link::message::Channel;
 use microtome_link::{Event, FRAME_LEN_MAX, Link, SendError, ToBoard, ToHost};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -28,19 +30,20 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn over(serial: Serial) -> Self {
-        let (tx, rx): (Box<dyn Write>, Box<dyn Read + Send>) = match serial {
-            Serial::Device(path) => {
-                let open = || File::options().read(true).write(true).open(&path);
-                (
-                    Box::new(open().expect("a device")),
-                    Box::new(open().expect("a device")),
-                )
-            }
-            Serial::Socket(socket) => (
+    pub fn over(serial: &Path) -> Self {
+        let kind = std::fs::metadata(serial).expect("it is there").file_type();
+        let (tx, rx): (Box<dyn Write>, Box<dyn Read + Send>) = if kind.is_socket() {
+            let socket = UnixStream::connect(serial).expect("a socket");
+            (
                 Box::new(socket.try_clone().expect("a socket")),
                 Box::new(socket),
-            ),
+            )
+        } else {
+            let open = || File::options().read(true).write(true).open(serial);
+            (
+                Box::new(open().expect("a device")),
+                Box::new(open().expect("a device")),
+            )
         };
         Self {
             link: Link::host(1),

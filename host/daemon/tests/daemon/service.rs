@@ -66,7 +66,10 @@ fn config(folder: &TempDir, path: PathBuf, acquisition: AcquisitionConfig) -> Co
         gpu: GpuPolicy::Off,
         queue: 4,
         retention: RetentionConfig::default(),
+        api: None,
         devices: vec![device],
+        fleet: None,
+        mqtt: None,
     }
 }
 
