@@ -326,6 +326,7 @@ fn a_board_that_acquires_is_busy() {
             period_us: 1000,
             offload: false,
             deadline_ms: 1000,
+            mode: Mode::Rate,
         };
         host.send(ToBoard::Start(acquisition)).await;
         host.send(ToBoard::Update(Update::State)).await;
