@@ -1,6 +1,8 @@
-//! The fuzz targets, for libFuzzer. What they check is in `targets.rs`, which the ordinary tests
-//! use as well.
+//! The fuzz targets, for libFuzzer. What they check is in `targets.rs` and `http.rs`, which the
+//! ordinary tests use as well.
 
+#[path = "../http.rs"]
+pub mod http;
 #[path = "../targets.rs"]
 pub mod targets;
 

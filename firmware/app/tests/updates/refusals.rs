@@ -7,7 +7,7 @@ use crate::client::{
 use crate::common::{Host, LEN, Setup, with_board};
 use crate::flash::{Nor, Power};
 use microtome_kernels::reference::clamp::Clamp;
-use microtome_link::message::{Acquisition, PIECE_LEN_MAX, Piece, Refusal};
+use microtome_link::message::{Acquisition, Mode, PIECE_LEN_MAX, Piece, Refusal};
 use microtome_link::update::{PlanSource, RolledBack, Update, UpdateRefusal};
 use microtome_link::{ToBoard, ToHost};
 use microtome_plan::{
@@ -299,6 +299,7 @@ async fn acquire(host: &Host<'_>, frames: u32) {
         period_us,
         offload,
         deadline_ms,
+        mode: Mode::Rate,
     }))
     .await;
     let mut results = 0;
