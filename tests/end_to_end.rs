@@ -362,6 +362,84 @@ fn the_demo_loses_no_frame_on_the_emulated_boards() {
     }
 }
 
+/// What the pins did: a pin by its bit, and its new level, in their order; both are low at first.
+fn edges(path: &Path) -> Vec<(u8, bool)> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let (mut edges, mut before) = (Vec::new(), 0_u8);
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let levels = match words[..] {
+            // A board that is a process says which pin has which level.
+            [_, pin, level] => {
+                let bit = match pin {
+                    "exposure" => 1,
+                    "answer" => 2,
+                    other => panic!("{other}"),
+                };
+                (before & !bit) | if level == "1" { bit } else { 0 }
+            }
+            // QEMU says what was written to the register of both.
+            _ => {
+                let data = words.iter().position(|&word| word == "data");
+                let data = words[data.expect("a write") + 1].trim_start_matches("0x");
+                u8::from_str_radix(data, 16).unwrap()
+            }
+        };
+        for bit in [1, 2] {
+            if (levels ^ before) & bit != 0 {
+                edges.push((bit, levels & bit != 0));
+            }
+        }
+        before = levels;
+    }
+    edges
+}
+
+/// Every frame is one pulse of the exposure pin and, after it, one edge of the answer pin.
+fn pins_tell_of_each_frame(board: &str) {
+    const FRAMES: usize = 6;
+    let folder = tempfile::tempdir().unwrap();
+    for mode in ["rate", "latency"] {
+        let (pins, folder) = (folder.path().join(mode), folder.path().join(board));
+        let (pins_text, folder) = (text(&pins), text(&folder));
+        let args = [
+            "demo", "--board", board, "--mode", mode, "--frames", "6", "--folder", &folder,
+            "--pins", &pins_text, "--json",
+        ];
+        let json = microtome(&args).json();
+        assert_eq!(json["frames"], FRAMES, "{json}");
+        let edges = edges(&pins);
+        let of = |pin| edges.iter().filter(move |edge| edge.0 == pin);
+        assert_eq!(of(1).count(), 2 * FRAMES, "{board} {mode}");
+        assert_eq!(of(2).count(), FRAMES, "{board} {mode}");
+        let mut open = 0;
+        for edge in &edges {
+            match edge {
+                (1, true) => open += 1,
+                (1, false) => {}
+                _ => open -= 1,
+            }
+            // An answer comes after its exposure; where the quickest answers are wanted, the next
+            // exposure comes after that.
+            assert!(open >= 0, "{board} {mode}: {edges:?}");
+            assert!(open <= 1 || mode == "rate", "{board} {mode}: {edges:?}");
+        }
+        assert_eq!(open, 0, "{board} {mode}: {edges:?}");
+    }
+}
+
+#[test]
+fn the_simulated_boards_pins_tell_of_each_frame() {
+    pins_tell_of_each_frame("sim");
+}
+
+#[test]
+fn the_emulated_boards_pins_tell_of_each_frame() {
+    for board in emulated("pins") {
+        pins_tell_of_each_frame(&board);
+    }
+}
+
 #[test]
 fn the_emulated_boards_count_the_same_instructions_twice() {
     let model = text(&root().join("models/cells/cells.onnx"));

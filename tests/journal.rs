@@ -2,149 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
+mod bench;
 mod support;
 
-use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+use bench::{Bench, text};
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::{microtome, root};
-use tempfile::TempDir;
-
-fn text(path: &Path) -> String {
-    path.to_str().expect("a path of this test").to_owned()
-}
-
-/// A process that does not outlive its test.
-struct Running(Child);
-
-impl Running {
-    fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_microtome"));
-        command.args(args).current_dir(root());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Self(command.spawn().expect("the command starts"))
-    }
-
-    /// Its first line on stdout.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        let stdout = self.0.stdout.as_mut().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        line
-    }
-
-    /// Waits until it says `word` on stderr.
-    fn wait_for(&mut self, word: &str) {
-        let stderr = self.0.stderr.take().expect("it is taken once");
-        let mut lines = BufReader::new(stderr).lines().map(Result::unwrap);
-        assert!(
-            lines.any(|line| line.contains(word)),
-            "it never says {word}"
-        );
-        // It must not wait for whoever reads what it says.
-        std::thread::spawn(move || lines.for_each(drop));
-    }
-
-    /// Asks it to end, and waits until it has.
-    fn terminate(&mut self) {
-        let pid = self.0.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(sent.success());
-        assert!(self.0.wait().unwrap().success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A folder with plans, the configuration of a daemon, and the board that it serves.
-struct Bench {
-    folder: TempDir,
-    _board: Running,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let compile = |model: &str| {
-            let plan = text(&folder.path().join(format!("{model}.mtp")));
-            let model = text(&root().join(format!("models/{model}/{model}.onnx")));
-            let compiled = microtome(&["compile", &model, "-o", &plan]);
-            assert_eq!(compiled.status(), Some(0));
-            plan
-        };
-        let plan = compile("cells");
-        compile("cells-heavy");
-        let input = text(&root().join("models/cells/golden.npz"));
-        let args = [
-            "flash", "--board", "sim", "--plan", &plan, "--input", &input, "--json",
-        ];
-        let mut board = Running::start(&args);
-        let line = board.line();
-        let json: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
-        let path = json["serial"].as_str().unwrap();
-        let config = format!(
-            "journal = \"results.journal\"\n\
-             plans = [\".\"]\n\
-             gpu = \"off\"\n\
-             [[device]]\n\
-             name = \"scope\"\n\
-             path = \"{path}\"\n\
-             frames.keep = \"asked\"\n\
-             [device.calibration]\n\
-             name = \"of this test\"\n\
-             pixel_size_nm = 325\n"
-        );
-        std::fs::write(folder.path().join("daemon.toml"), config).unwrap();
-        Self {
-            folder,
-            _board: board,
-        }
-    }
-
-    fn daemon(&self) -> Running {
-        Running::start(&[
-            "daemon",
-            "--config",
-            &text(&self.folder.path().join("daemon.toml")),
-        ])
-    }
-
-    fn journal(&self) -> String {
-        text(&self.folder.path().join("results.journal"))
-    }
-
-    /// The lines of an export in JSON.
-    fn exported(&self, filters: &[&str]) -> Vec<Value> {
-        let output = text(&self.folder.path().join("results.jsonl"));
-        let journal = self.journal();
-        let args = [
-            "export", &journal, "--format", "jsonl", "-o", &output, "--json",
-        ];
-        let json = microtome(&[&args[..], filters].concat()).json();
-        let text = std::fs::read_to_string(output).unwrap();
-        let lines: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        assert_eq!(json["records"], lines.len());
-        lines
-    }
-}
+use support::microtome;
 
 #[test]
 fn a_journal_is_exported_while_the_daemon_writes_and_audited_after() {
-    let bench = Bench::new();
+    let bench = Bench::new("");
     let mut daemon = bench.daemon();
     daemon.wait_for("connected");
     while !Path::new(&bench.journal()).exists() || bench.exported(&[]).len() < 5 {
@@ -202,6 +71,13 @@ fn a_journal_is_exported_while_the_daemon_writes_and_audited_after() {
         assert!(names.len() as u64 >= json["files"].as_u64().unwrap());
         assert_eq!(names.iter().filter(has_ending).count(), names.len());
     }
+    let latency = microtome(&["latency", &journal, "--device", "scope", "--json"]).json();
+    let device = &latency["devices"]["scope"];
+    assert_eq!(device["counts"]["results"], count);
+    assert_eq!(device["latency_us"]["total"]["count"], count);
+    assert_eq!(device["counts"]["lost"], 0);
+    let args = ["latency", &journal, "--until", "2020-01-01"];
+    assert!(microtome(&args).error().contains("no such result"));
 
     // A digit of the newest record that is not in the database's own checksums' reach.
     let bytes = std::fs::read(&journal).unwrap();

@@ -14,9 +14,9 @@ const SOURCES: [&str; 6] = [
     "../../../runtime",
 ];
 
-/// Gives the compiler `MICROTOME_FIRMWARE`: the version, and the commit that is built where Git tells
-/// it, as in `0.1.0 (0123456789ab)`; `0.1.0 (0123456789ab-dirty)` where the firmware's sources are
-/// not those of the commit.
+/// Gives the compiler `MICROTOME_FIRMWARE`: the version, and the commit that is built where Git
+/// tells it, as in `0.1.0 (0123456789ab)`; `0.1.0 (0123456789ab-dirty)` where the firmware's
+/// sources are not those of the commit.
 ///
 /// It is found anew when another commit is checked out, and when the firmware's sources change.
 pub fn emit() {

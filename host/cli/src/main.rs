@@ -12,11 +12,13 @@ mod executor;
 mod inspection;
 mod manifest;
 mod model;
+mod packing;
 mod page;
 mod port;
 mod reference;
 mod report;
 mod time;
+mod updatable;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,6 +35,17 @@ struct Cli {
     /// Say more on stderr (twice for debugging)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How the log on stderr is written
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 #[derive(Subcommand)]
@@ -53,6 +66,14 @@ enum Command {
     Bench(commands::bench::Args),
     /// Build a board's firmware and start it with a plan
     Flash(commands::flash::Args),
+    /// Make a pair of keys that update packages are signed with
+    Keygen(commands::keygen::Args),
+    /// Make an update package of a plan
+    Pack(commands::pack::Args),
+    /// Bring a plan to a board over its serial line
+    Update(commands::update::Args),
+    /// Tell a board whose signature its plans must have
+    Trust(commands::trust::Args),
     /// Serve the instrument beside this computer
     Daemon(commands::daemon::Args),
     /// Verify a journal's chain of hashes, and name its first break
@@ -61,6 +82,8 @@ enum Command {
     Export(commands::export::Args),
     /// How long each leg of a journal's results took, what was dropped, and what drifted
     Latency(commands::latency::Args),
+    /// Make a token for the daemon's HTTP API
+    Token(commands::token::Args),
     /// List the boards that are supported
     Boards,
     /// List the serial devices that are plugged in
@@ -69,7 +92,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging(cli.verbose);
+    start_logging(cli.verbose, cli.log_format);
     let json = cli.json;
     let done = match &cli.command {
         Command::Demo(args) => commands::demo::run(args, json),
@@ -80,10 +103,15 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::run(args, json),
         Command::Bench(args) => commands::bench::run(args, json),
         Command::Flash(args) => commands::flash::run(args, json),
+        Command::Keygen(args) => commands::keygen::run(args, json),
+        Command::Pack(args) => commands::pack::run(args, json),
+        Command::Update(args) => commands::update::run(args, json),
+        Command::Trust(args) => commands::trust::run(args, json),
         Command::Daemon(args) => commands::daemon::run(args, json),
         Command::Audit(args) => commands::audit::run(args, json),
         Command::Export(args) => commands::export::run(args, json),
         Command::Latency(args) => commands::latency::run(args, json),
+        Command::Token(args) => commands::token::run(args, json),
         Command::Boards => commands::boards::run(json),
         Command::Devices => commands::devices::run(json),
     };
@@ -112,15 +140,18 @@ fn in_one_line(error: &anyhow::Error) -> String {
 }
 
 /// Logs go to stderr; `RUST_LOG` overrides the flags.
-fn start_logging(verbose: u8) {
+fn start_logging(verbose: u8, format: LogFormat) {
     let default = match verbose {
-        0 => "warn,microtome_daemon=info,microtome_journal=info,board=info",
+        0 => "warn,microtome_daemon=info,microtome_api=info,microtome_journal=info,board=info",
         1 => "info,wgpu=warn,naga=warn,tract=warn",
         _ => "debug,wgpu=info,naga=info,tract=info",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
 }

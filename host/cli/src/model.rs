@@ -1,10 +1,12 @@
-//! A model as the user names it: a plan, or a model file that is compiled on the way.
+//! A model as the user names it: a plan, a package of one, or a model file that is compiled on the
+//! way.
 
 use crate::calibration;
 use crate::manifest::{Manifest, model_name};
 use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use microtome_compiler::{Options, Report, Samples, compile};
+use microtome_package::{PackageBuf, plan_of};
 use microtome_plan::{PlanBuf, Target};
 use std::path::Path;
 
@@ -47,7 +49,7 @@ impl How {
 }
 
 impl Model {
-    /// Loads the `.mtp` plan or compiles the model at `path`, for no target in particular.
+    /// Loads the `.mtp` plan or that of the `.mtu` package, or compiles the model at `path`, for no target in particular.
     pub fn load(path: &Path) -> Result<Self> {
         Self::load_as(path, &How::packed_for(Target::Generic))
     }
@@ -67,6 +69,10 @@ impl Model {
 
     /// The same, with a model compiled as `how` says.
     pub fn load_as(path: &Path, how: &How) -> Result<Self> {
+        if is_package(path) {
+            let plan = plan_of(&read_package(path)?);
+            return Ok(Self { plan, source: None });
+        }
         let bytes = read(path)?;
         let of = || format!("{}", path.display());
         if is_plan(path) {
@@ -150,6 +156,16 @@ pub fn target() -> impl TypedValueParser<Value = Target> {
 /// Whether `path` names a plan and not a model file.
 pub fn is_plan(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "mtp")
+}
+
+/// Whether `path` names a package of a plan.
+pub fn is_package(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "mtu")
+}
+
+/// The package in the file at `path`.
+pub fn read_package(path: &Path) -> Result<PackageBuf> {
+    PackageBuf::new(&read(path)?).with_context(|| path.display().to_string())
 }
 
 /// The bytes of the model file at `path`.

@@ -25,7 +25,7 @@ impl Reference {
         let bytes = model::read(path)?;
         let of = || path.display().to_string();
         ensure!(
-            !model::is_plan(path),
+            !model::is_plan(path) && !model::is_package(path),
             "{}: tract runs model files, not plans",
             of()
         );

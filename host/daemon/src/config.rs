@@ -12,6 +12,9 @@
 //! bytes_max = 20_000_000_000    # only the newest that have so many bytes together, with frames
 //! frames_bytes_max = 10_000_000_000  # only the newest frames that have so many; results stay
 //!
+//! [api]                         # without it nothing listens; see `microtome_api::config`
+//! listen = "127.0.0.1:8642"
+//!
 //! [[device]]
 //! name = "stage-left"           # as the log and the journal call it
 //! path = "/dev/ttyACM0"         # or by what USB tells of it: usb = "2e8a:000a", serial_number
@@ -36,16 +39,17 @@
 //! The sections `[fleet]` and `[mqtt]` are those of `microtome-fleet`; without them, the daemon has
 //! nothing to do with any other.
 //!
-//! Only `journal`, and `name` and `path` of a device, must be there (`usb` or `serial_number` or both
-//! may stand in the place of `path`); the values shown for the rest
-//! are those that it has by default, but for `plans`, `elf`, the calibration and the limits of the
-//! retention, of which there are none. Paths are relative to the file's folder.
+//! Only `journal`, and `name` and `path` of a device, must be there (`usb` or `serial_number` or
+//! both may stand in the place of `path`); the values shown for the rest are those that it has by
+//! default, but for `plans`, `elf`, the calibration and the limits of the retention, of which there
+//! are none. Paths are relative to the file's folder.
 
 use crate::executor::GpuPolicy;
 use crate::keep::FramesConfig;
 use crate::locate::{Place, UsbId};
 use crate::offload::QUEUE_LEN_DEFAULT;
 use crate::transport::BAUD_DEFAULT;
+use microtome_api::ApiConfig;
 use microtome_fleet::{FleetConfig, MqttConfig};
 use microtome_journal::{Calibration, Retention};
 use microtome_link::message::{Acquisition, Mode};
@@ -76,6 +80,8 @@ pub struct Config {
     /// What is kept of the results.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// Where and to whom the HTTP API is open; nowhere unless it is there.
+    pub api: Option<ApiConfig>,
     /// The instruments.
     #[serde(rename = "device", default)]
     pub devices: Vec<DeviceConfig>,
@@ -254,12 +260,14 @@ impl Config {
             .filter_map(|device| device.elf.as_mut());
         let fleet = config.fleet.as_mut().into_iter();
         let fleet = fleet.flat_map(FleetConfig::paths_mut);
+        let of_api = config.api.iter_mut().flat_map(ApiConfig::paths_mut);
         for file in config
             .plans
             .iter_mut()
             .chain([&mut config.journal])
             .chain(elves)
             .chain(fleet)
+            .chain(of_api)
         {
             *file = folder.join(&file);
         }
@@ -277,10 +285,15 @@ impl Config {
                 cause,
             }
         })?;
-        match config.fault() {
+        let fault = config.fault().map(|(key, cause)| (key, cause.to_owned()));
+        let of_api = || {
+            let (key, cause) = config.api.as_ref()?.fault()?;
+            Some((format!("api.{key}"), cause))
+        };
+        match fault.or_else(of_api) {
             None => Ok(config),
             Some((key, cause)) => {
-                let (path, cause) = (path.to_owned(), cause.to_owned());
+                let path = path.to_owned();
                 Err(ConfigError::Value { path, key, cause })
             }
         }
@@ -425,6 +438,11 @@ mod tests {
         assert!(Config::parse(&serving, Path::new("daemon.toml")).is_ok());
         let text = error(&format!("{LEAST}[retention]\nrecords_max = 0\n"));
         assert!(text.contains("retention.records_max"), "{text}");
+        let text = error(&format!("{LEAST}[api]\nlisten = '0.0.0.0:1'\n"));
+        assert!(
+            text.contains("api.listen") && text.contains("TLS"),
+            "{text}"
+        );
         for (text, key) in [
             ("name = 'b'", "device \"b\": path: must be there"),
             (
@@ -440,6 +458,11 @@ mod tests {
         let text = error(&format!("{LEAST}acquisition.mode = 'slow'\n"));
         assert!(
             text.contains("`slow`") && text.contains("`latency`"),
+            "{text}"
+        );
+        let text = error(&format!("{LEAST}[api]\nlisten = '0.0.0.0:1'\n"));
+        assert!(
+            text.contains("api.listen") && text.contains("TLS"),
             "{text}"
         );
         let text = error(&format!("{LEAST}acquisition.deadline_ms = 0\n"));

@@ -8,7 +8,9 @@
 
 use crate::build::build;
 use crate::config::{Config, DeviceConfig};
+use crate::hub::{self, Line, Shared};
 use crate::instrument::{AcquireError, Instrument, Services};
+use crate::latency;
 use crate::locate::locate;
 use crate::log::{DeviceLog, LogError};
 use crate::others::Others;
@@ -16,10 +18,12 @@ use crate::plans::{Plans, PlansError};
 use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
 use crate::summary::Summary;
+use microtome_api::{ApiError, Device, Server};
 use microtome_backend::BackendError;
 use microtome_fleet::FleetError;
 use microtome_journal::{Journal, JournalError};
 use microtome_ledger::{Ledger, WINDOW_DEFAULT};
+use microtome_plan::PlanBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -50,6 +54,15 @@ pub enum DaemonError {
     /// The daemon can not have to do with others as is configured.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// The API can not be opened.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// Clients are to run a model of which there is no plan.
+    #[error("api.run: no plan of model {model:?} is listed in `plans`")]
+    NoModel {
+        /// The model.
+        model: String,
+    },
     /// A task of the daemon panicked.
     #[error("a task of the daemon broke down: {0}")]
     Task(tokio::task::JoinError),
@@ -63,7 +76,17 @@ pub enum DaemonError {
 pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, DaemonError> {
     tracing::info!("daemon {}", build());
     let mut others = Others::join(config).await?;
-    let services = Arc::new(services(config, &mut others).await?);
+    let plans = Plans::load(&config.plans)?.keeping(config.journal.with_extension("plans"))?;
+    let offered = offered(config, &plans)?;
+    let services = Arc::new(services(config, plans, &offered, &mut others).await?);
+    let (hub, lines) = hub::hub(config, &services, build());
+    let server = match &config.api {
+        None => None,
+        Some(api) => {
+            let shared = Arc::new(Shared::new(&services, offered));
+            Some(Server::bind(api, Arc::new(hub), shared).await?)
+        }
+    };
     let mut logs = Vec::new();
     for device in &config.devices {
         logs.push(match &device.elf {
@@ -72,9 +95,18 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
         });
     }
     let (stopper, stop) = stop();
+    let mut of_server = stop.clone();
+    let serving =
+        server.map(|server| tokio::spawn(server.serve(async move { of_server.wished().await })));
     let mut tasks = JoinSet::new();
-    for (device, log) in config.devices.iter().cloned().zip(logs) {
-        tasks.spawn(attend(device, log, Arc::clone(&services), stop.clone()));
+    for ((device, log), line) in config.devices.iter().cloned().zip(logs).zip(lines) {
+        tasks.spawn(attend(
+            device,
+            log,
+            Arc::clone(&services),
+            line,
+            stop.clone(),
+        ));
     }
     if config.serves() {
         let mut stop = stop.clone();
@@ -101,22 +133,47 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
             stopper.stop();
         }
     }
+    stopper.stop();
+    match (serving, &outcome) {
+        (Some(serving), Ok(_)) => serving.await.map_err(DaemonError::Task)?,
+        // What the API has under way is given up.
+        (Some(serving), Err(_)) => serving.abort(),
+        (None, _) => {}
+    }
     others.leave(&services.journal).await;
     outcome
 }
 
-/// What the devices share.
-async fn services(config: &Config, others: &mut Others) -> Result<Services, DaemonError> {
-    let journal = Journal::open(&config.journal, config.retention.into())?;
-    others.publish(config, &journal)?;
-    let plans = Plans::load(&config.plans)?;
-    let heavier = plans.heavier();
-    if heavier.is_empty() {
+/// The plans that executors are opened for: those that boards ask, and those that clients may run.
+fn offered(config: &Config, plans: &Plans) -> Result<Vec<Arc<PlanBuf>>, DaemonError> {
+    let mut offered = plans.heavier();
+    if offered.is_empty() {
         tracing::info!("no plan names a heavier model that is listed: boards answer alone");
     }
-    let offload = match heavier.is_empty() && !config.serves() {
+    for model in config.api.iter().flat_map(|api| &api.run) {
+        let plan = plans.of_model(model);
+        let plan = plan.ok_or_else(|| DaemonError::NoModel {
+            model: model.clone(),
+        })?;
+        if !offered.iter().any(|known| known.digest() == plan.digest()) {
+            offered.push(plan);
+        }
+    }
+    Ok(offered)
+}
+
+/// What the devices share.
+async fn services(
+    config: &Config,
+    plans: Plans,
+    offered: &[Arc<PlanBuf>],
+    others: &mut Others,
+) -> Result<Services, DaemonError> {
+    let journal = Journal::open(&config.journal, config.retention.into())?;
+    others.publish(config, &journal)?;
+    let offload = match offered.is_empty() && !config.serves() {
         true => None,
-        false => others.offload(config, heavier).await?,
+        false => others.offload(config, offered.to_vec()).await?,
     };
     Ok(Services {
         plans,
@@ -131,13 +188,31 @@ async fn attend(
     device: DeviceConfig,
     log: DeviceLog,
     services: Arc<Services>,
+    mut line: Line,
     mut stop: Stop,
 ) -> Result<Summary, JournalError> {
+    let told = Arc::clone(&line.device);
     let mut total = Total::default();
     let mut pause = RETRY_MIN;
     while !stop.is_wished() {
+        if !line.is_to_acquire() {
+            told.idle();
+            tokio::select! {
+                () = line.until_acquire(true) => {}
+                () = stop.wished() => {}
+            }
+            continue;
+        }
         let begun = Instant::now();
-        match acquire(&device, &log, &services, &mut stop, &mut total).await {
+        let (stopper, mut session_stop) = self::stop();
+        let ended = tokio::select! {
+            ended = acquire(&device, &log, &services, &told, &mut session_stop, &mut total) => ended,
+            never = line.mind(&mut stop, &stopper) => match never {},
+        };
+        match ended {
+            Ok(()) if !line.is_to_acquire() => {
+                tracing::info!(device = device.name, "acquisition is switched off");
+            }
             Ok(()) => {
                 tracing::info!(device = device.name, summary = ?total.summary, "acquisition ended");
                 break;
@@ -148,13 +223,16 @@ async fn attend(
                     pause = RETRY_MIN;
                 }
                 tracing::warn!("{error}; next attempt in {} ms", pause.as_millis());
+                told.trying(error.to_string());
+                tokio::select! {
+                    () = sleep(pause) => pause = (pause * 2).min(RETRY_MAX),
+                    () = line.until_acquire(false) => {}
+                    () = stop.wished() => {}
+                }
             }
         }
-        tokio::select! {
-            () = sleep(pause) => pause = (pause * 2).min(RETRY_MAX),
-            () = stop.wished() => {}
-        }
     }
+    told.ended();
     Ok(total.summary)
 }
 
@@ -172,6 +250,7 @@ async fn acquire(
     device: &DeviceConfig,
     log: &DeviceLog,
     services: &Arc<Services>,
+    told: &Device,
     stop: &mut Stop,
     total: &mut Total,
 ) -> Result<(), AcquireError> {
@@ -189,17 +268,23 @@ async fn acquire(
         plan = microtome_plan::plan::short(&identity.plan).as_str(),
         "connected"
     );
+    told.acquiring(hub::board(&session));
     let boot = identity.boot;
     if let Some((_, lost)) = total.open.take_if(|(before, _)| *before != boot) {
         total.summary.lost += lost;
         services.ledger.lose(&device.name, lost);
+        told.lost(lost);
     }
     let mut instrument = Instrument::new(session, Arc::clone(services))
         .calibrated(device.calibration.clone())
-        .keeping(device.frames.keep);
+        .keeping(device.frames.keep)
+        .switched(Some(told.offload()));
     let ended = instrument
-        .acquire(device.acquisition.into(), stop, &mut |_| ())
+        .acquire(device.acquisition.into(), stop, &mut |record| {
+            told.recorded(record);
+        })
         .await;
+    told.lost(instrument.summary().lost);
     total.summary += instrument.summary();
     total.open = Some((boot, instrument.open_frames()));
     ended

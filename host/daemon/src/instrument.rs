@@ -5,21 +5,24 @@
 //! not acknowledged comes again in the next session, before the results of that; the journal knows
 //! what it has. Lost are the frames of an acquisition that have no result when it ends.
 
+mod drain;
+
 use crate::cascade::Cascade;
 use crate::clock::ClockOffset;
 use crate::frames::{Frames, Settled};
 use crate::keep::{self, Keep};
 use crate::latency;
-use crate::offload::{HostAnswer, NoAnswer, Offload, Priority, Question, Verdict};
+use crate::offload::{NoAnswer, Offload, Priority, Question, Verdict};
 use crate::patience::Patience;
 use crate::plans::Plans;
 use crate::record::{self, Origins, Pending, board_us, unix_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
 use crate::summary::Summary;
+use crate::wait::{changed, until};
 use microtome_journal::record::Origin;
 use microtome_journal::{
-    Calibration, Entry, Frame, Journal, JournalError, Outcome, Record, Refused, Sealed,
+    Calibration, Entry, Frame, Journal, JournalError, Outcome, Provenance, Record, Refused, Sealed,
 };
 use microtome_ledger::Ledger;
 use microtome_link::message::{Acquisition, HELD_MAX};
@@ -29,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// How often an instrument is asked for its clock, and so whether it still lives.
 const CLOCK_PERIOD: Duration = Duration::from_secs(5);
@@ -41,6 +44,7 @@ const QUESTIONS_MAX: usize = 16;
 const NOT_IN_ORDER: Fault = Fault::Violation("a result has an impossible number");
 const NOT_HELD: Fault = Fault::Violation("it sends results without waiting until they are stored");
 const TWO_RESULTS: Fault = Fault::Violation("a frame has two results");
+const NOT_UPDATED: Fault = Fault::Violation("it tells of an update while it acquires");
 const IMPOSSIBLE_FRAME: Fault = Fault::Violation("a frame has an impossible number");
 
 /// What instruments share.
@@ -111,7 +115,7 @@ impl Instrument {
     /// The instrument at the other end of `session`.
     pub fn new(session: Session, services: Arc<Services>) -> Self {
         let identity = session.identity();
-        let plan = services.plans.with_digest(&identity.plan).cloned();
+        let plan = services.plans.with_digest(&identity.plan);
         if plan.is_none() && identity.plan_fault.is_none() {
             tracing::warn!(
                 device = session.device(),
@@ -119,7 +123,7 @@ impl Instrument {
                 identity.model
             );
         }
-        let find = |name: &str| services.plans.of_model(name).cloned();
+        let find = |name: &str| services.plans.of_model(name);
         let cascade = plan
             .as_deref()
             .and_then(|plan| match Cascade::new(plan, find) {
@@ -195,15 +199,20 @@ impl Instrument {
         seen: &mut (dyn FnMut(&Record) + Send),
     ) -> Result<(), AcquireError> {
         self.frames = Frames::default();
-        let (device, identity) = (self.session.device(), self.session.identity());
-        let plan = self.plan.as_deref().filter(|_| self.keep != Keep::None);
-        let inputs = plan.map(keep::inputs).unwrap_or_default();
-        let origin = record::provenance(device, identity, self.calibration.clone(), inputs);
+        let origin = self.provenance();
         let frames = self.drive(acquisition, &origin.seal()?, stop, seen).await?;
         let lost = self.frames.lost(Some(frames));
         self.summary.lost += lost;
         self.services.ledger.lose(self.session.device(), lost);
         Ok(())
+    }
+
+    /// Where the results of this session come from.
+    fn provenance(&self) -> Provenance {
+        let (device, identity) = (self.session.device(), self.session.identity());
+        let plan = self.plan.as_deref().filter(|_| self.keep != Keep::None);
+        let inputs = plan.map(keep::inputs).unwrap_or_default();
+        record::provenance(device, identity, self.calibration.clone(), inputs)
     }
 
     /// Acquires, and gives the number of frames that the board had.
@@ -239,6 +248,7 @@ impl Instrument {
                     Event::Stopped { frames } => stopped = Some(frames),
                     Event::Refused(refusal) => return Err(self.session.refused(refusal).into()),
                     Event::Ran(output) => tracing::debug!(output.run, "a forgotten run"),
+                    Event::Updated(_) => return Err(self.error(NOT_UPDATED).into()),
                 },
                 Some(verdict) = self.verdicts.1.recv() => self.deliver(verdict).await?,
                 Some(stored) = self.stored.1.recv() => self.acknowledge(stored, seen).await?,
@@ -476,21 +486,5 @@ impl Instrument {
             device: self.session.device().to_owned(),
             fault,
         }
-    }
-}
-
-/// Waits until the switch is set; for ever where there is none, or nobody who could.
-async fn changed(switch: &mut Option<watch::Receiver<bool>>) {
-    match switch {
-        Some(switch) if switch.changed().await.is_ok() => {}
-        _ => std::future::pending().await,
-    }
-}
-
-/// Waits until `at`; for ever where there is no such time.
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

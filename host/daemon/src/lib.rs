@@ -7,7 +7,7 @@
 //! better not to ask), `record` (what the journal gets of it, which is a crate of its own), `keep`
 //! (which frames that has), `latency` (what the log gets of how long it took), [`mod@log`] (what a
 //! board tells of itself). [`mod@daemon`] runs several instruments
-//! from a [`config`]; the demo uses the same parts within the command.
+//! from a [`config`], [`mod@update`] brings a plan to one; the demo uses the same parts within the command.
 //!
 //! Everything that waits is bounded: events and questions in number, handshakes, runs and silence
 //! in time. Starting emulated boards is left to `microtome-board`.
@@ -20,6 +20,7 @@ pub mod config;
 pub mod daemon;
 pub mod executor;
 mod frames;
+mod hub;
 pub mod instrument;
 mod keep;
 mod latency;
@@ -34,6 +35,8 @@ pub mod session;
 pub mod stop;
 mod summary;
 pub mod transport;
+pub mod update;
+mod wait;
 
 pub use config::{Config, ConfigError};
 pub use daemon::{DaemonError, run};

@@ -72,6 +72,8 @@ pub struct Verdict {
 pub struct HostAnswer {
     /// The reading.
     pub reading: Reading,
+    /// What it was read from, and what else the plan gave.
+    pub outputs: Outputs,
     /// The plan that was run.
     pub plan: Arc<PlanBuf>,
     /// What ran it, and why that.
@@ -159,6 +161,18 @@ impl Offload {
             waiting.question.end(Err(NoAnswer::Displaced));
         }
         Ok(())
+    }
+}
+
+impl Offload {
+    /// Questions that wait.
+    pub fn len(&self) -> usize {
+        self.queue.lock().waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -377,6 +391,7 @@ impl<F: FnMut(&PlanBuf) -> Opened> Worker<F> {
         for (Waiting { question, since }, answered) in batch.into_iter().zip(outputs) {
             let answer = HostAnswer {
                 reading: reading(&question.plan, &answered.outputs),
+                outputs: answered.outputs,
                 plan: Arc::clone(&question.plan),
                 executor: answered.executor.unwrap_or_else(|| Arc::clone(&executor)),
                 queue: begun - since,

@@ -18,6 +18,7 @@ use microtome_link::message::{
     ANSWERER_PLAN_LEN, Answerer, ExecutorKind, FrameResult, Identity, Origin,
 };
 use microtome_plan::{Labels, PlanBuf, Task};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the results of a session come from.
@@ -68,7 +69,7 @@ pub(crate) fn record(
         _ => (None, "board".to_owned()),
     };
     let reader = match result.origin {
-        Origin::Host => heavier,
+        Origin::Host => heavier.as_deref(),
         _ => origins.plan,
     };
     let times = &result.times;
@@ -89,7 +90,7 @@ pub(crate) fn record(
         clock: origins.clock,
         origin: origin(result.origin),
         executor,
-        heavier: heavier.map(|plan| HeavierModel {
+        heavier: heavier.as_deref().map(|plan| HeavierModel {
             model: plan.plan().manifest().model.to_owned(),
             plan: Hash(plan.digest()),
         }),
@@ -155,12 +156,9 @@ fn micros(duration: Duration) -> u64 {
 
 /// The heavier plan whose reading counts, and what ran it. Where another session answered, the board
 /// has given back what that said of itself.
-fn answered<'a>(
-    answerer: Option<Answerer>,
-    origins: &Origins<'a>,
-) -> (Option<&'a PlanBuf>, String) {
+fn answered(answerer: Option<Answerer>, origins: &Origins<'_>) -> (Option<Arc<PlanBuf>>, String) {
     if let Some(answer) = origins.answer {
-        return (Some(&answer.plan), answer.executor.to_string());
+        return (Some(Arc::clone(&answer.plan)), answer.executor.to_string());
     }
     let Some(answerer) = answerer else {
         return (None, "unknown (an earlier session)".to_owned());
@@ -194,7 +192,7 @@ pub(crate) fn answerer(answer: &HostAnswer) -> Answerer {
 }
 
 /// The answer with the names of the plan that gave it.
-fn answer_record(answer: &Answer, plan: Option<&PlanBuf>) -> AnswerRecord {
+pub(crate) fn answer_record(answer: &Answer, plan: Option<&PlanBuf>) -> AnswerRecord {
     let plan = plan.map(PlanBuf::plan);
     let labels = plan.as_ref().and_then(|plan| match plan.manifest().task {
         Task::Raw => None,
@@ -241,7 +239,7 @@ fn probability(score: u8) -> f32 {
 }
 
 /// A confidence, of which 255 is full.
-fn unit(confidence: u8) -> f32 {
+pub(crate) fn unit(confidence: u8) -> f32 {
     f32::from(confidence) / 255.0
 }
 

@@ -1,7 +1,6 @@
 //! The journal's results as messages, in its order.
 
 use crate::names::token_of;
-use microtome_journal::export::write_object;
 use microtome_journal::reader::{Reader, Stored};
 use microtome_journal::{Cursor, Hash, Journal, JournalError, Outbox, OutboxInUse, Provenance};
 use serde::Deserialize;
@@ -154,8 +153,7 @@ impl Feed {
         let mut body = Vec::new();
         let device = match &origin {
             Some(origin) => {
-                // A vector takes all that is written.
-                let _ = write_object(&mut body, stored, &origin.bytes);
+                body = stored.to_json(&origin.bytes);
                 origin.device.clone()
             }
             None => {

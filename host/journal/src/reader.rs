@@ -36,6 +36,22 @@ pub struct Stored {
     pub record: Vec<u8>,
 }
 
+impl Stored {
+    /// It as one JSON object with the bytes of its provenance, for those who read results.
+    pub fn to_json(&self, provenance: &[u8]) -> Vec<u8> {
+        let head = format!(r#"{{"index":{},"hash":"{}","#, self.index, self.hash);
+        let parts: [&[u8]; 6] = [
+            head.as_bytes(),
+            br#""provenance":"#,
+            provenance,
+            br#","record":"#,
+            &self.record,
+            b"}",
+        ];
+        parts.concat()
+    }
+}
+
 /// Frames as they are stored.
 pub(crate) type Frames<'r> = Box<dyn Iterator<Item = Result<(u64, Vec<u8>), JournalError>> + 'r>;
 

@@ -170,8 +170,8 @@ fn a_journal_that_is_closed_on_a_full_disk_ends() {
     assert_eq!(outcomes.recv(), Err(std::sync::mpsc::RecvError));
 }
 
-/// Submits the results of two boards, one of which has its frames kept, one after another, until all are acknowledged or the medium
-/// fails.
+/// Submits the results of two boards, one of which has its frames kept, one after another, until
+/// all are acknowledged or the medium fails.
 fn work(journal: &Journal, begin: u64, acknowledged: &mut BTreeSet<(u64, u64)>) {
     for sequence in begin..begin + 12 {
         for boot in [7, 108] {

@@ -140,13 +140,27 @@ fn a_record_that_is_removed_takes_its_frame_along_and_both_count() {
 }
 
 /// As the version before there were frames wrote them.
-const OLD_RECORD: &str = r#"{"host_time_us":1000000,"provenance":"0000000000000000000000000000000000000000000000000000000000000000","boot":"0000000000000007","sequence":0,"acquisition":0,"frame":0,"ticks":{"exposed":0,"begun":0,"inferred":0,"answered":0},"clock":null,"origin":"board","executor":"board","heavier":null,"answer":{"class":{"class":"red","score":0.1}},"confidence":1.0,"board_confidence":1.0,"latency_us":{"wait":0,"inference":0,"to_host":null,"queue":null,"executor":null,"to_board":null,"total":0}}"#;
-const OLD_PROVENANCE: &str = r#"{"device":"scope-7","board":"fake","unit":"","firmware":"","ticks_hz":1000000,"model":"","plan":"0000000000000000000000000000000000000000000000000000000000000000","daemon":"","calibration":{"name":"a","pixel_size_nm":null}}"#;
+const OLD_RECORD: &str = concat!(
+    r#"{"host_time_us":1000000,"provenance":"ZEROS","boot":"0000000000000007","sequence":0,"#,
+    r#""acquisition":0,"frame":0,"ticks":{"exposed":0,"begun":0,"inferred":0,"answered":0},"#,
+    r#""clock":null,"origin":"board","executor":"board","heavier":null,"#,
+    r#""answer":{"class":{"class":"red","score":0.1}},"confidence":1.0,"board_confidence":1.0,"#,
+    r#""latency_us":{"wait":0,"inference":0,"to_host":null,"queue":null,"executor":null,"#,
+    r#""to_board":null,"total":0}}"#,
+);
+const OLD_PROVENANCE: &str = concat!(
+    r#"{"device":"scope-7","board":"fake","unit":"","firmware":"","ticks_hz":1000000,"#,
+    r#""model":"","plan":"ZEROS","daemon":"","#,
+    r#""calibration":{"name":"a","pixel_size_nm":null}}"#,
+);
 
 #[test]
 fn what_was_written_before_there_were_frames_reads_and_hashes_as_it_did() {
-    let record: Record = serde_json::from_str(OLD_RECORD).unwrap();
-    assert_eq!(serde_json::to_string(&record).unwrap(), OLD_RECORD);
-    let provenance: Provenance = serde_json::from_str(OLD_PROVENANCE).unwrap();
-    assert_eq!(serde_json::to_string(&provenance).unwrap(), OLD_PROVENANCE);
+    let zeros = "0".repeat(64);
+    let old = OLD_RECORD.replace("ZEROS", &zeros);
+    let record: Record = serde_json::from_str(&old).unwrap();
+    assert_eq!(serde_json::to_string(&record).unwrap(), old);
+    let old = OLD_PROVENANCE.replace("ZEROS", &zeros);
+    let provenance: Provenance = serde_json::from_str(&old).unwrap();
+    assert_eq!(serde_json::to_string(&provenance).unwrap(), old);
 }

@@ -116,9 +116,12 @@ fn pages(path: &Path) -> (Vec<DecodingResult>, String) {
     (pages, description)
 }
 
+/// Frames with their numbers.
+type Numbered = Vec<(u32, Vec<u8>)>;
+
 /// Two frames of 2 rows, 3 columns and so many channels, the later one first, as values from 0 to
 /// 255; and as the board had them.
-fn frames(channels: u8) -> ([Vec<u8>; 2], Vec<(u32, Vec<u8>)>) {
+fn frames(channels: u8) -> ([Vec<u8>; 2], Numbered) {
     let frame = |begin: u8| -> Vec<u8> { (0..6 * channels).map(|at| begin + at * 11).collect() };
     let pixels = [frame(3), frame(40)];
     let held = |pixels: &[u8]| pixels.iter().map(|pixel| pixel.wrapping_sub(128)).collect();
@@ -143,7 +146,7 @@ fn colours_are_one_image_and_frames_stand_in_the_order_of_exposure() {
     let name = files[0].file_name().unwrap().to_str().unwrap();
     assert_eq!(
         name,
-        "µ-scope___1_____so__-0000000000000007-00000-000.ome.tiff"
+        "µ-scope___1______so__-0000000000000007-00000-000.ome.tiff"
     );
     let (pages, description) = pages(&files[0]);
     assert_eq!(pages.iter().map(bytes).collect::<Vec<_>>(), pixels);
@@ -151,7 +154,7 @@ fn colours_are_one_image_and_frames_stand_in_the_order_of_exposure() {
     let name = "Name=\"r&#248;d &lt;&amp;&gt; &quot;cell&quot;\"";
     assert!(description.contains(name), "{description}");
     assert!(
-        description.contains("&#181;-scope &lt;\"1\"&gt; &amp; 'so'&#65533;"),
+        description.contains("&#181;-scope &lt;&quot;1&quot;&gt; &amp; &apos;so&apos;&#65533;"),
         "{description}"
     );
     assert!(
@@ -376,7 +379,7 @@ fn other_programs_read_the_files_and_the_schema_holds() {
         (&colours["dtype"], &colours["channels"]),
         (&json!("uint8"), &json!(1))
     );
-    assert_eq!(colours["size"], "325.0 nanometer");
+    assert_eq!(colours["size"], "325.0 nm");
     assert_eq!(colours["date"], "1970-01-01T00:00:01.000001+00:00");
     let text = format!("{CLASS} 0.75");
     let points = json!([[CLASS, text, 1.0, 2.0, 0], [CLASS, text, 4.0, 2.0, 1]]);

@@ -24,7 +24,7 @@ for path in sys.argv[1:]:
             "values": series.asarray().flatten().tolist(),
             "name": image.name,
             "date": image.acquisition_date.isoformat(),
-            "size": str(pixels.physical_size_x_quantity),
+            "size": f"{pixels.physical_size_x} {pixels.physical_size_x_unit.value}",
             "channels": len(pixels.channels),
             "deltas": [plane.delta_t for plane in pixels.planes],
             "notes": [

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Every board has results stored by then, once its wire is good.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(90);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Acknowledgements from which on a board is at work.
 const ACKNOWLEDGED_MIN: u64 = 3;

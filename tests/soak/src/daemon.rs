@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How often a process is looked at.
 pub const POLL: Duration = Duration::from_millis(10);
 /// A daemon that was told to end has by then.
-const END_TIMEOUT: Duration = Duration::from_secs(60);
+const END_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A daemon that runs; it is killed when this is dropped.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use microtome_journal::{Reader, Record};
 use std::time::Duration;
 
 /// A run without faults has ended by then.
-const RUN_TIMEOUT: Duration = Duration::from_secs(60);
+const RUN_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// An answer and its confidence.
 type Reading = (Answer, f32);

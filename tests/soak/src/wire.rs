@@ -23,7 +23,7 @@ const BURST_LEN_MAX: usize = 512;
 /// Bytes of a direction from which on no more are taken.
 const ROOM: usize = 4096;
 /// How often a wire looks for commands, and a side that was closed is looked at again.
-const GLANCE: Duration = Duration::from_millis(5);
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// A wire; it ends when this is dropped.
 pub struct Wire {

@@ -63,6 +63,9 @@ pub enum Fault {
     /// A run did not end.
     #[error("the run did not end in time")]
     RunTimeout,
+    /// A step of an update did not end.
+    #[error("the board did not end a step of the update in time")]
+    UpdateTimeout,
     /// Acquisition did not end when it was told to.
     #[error("acquisition did not stop in time")]
     StopTimeout,
@@ -84,6 +87,22 @@ pub enum Fault {
         /// Why.
         Refusal,
     ),
+}
+
+impl Fault {
+    /// Whether another session may succeed.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(_)
+                | Self::Silent
+                | Self::Foreign { .. }
+                | Self::Vanished(_)
+                | Self::Restarted
+                | Self::Stalled
+                | Self::UpdateTimeout
+        )
+    }
 }
 
 fn refusal_text(refusal: &Refusal) -> String {

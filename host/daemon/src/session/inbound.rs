@@ -8,6 +8,7 @@ use crate::log::DeviceLog;
 use crate::record::unix_us;
 use microtome_answer::Reading;
 use microtome_link::message::{Channel, FrameResult, Identity, Piece, Received, Refusal};
+use microtome_link::update::Updated;
 use microtome_link::{Link, Log, ToHost, frame};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub enum Event {
     Refused(Refusal),
     /// The board told its clock.
     Clock(ClockAnswer),
+    /// A step of an update ended.
+    Updated(Updated),
 }
 
 /// The board's clock between two times of the host's.
@@ -203,7 +206,7 @@ impl Inbound {
                 }));
             }
             ToHost::Stopped { frames } => self.events.push_back(Event::Stopped { frames }),
-            ToHost::Updated(_) => return Err(Fault::Violation("an update that was not asked for")),
+            ToHost::Updated(updated) => self.events.push_back(Event::Updated(updated)),
             ToHost::Refused(refusal) => self.events.push_back(Event::Refused(refusal)),
             ToHost::Clock { host_us, ticks } => self.events.push_back(Event::Clock(ClockAnswer {
                 asked_us: host_us,

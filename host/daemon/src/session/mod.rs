@@ -2,17 +2,20 @@
 //!
 //! A [`Session`] has no task of its own: the link works while one of its methods is awaited, so
 //! whoever does not take events slows the board down, and nothing piles up. Every wait is bounded:
-//! by [`HANDSHAKE_TIMEOUT`], [`RUN_TIMEOUT`], or, for a board that does not even acknowledge,
+//! by [`HANDSHAKE_TIMEOUT`], [`RUN_TIMEOUT`], [`UPDATE_TIMEOUT`], or, for a board that does not even acknowledge,
 //! [`STALL_TIMEOUT`]. After an error the session is of no more use: open another one.
 //!
-//! What results and questions mean is left to `instrument`.
+//! What results and questions mean is left to `instrument`, the order of an update's steps to
+//! `update`.
 
 mod error;
 mod inbound;
 mod line;
+mod update;
 
 pub use error::{Fault, SessionError};
 pub use inbound::{Ask, ClockAnswer, Event, RunOutput, TimedResult};
+pub use update::UPDATE_TIMEOUT;
 
 use crate::log::DeviceLog;
 use crate::record::unix_us;
@@ -222,11 +225,13 @@ impl Session {
             if let Some(event) = self.line.inbound.pop() {
                 return Ok(event);
             }
-            self.line
-                .turn()
-                .await
-                .map_err(|fault| session_error(&self.device, fault))?;
+            self.turn().await?;
         }
+    }
+
+    async fn turn(&mut self) -> Result<(), SessionError> {
+        let turned = self.line.turn().await;
+        turned.map_err(|fault| session_error(&self.device, fault))
     }
 
     /// Waits until everything that was sent has arrived.
@@ -255,7 +260,7 @@ impl Session {
         })
     }
 
-    fn error(&self, fault: Fault) -> SessionError {
+    pub(crate) fn error(&self, fault: Fault) -> SessionError {
         session_error(&self.device, fault)
     }
 }

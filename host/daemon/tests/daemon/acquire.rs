@@ -454,10 +454,9 @@ async fn the_ledger_has_what_the_journal_has() {
         ..FakeBoard::default()
     };
     let mut instrument = bench.instrument(board.start()).await;
-    instrument
-        .acquire(HOW, &mut bench.stop, &mut |_| ())
-        .await
-        .unwrap();
+    let seen = &mut |_: &Record| ();
+    let acquired = instrument.acquire(HOW, &mut bench.stop, seen).await;
+    acquired.unwrap();
     assert_eq!(instrument.summary().missed, 40);
     let ledger = &bench.services.ledger;
     let snapshot = ledger.snapshot("scope").unwrap();

@@ -129,28 +129,11 @@ pub fn export(
 fn jsonl(reader: &Reader, filter: &Filter, mut out: impl Write) -> Result<u64, ExportError> {
     let records = each(reader, filter, &mut |row, stored| {
         let provenance = serde_json::to_vec(row.provenance)?;
-        write_object(&mut out, stored, &provenance)?;
+        out.write_all(&stored.to_json(&provenance))?;
         out.write_all(b"\n")
     })?;
     out.flush()?;
     Ok(records)
-}
-
-/// Writes a record with its place in the chain and its provenance, both JSON, as one JSON object.
-///
-/// # Errors
-/// When `out` can not be written.
-pub fn write_object(out: &mut impl Write, stored: &Stored, provenance: &[u8]) -> io::Result<()> {
-    let Stored {
-        index,
-        hash,
-        record,
-    } = stored;
-    write!(out, r#"{{"index":{index},"hash":"{hash}","provenance":"#)?;
-    out.write_all(provenance)?;
-    out.write_all(br#","record":"#)?;
-    out.write_all(record)?;
-    out.write_all(b"}")
 }
 
 fn csv(reader: &Reader, filter: &Filter, mut out: impl Write) -> Result<u64, ExportError> {
