@@ -1,6 +1,6 @@
-//! What a NATS server adds: `side_by_side URL RESULTS QUESTIONS`. Publishes so many results of a journal,
-//! and asks so many questions of a worker that runs in this process, too, so that all that differs
-//! from the same executor side by side is the way there and back.
+//! What a NATS server adds: `side_by_side URL RESULTS QUESTIONS`. Publishes so many results of a
+//! journal, and asks so many questions of a worker that runs in this process, too, so that all that
+//! differs from the same executor side by side is the way there and back.
 
 #[path = "../tests/fleet/plan.rs"]
 #[allow(dead_code)]
