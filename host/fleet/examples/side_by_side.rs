@@ -1,6 +1,6 @@
-//! What a NATS server adds: `side_by_side URL RESULTS QUESTIONS`. Publishes so many results of a journal,
-//! and asks so many questions of a worker that runs in this process, too, so that all that differs
-//! from the same executor side by side is the way there and back.
+//! What a NATS server adds: `side_by_side URL RESULTS QUESTIONS`. Publishes so many results of a
+//! journal, and asks so many questions of a worker that runs in this process, too, so that all that
+//! differs from the same executor side by side is the way there and back.
 
 #[path = "../tests/fleet/plan.rs"]
 #[allow(dead_code)]
@@ -77,7 +77,7 @@ async fn ask(url: &str, len: usize, count: usize) -> Result<(), Box<dyn std::err
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let before = answered(&remote);
-    let mut one = |backend: &mut dyn Backend, batch: usize| {
+    let one = |backend: &mut dyn Backend, batch: usize| {
         let begun = Instant::now();
         let deadline = begun + Duration::from_secs(10);
         block_in_place(|| backend.run_by(&vec![vec![&a[..], &b[..]]; batch], deadline))?;

@@ -158,9 +158,9 @@ impl RemoteBackend {
         let fits = wire::fits(self.asking.plan.plan().manifest(), payload_max);
         if !fits && !self.is_too_long {
             tracing::warn!(
-                "fleet: {} has longer inputs or outputs than a message of the server, {payload_max} \
-                 bytes: its questions are not passed on; max_payload in the server's configuration \
-                 sets this limit",
+                "fleet: {} has longer inputs or outputs than a message of the server, \
+                 {payload_max} bytes: its questions are not passed on; max_payload in the \
+                 server's configuration sets this limit",
                 self.asking.plan.plan().manifest().model
             );
         }

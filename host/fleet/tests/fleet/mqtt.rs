@@ -145,6 +145,9 @@ async fn serve(mut stream: TcpStream, taken_max: usize, unacknowledged: usize) -
             break;
         }
     }
+    // What is unread would tear down what was acknowledged.
+    let _ = stream.shutdown().await;
+    while stream.read(&mut [0; 4096]).await.is_ok_and(|len| len > 0) {}
     taken
 }
 

@@ -54,8 +54,8 @@ impl Server {
         })
     }
 
-    /// A NATS server that speaks TLS alone, with the certificate of an authority in `ca.pem`, to the
-    /// user `u` with the password `word`.
+    /// A NATS server that speaks TLS alone, with a certificate of the authority in `ca.pem`, to
+    /// the user `u` with the password `word`.
     pub fn nats_with_tls(test: &str) -> Option<Self> {
         if Command::new("openssl").arg("version").output().is_err() {
             skip(test, "there is no openssl here");
