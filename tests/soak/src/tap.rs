@@ -96,7 +96,8 @@ pub struct Start {
     pub stored: u64,
     /// Host time minus board time in microseconds, by the quickest message.
     pub epoch_us: Option<i64>,
-    ticks_hz: u32,
+    /// Ticks of its clock in a second.
+    pub ticks_hz: u32,
 }
 
 /// What the ends of a wire have said.
