@@ -16,6 +16,7 @@ use microtome_kernels::{dispatch, reference};
 use microtome_link::{FRAME_LEN_MAX, Link, WINDOW, frame};
 use microtome_plan::header::HEADER_LEN;
 use microtome_plan::{Op, Plan, PlanBuf, Step};
+use microtome_update::write::{PackageBuf, encode};
 use sha2::{Digest, Sha256};
 
 /// A plan with a larger arena is not run; any board refuses it.
@@ -63,6 +64,43 @@ pub fn plan(bytes: &[u8]) -> bool {
         return false;
     };
     runs_alike(&plan.plan());
+    true
+}
+
+/// `bytes` as an update package, whose digests are made right, and that of its plan.
+///
+/// What is accepted is written anew with the same bytes, but for its signature.
+pub fn package(bytes: &[u8]) -> bool {
+    let mut bytes = bytes.to_vec();
+    let Ok(header) = microtome_update::Header::parse(&bytes) else {
+        return false;
+    };
+    if header.total_len() != bytes.len() || header.plan_len < HEADER_LEN {
+        return false;
+    }
+    let at = microtome_update::HEADER_LEN;
+    let plan = &bytes[at..at + header.plan_len];
+    let plan_digest = Sha256::new()
+        .chain_update(&plan[..32])
+        .chain_update(&plan[HEADER_LEN..])
+        .finalize();
+    bytes[at + 32..at + HEADER_LEN].copy_from_slice(&plan_digest);
+    bytes[32..64].copy_from_slice(&plan_digest);
+    let digest = Sha256::new()
+        .chain_update(&bytes[..64])
+        .chain_update(&bytes[header.golden_at()..])
+        .finalize();
+    bytes[64..96].copy_from_slice(&digest);
+    let Ok(package) = PackageBuf::new(&bytes) else {
+        return false;
+    };
+    let package = package.package();
+    let golden: Vec<_> = package.golden().collect();
+    let plan = PlanBuf::new(&bytes[at..at + header.plan_len]).expect("it was accepted");
+    let again = encode(header.release, &plan, &golden).expect("it was accepted");
+    assert_eq!(again[..96], bytes[..96]);
+    assert_eq!(again[at..], bytes[at..]);
+    runs_alike(package.plan());
     true
 }
 

@@ -13,16 +13,20 @@ mod tflite;
 use common::compiled;
 use common::random::{self, Palette, Random};
 use microtome_compiler::{Options, compile};
+use microtome_plan::PlanBuf;
+use microtome_update::Golden;
+use microtome_update::write::encode;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tflite::Field;
 
 type Target = fn(&[u8]) -> bool;
 
-const TARGETS: [(&str, Target); 5] = [
+const TARGETS: [(&str, Target); 6] = [
     ("onnx", targets::onnx),
     ("tflite", targets::tflite),
     ("plan", targets::plan),
+    ("package", targets::package),
     ("frames", targets::frames),
     ("link", targets::link),
 ];
@@ -169,6 +173,20 @@ fn link() -> [Vec<u8>; 2] {
     [one.concat(), lost.concat()]
 }
 
+/// The package of a plan, with two vectors whose outputs nobody has computed.
+fn package(plan: &[u8]) -> Vec<u8> {
+    let plan = PlanBuf::new(plan).unwrap();
+    let input_len = (plan.plan().manifest().inputs.iter())
+        .map(microtome_plan::Port::len_bytes)
+        .sum();
+    let inputs = [vec![1; input_len], vec![2; input_len]];
+    let golden = inputs.each_ref().map(|input| Golden {
+        input,
+        output: [3; 32],
+    });
+    encode(5, &plan, &golden).unwrap()
+}
+
 /// Small random models, one of each size.
 fn small(target: usize) -> Vec<Vec<u8>> {
     let models = (0..1_000).map(|seed| random::model(seed, Palette::All));
@@ -185,10 +203,12 @@ fn make() {
     let onnx = small(1_500);
     let plan = |model: &Vec<u8>| compiled(model).plan.bytes().to_vec();
     let plans: Vec<Vec<u8>> = onnx.iter().map(plan).collect();
+    let packages: Vec<Vec<u8>> = plans[..2].iter().map(|plan| package(plan)).collect();
     let seeds = [
         ("onnx", onnx),
         ("tflite", vec![dense_tflite(), sum_tflite()]),
         ("plan", plans),
+        ("package", packages),
         ("frames", frames().to_vec()),
         ("link", link().to_vec()),
     ];

@@ -14,14 +14,14 @@ use microtome_update::package::output_digest;
 use microtome_update::signature::message;
 use microtome_update::{Golden, HEADER_LEN, write};
 
-/// The plan of a release: it clamps at a value that tells it from all others.
+/// The plan of a release: it clamps at a value that tells it from its neighbours.
 pub fn plan(release: u64) -> PlanBuf {
     common::plan_clamping_at(limit(release) as i8)
 }
 
 /// What the plan of a release makes of 127; release 0 is the factory's.
 pub fn limit(release: u64) -> i32 {
-    100 - release as i32
+    100 - (release % 100) as i32
 }
 
 pub fn pair(seed: u8) -> KeyPair {

@@ -24,6 +24,7 @@ pub struct Nor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     pub operation: usize,
+    /// The last one where it has fewer.
     pub byte: usize,
 }
 
@@ -115,7 +116,7 @@ impl Power {
         let cut = self.cut.get().filter(|cut| cut.operation == number);
         for (at, byte) in bytes.iter_mut().enumerate() {
             let done = act(at);
-            if cut.is_some_and(|cut| cut.byte == at) {
+            if cut.is_some_and(|cut| cut.byte.min(bytes_len - 1) == at) {
                 *byte = (*byte & 0x5A) | (done & 0xA5);
                 self.is_off.set(true);
                 return Err(());

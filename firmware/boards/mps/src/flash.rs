@@ -3,7 +3,7 @@
 //! The emulator can back the RAM by a file, and then it outlives the machine as flash does. Without
 //! a file it begins as zeros, which flash never does; its record is then erased once.
 
-use crate::Region;
+use crate::MACHINE;
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
@@ -15,28 +15,28 @@ const RECORD_LEN: usize = 2 * SECTOR_LEN;
 const ERASED: u8 = 0xFF;
 
 /// A part of the flash.
-pub(crate) struct RegionPart(&'static mut [u8]);
+pub(crate) struct Part(&'static mut [u8]);
 
-/// The flash in `region`; `None` where that is too small.
+/// The machine's flash; `None` where its region is too small.
 ///
 /// # Safety
-/// As for [`Region::take`].
-pub(crate) unsafe fn open(region: Region) -> Option<UpdateFlash<RegionPart>> {
+/// This is called once, and the machine's regions do not overlap.
+pub(crate) unsafe fn open() -> Option<UpdateFlash<Part>> {
     // SAFETY: the caller vouches for it.
-    let bytes = unsafe { region.take() };
+    let bytes = unsafe { MACHINE.updates.take() };
     let (a, rest) = bytes.split_at_mut_checked(SLOT_LEN)?;
     let (b, rest) = rest.split_at_mut_checked(SLOT_LEN)?;
-    let mut record = RegionPart(rest.get_mut(..RECORD_LEN)?);
+    let mut record = Part(rest.get_mut(..RECORD_LEN)?);
     if record.0.iter().all(|&byte| byte == 0) {
         record.fill(0, RECORD_LEN);
     }
     Some(UpdateFlash {
-        slots: [RegionPart(a), RegionPart(b)],
+        slots: [Part(a), Part(b)],
         record,
     })
 }
 
-impl RegionPart {
+impl Part {
     fn fill(&mut self, from: usize, to: usize) {
         self.0[from..to]
             .iter_mut()
@@ -50,11 +50,11 @@ fn put(byte: &mut u8, value: u8) {
     unsafe { core::ptr::from_mut(byte).write_volatile(value) }
 }
 
-impl ErrorType for RegionPart {
+impl ErrorType for Part {
     type Error = NorFlashErrorKind;
 }
 
-impl ReadNorFlash for RegionPart {
+impl ReadNorFlash for Part {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
@@ -68,7 +68,7 @@ impl ReadNorFlash for RegionPart {
     }
 }
 
-impl NorFlash for RegionPart {
+impl NorFlash for Part {
     const WRITE_SIZE: usize = 4;
     const ERASE_SIZE: usize = SECTOR_LEN;
 
@@ -91,7 +91,7 @@ impl NorFlash for RegionPart {
     }
 }
 
-impl FlashPart for RegionPart {
+impl FlashPart for Part {
     fn bytes(&self) -> &[u8] {
         self.0
     }

@@ -16,6 +16,10 @@
 
 mod cmsdk;
 mod executor;
+#[cfg(feature = "updates")]
+mod flash;
+#[cfg(not(feature = "updates"))]
+#[path = "no_flash.rs"]
 mod flash;
 mod log;
 mod peripherals;
@@ -43,8 +47,9 @@ pub struct Machine {
     pub replay: Region,
     /// Memory for the arena and a frame. Nothing else uses it.
     pub arena: Region,
-    /// Memory that stands for flash for updates, where there is any. Nothing else uses it.
-    pub updates: Option<Region>,
+    /// Memory that stands for flash for updates. Nothing else uses it.
+    #[cfg(feature = "updates")]
+    pub updates: Region,
 }
 
 /// Makes a [`Machine`] the one that this crate runs on. A board does so once.

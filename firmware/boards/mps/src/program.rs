@@ -1,7 +1,7 @@
 //! Where the program begins, what interrupts do, and what a panic does.
 
 use crate::executor;
-use crate::flash::{self, RegionPart};
+use crate::flash::{self, Part};
 use crate::uart::{self, Rx, Tx};
 use crate::{MACHINE, time};
 use core::panic::PanicInfo;
@@ -33,9 +33,7 @@ fn spawn(spawner: Spawner) {
     // vouches that its regions do not overlap.
     let memory = unsafe { MACHINE.arena.take() };
     // SAFETY: as above.
-    let flash = MACHINE
-        .updates
-        .and_then(|region| unsafe { flash::open(region) });
+    let flash = unsafe { flash::open() };
     match application(memory, flash) {
         Ok(task) => spawner.spawn(task),
         Err(_) => defmt::panic!("the one task does not fit its pool"),
@@ -43,7 +41,7 @@ fn spawn(spawner: Spawner) {
 }
 
 #[embassy_executor::task]
-async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<RegionPart>>) {
+async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<Part>>) {
     // SAFETY: the emulator fills these two before the program begins, and nothing writes there
     // after that.
     let (plan, replay) = unsafe { (MACHINE.plan.bytes(), MACHINE.replay.bytes()) };

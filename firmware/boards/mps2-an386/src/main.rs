@@ -17,5 +17,5 @@ microtome_mps::machine!(Machine {
     // SAFETY: SSRAM 2 and 3 are there, and the program lies elsewhere.
     arena: unsafe { Region::at(0x2030_0000, 0x10_0000) },
     // SAFETY: the PSRAM is there, and the program lies elsewhere.
-    updates: Some(unsafe { Region::at(0x2100_0000, 0x100_0000) }),
+    updates: unsafe { Region::at(0x2100_0000, 0x100_0000) },
 });

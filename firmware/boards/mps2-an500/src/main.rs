@@ -16,5 +16,4 @@ microtome_mps::machine!(Machine {
     replay: unsafe { Region::at(0x6080_0000, 0x80_0000) },
     // SAFETY: SSRAM 2 and 3 are there, and the program lies elsewhere.
     arena: unsafe { Region::at(0x2010_0000, 0x30_0000) },
-    updates: None,
 });

@@ -16,5 +16,4 @@ microtome_mps::machine!(Machine {
     replay: unsafe { Region::at(0x6100_0000, 0x100_0000) },
     // SAFETY: SRAM 2 is there, and the program lies elsewhere.
     arena: unsafe { Region::at(0x2100_0000, 0x40_0000) },
-    updates: None,
 });
