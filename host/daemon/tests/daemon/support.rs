@@ -456,6 +456,7 @@ fn owned(message: ToBoard<'_>) -> Request {
         ToBoard::Boot { .. } | ToBoard::Stored { .. } | ToBoard::Clock { .. } => {
             unreachable!("noted as they come")
         }
+        ToBoard::Update(_) => unreachable!("it says that it has no flash for updates"),
     }
 }
 
