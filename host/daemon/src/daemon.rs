@@ -18,7 +18,7 @@ use crate::plans::{Plans, PlansError};
 use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
 use crate::summary::Summary;
-use crate::update::{SerialPort, update_recorded};
+use crate::update::{Progress, SerialPort, update_recorded};
 use microtome_api::{ApiError, Command, CommandError, Device, Request, Server};
 use microtome_backend::BackendError;
 use microtome_fleet::FleetError;
@@ -277,13 +277,14 @@ async fn update(
         log: log.clone(),
     };
     let calibration = device.calibration.clone();
+    let mut quiet = |_: Progress<'_>| ();
     let done = update_recorded(
         &mut port,
         &package,
         false,
         services,
         calibration,
-        &mut |_| (),
+        &mut quiet,
     );
     let done = done.await.map_err(|error| refused(&error))?;
     let plan = microtome_plan::plan::short(&done.identity.plan);

@@ -7,7 +7,7 @@ use crate::record::{answer_record, unit};
 use crate::session::Session;
 use crate::stop::{Stop, Stopper};
 use microtome_api::host::Running;
-use microtome_api::{Board, CommandError, Device, Host, Hub, NoRun, Ran, Request, Wanted};
+use microtome_api::{Board, Device, Host, Hub, NoRun, Ran, Request, Wanted};
 use microtome_journal::Hash;
 use microtome_plan::PlanBuf;
 use std::convert::Infallible;
