@@ -260,6 +260,11 @@ async fn carry_out(
     let _ = request.reply.send(outcome);
 }
 
+/// The error of whoever asked for what failed with `error`.
+fn refused(error: impl std::error::Error) -> CommandError {
+    CommandError::Refused(error.to_string())
+}
+
 /// Brings an update package to the device's board; says in one line what it runs now.
 async fn update(
     package: &[u8],
@@ -267,10 +272,8 @@ async fn update(
     log: &DeviceLog,
     services: &Arc<Services>,
 ) -> Result<String, CommandError> {
-    let refused = |error: &dyn std::error::Error| CommandError::Refused(error.to_string());
-    let package = PackageBuf::new(package).map_err(|error| refused(&error))?;
-    let path =
-        locate(&device.place(), microtome_board::devices).map_err(|error| refused(&error))?;
+    let package = PackageBuf::new(package).map_err(refused)?;
+    let path = locate(&device.place(), microtome_board::devices).map_err(refused)?;
     let mut port = SerialPort {
         path,
         baud: device.baud,
@@ -286,7 +289,7 @@ async fn update(
         calibration,
         &mut quiet,
     );
-    let done = done.await.map_err(|error| refused(&error))?;
+    let done = done.await.map_err(refused)?;
     let plan = microtome_plan::plan::short(&done.identity.plan);
     Ok(format!(
         "the board runs release {}, plan {} of model {}",
