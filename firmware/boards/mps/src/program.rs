@@ -1,14 +1,12 @@
 //! Where the program begins, what interrupts do, and what a panic does.
 
 use crate::executor;
-use crate::flash::{self, Part};
 use crate::uart::{self, Rx, Tx};
 use crate::{MACHINE, time};
 use core::panic::PanicInfo;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::{entry, exception};
 use embassy_executor::Spawner;
-use microtome_app::flash::UpdateFlash;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
 
@@ -32,20 +30,18 @@ fn spawn(spawner: Spawner) {
     // SAFETY: the program begins once, so that this is the only call; the machine's author
     // vouches that its regions do not overlap.
     let memory = unsafe { MACHINE.arena.take() };
-    // SAFETY: as above.
-    let flash = unsafe { flash::open() };
-    match application(memory, flash) {
+    match application(memory) {
         Ok(task) => spawner.spawn(task),
         Err(_) => defmt::panic!("the one task does not fit its pool"),
     }
 }
 
 #[embassy_executor::task]
-async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<Part>>) {
+async fn application(memory: &'static mut [u8]) {
     // SAFETY: the emulator fills these two before the program begins, and nothing writes there
     // after that.
     let (plan, replay) = unsafe { (MACHINE.plan.bytes(), MACHINE.replay.bytes()) };
-    microtome_app::run(Board {
+    let board = Board {
         name: MACHINE.name,
         // Emulated machines have no number of their own.
         unit: "",
@@ -55,14 +51,17 @@ async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<Part>>
             ticks_hz: MACHINE.peripherals.ticks_hz,
         },
         plan,
-        flash,
         replay,
         memory,
         sensor: ReplaySensor::new(replay),
         rx: Rx,
         tx: Tx,
-    })
-    .await
+    };
+    // SAFETY: there is one such task, and the machine's author vouches for its regions.
+    #[cfg(feature = "updates")]
+    microtome_app::run_with_updates(board, unsafe { crate::flash::open() }).await;
+    #[cfg(not(feature = "updates"))]
+    microtome_app::run(board).await
 }
 
 /// The number of an interrupt that the machine has.
