@@ -11,7 +11,7 @@ mod plans;
 mod power;
 mod support;
 
-use bench::{Bench, text};
+use bench::{Bench, image_of, text};
 use microtome_daemon::session::Event;
 use microtome_daemon::update::{Port, UpdateError, update, update_recorded};
 use microtome_daemon::{DeviceLog, Instrument, Plans, Services, Session, SessionError, stop};
@@ -25,8 +25,9 @@ use tokio::runtime::Runtime;
 
 /// The command on an emulated board whose flash is the file `flash`.
 fn on_board(flash: &Path, command: &str, args: &[&str]) -> Ran {
-    let flash = text(flash);
+    let (flash, image) = (text(flash), text(&image_of("sim")));
     let mut all = vec![command, "--board", "sim", "--flash", &flash, "--json"];
+    all.extend(["--firmware", &image]);
     all.extend(args);
     microtome(&all)
 }

@@ -142,7 +142,7 @@ fn tell(done: &Done, json: bool) {
         ),
     };
     if json {
-        tracing::info!("{text}");
+        eprintln!("{text}");
     } else {
         println!("{text}");
     }
