@@ -54,6 +54,7 @@ pub fn record(sequence: u64, at_us: u64) -> Record {
             total: 910,
             ..Latency::default()
         },
+        kept_frame: None,
         missed: 0,
     }
 }
