@@ -11,12 +11,12 @@ mod plans;
 mod power;
 mod support;
 
-use bench::{Bench, text};
+use bench::{Bench, image_of, text};
 use microtome_daemon::session::Event;
 use microtome_daemon::update::{Port, UpdateError, update, update_recorded};
 use microtome_daemon::{DeviceLog, Instrument, Plans, Services, Session, SessionError, stop};
 use microtome_journal::{Hash, Journal, Reader, Record, Retention};
-use microtome_link::message::Acquisition;
+use microtome_link::message::{Acquisition, Mode};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,8 +25,9 @@ use tokio::runtime::Runtime;
 
 /// The command on an emulated board whose flash is the file `flash`.
 fn on_board(flash: &Path, command: &str, args: &[&str]) -> Ran {
-    let flash = text(flash);
+    let (flash, image) = (text(flash), text(&image_of("sim")));
     let mut all = vec![command, "--board", "sim", "--flash", &flash, "--json"];
+    all.extend(["--firmware", &image]);
     all.extend(args);
     microtome(&all)
 }
@@ -194,6 +195,7 @@ fn frames(frames: u32) -> Acquisition {
         period_us: 0,
         offload: false,
         deadline_ms: 0,
+        mode: Mode::Rate,
     }
 }
 
@@ -225,8 +227,11 @@ fn results_that_a_board_holds_are_lost_only_when_asked_for() {
         assert_eq!(state["plan_hash"], *hash(9));
         let journal = bench.file("results.journal");
         let args = ["update", &new, "--port", &path, "--json"];
-        let how =
-            [&["--journal", &*text(&journal)][..], &["--discard-results"]][usize::from(!keep)];
+        let journal_path = text(&journal);
+        let how: &[&str] = match keep {
+            true => &["--journal", &journal_path],
+            false => &["--discard-results"],
+        };
         let ran = microtome(&[&args[..], how].concat());
         assert_eq!(ran.json()["plan_hash"], *hash(20));
         if keep {
@@ -278,6 +283,7 @@ fn a_daemon_records_what_was_held_and_goes_on_with_the_new_plan() {
             plans,
             offload: None,
             journal: Journal::open(&journal, Retention::default()).unwrap(),
+            ledger: Arc::default(),
         });
         let mut line = Line(path);
         let package = plans::package(20, 1);

@@ -42,7 +42,7 @@ impl Bench {
         let board = microtome_board::find(board).unwrap();
         Self {
             board,
-            image: image_of(board),
+            image: image_of(&board.name),
             folder: tempfile::tempdir().unwrap(),
             factory: plans::clamp(limit).bytes().to_vec(),
             running: Power::default(),
@@ -87,9 +87,10 @@ impl Bench {
     }
 }
 
-/// The board's image, built once.
-fn image_of(board: &'static Board) -> PathBuf {
+/// The image of the board called `board`, built once.
+pub fn image_of(board: &str) -> PathBuf {
     static IMAGES: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+    let board = microtome_board::find(board).unwrap();
     let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
     let build = || image::build(board, &mut |_| ()).unwrap_or_else(|error| panic!("{error}"));
     images.entry(&board.name).or_insert_with(build).clone()

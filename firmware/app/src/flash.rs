@@ -2,9 +2,9 @@
 //!
 //! A board gives three parts of its NOR flash as an [`UpdateFlash`], each a [`FlashPart`]: the
 //! `embedded-storage` traits that flash drivers have anyway, and the part's bytes, since plans are
-//! used where they lie. A board without flash for updates gives `None::<UpdateFlash<NoFlash>>`.
+//! used where they lie.
 
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage::nor_flash::{NorFlash, NorFlashError, NorFlashErrorKind};
 use embedded_storage_async::nor_flash as asynchronous;
 
 /// A part of NOR flash, of whole sectors.
@@ -24,45 +24,6 @@ pub struct UpdateFlash<F> {
     pub slots: [F; 2],
     /// Two sectors or more for the record of what is active.
     pub record: F,
-}
-
-/// The flash of a board that has none.
-#[derive(Debug)]
-pub enum NoFlash {}
-
-impl ErrorType for NoFlash {
-    type Error = NorFlashErrorKind;
-}
-
-impl ReadNorFlash for NoFlash {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, _: u32, _: &mut [u8]) -> Result<(), Self::Error> {
-        match *self {}
-    }
-
-    fn capacity(&self) -> usize {
-        match *self {}
-    }
-}
-
-impl NorFlash for NoFlash {
-    const WRITE_SIZE: usize = 1;
-    const ERASE_SIZE: usize = 4096;
-
-    fn erase(&mut self, _: u32, _: u32) -> Result<(), Self::Error> {
-        match *self {}
-    }
-
-    fn write(&mut self, _: u32, _: &[u8]) -> Result<(), Self::Error> {
-        match *self {}
-    }
-}
-
-impl FlashPart for NoFlash {
-    fn bytes(&self) -> &[u8] {
-        match *self {}
-    }
 }
 
 /// A part as `sequential-storage` wants it.
@@ -97,6 +58,6 @@ impl<F: FlashPart> asynchronous::NorFlash for Async<F> {
     }
 }
 
-fn kind(error: impl embedded_storage::nor_flash::NorFlashError) -> NorFlashErrorKind {
+fn kind(error: impl NorFlashError) -> NorFlashErrorKind {
     error.kind()
 }

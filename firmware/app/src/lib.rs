@@ -33,10 +33,11 @@ use embedded_io_async::{Read, Write};
 use flash::{FlashPart, UpdateFlash};
 use pins::Pins;
 use sensor::Sensor;
+use update::{NoUpdates, Updates};
 
 /// What the application needs of a board.
 #[derive(Debug)]
-pub struct Board<'b, R, W, S, F> {
+pub struct Board<'b, R, W, S> {
     /// Its name.
     pub name: &'static str,
     /// What tells it from others of its kind, such as its chip's number; empty where it has no
@@ -48,8 +49,6 @@ pub struct Board<'b, R, W, S, F> {
     pub clock: Clock,
     /// The bytes of the plan that it was flashed with, whatever they are.
     pub plan: &'b [u8],
-    /// Its flash for updates of the plan, if it has any.
-    pub flash: Option<UpdateFlash<F>>,
     /// The bytes of its replay store, whatever they are.
     pub replay: &'b [u8],
     /// Memory for the plan's arena, and after it for one frame.
@@ -73,16 +72,24 @@ pub struct Clock {
     pub ticks_hz: u32,
 }
 
-/// Runs the application.
+/// Runs the application on a board whose plan only flashing changes.
 ///
 /// A plan that is not valid, or too large for the memory, leaves the board alive: it says why in
 /// its [`Identity`](microtome_link::message::Identity).
-pub async fn run<R, W, S, F>(board: Board<'_, R, W, S, F>) -> !
+pub async fn run<R: Read, W: Write, S: Sensor>(board: Board<'_, R, W, S>) -> ! {
+    plans::run(board, async || NoUpdates).await
+}
+
+/// Runs the application on a board whose plan comes over the line, too.
+///
+/// [`Board::plan`] is what runs until an update has been confirmed, and where no slot has a package
+/// that can be run.
+pub async fn run_with_updates<R, W, S, F>(board: Board<'_, R, W, S>, flash: UpdateFlash<F>) -> !
 where
     R: Read,
     W: Write,
     S: Sensor,
     F: FlashPart,
 {
-    plans::run(board).await
+    plans::run(board, async || Updates::open(flash).await).await
 }

@@ -5,7 +5,6 @@
 
 use crate::app::App;
 use crate::engine::Engine;
-use crate::flash::FlashPart;
 use crate::held::Held;
 use crate::log::{info, warning};
 use crate::pins::Signals;
@@ -13,7 +12,7 @@ use crate::port::{Ended, Port};
 use crate::replay::{Replay, ReplayError};
 use crate::sensor::Sensor;
 use crate::text::cut;
-use crate::update::{Done, Source, Step, Updater, Updates};
+use crate::update::{Done, Provider, Step, UpdateSteps};
 use crate::{Board, Clock};
 use embassy_futures::join::join;
 use embedded_io_async::{Read, Write};
@@ -22,12 +21,13 @@ use microtome_link::update::{UpdateRefusal, Updated};
 use microtome_link::{PROTOCOL, ToHost};
 use microtome_plan::Plan;
 
-pub(crate) async fn run<R, W, S, F>(board: Board<'_, R, W, S, F>) -> !
+/// Runs the application; `open` tells where the plan is.
+pub(crate) async fn run<R, W, S, P>(board: Board<'_, R, W, S>, open: impl AsyncFnOnce() -> P) -> !
 where
     R: Read,
     W: Write,
     S: Sensor,
-    F: FlashPart,
+    P: Provider,
 {
     let port = Port::board();
     let mut plans = Plans {
@@ -58,14 +58,10 @@ where
         is_switch: false,
     };
     let plans = async {
-        let mut updates = match board.flash {
-            Some(flash) => Some(Updates::open(flash).await),
-            None => None,
-        };
+        let mut provider = open().await;
         loop {
-            let ran = plans.run_one(updates.as_mut()).await;
-            if let (Err(fault), Some(updates)) = (ran, &mut updates) {
-                updates.fall_back(&fault).await;
+            if let Err(fault) = plans.run_one(&mut provider).await {
+                provider.fall_back(&fault).await;
             }
         }
     };
@@ -95,17 +91,8 @@ impl<S: Sensor> Plans<'_, '_, S> {
     ///
     /// # Errors
     /// Why it can not run, where there is one to go back to.
-    async fn run_one<F: FlashPart>(
-        &mut self,
-        updates: Option<&mut Updates<F>>,
-    ) -> Result<(), PlanFault> {
-        let (source, mut updater) = match updates {
-            Some(updates) => {
-                let (source, updater) = updates.split(self.factory);
-                (source, Some(updater))
-            }
-            None => (Source::Factory(self.factory), None),
-        };
+    async fn run_one(&mut self, provider: &mut impl Provider) -> Result<(), PlanFault> {
+        let (source, mut updater) = provider.split(self.factory);
         let plan = source.plan();
         loop {
             let made = plan
@@ -144,13 +131,12 @@ impl<S: Sensor> Plans<'_, '_, S> {
             let way = app.run_plan(&mut updater, self.is_switch).await;
             self.session = app.session;
             self.is_switch = way == Way::Switch;
-            if let (Way::Trial, Some(updater)) = (way, &mut updater) {
-                let tried = updater.trial(self.memory, self.clock).await;
-                // A session that has ended does not wait for it.
-                let _: Result<(), Ended> = self.port.send(self.session, &answer(tried)).await;
-            } else {
+            if way == Way::Switch {
                 return Ok(());
             }
+            let tried = updater.trial(self.memory, self.clock).await;
+            // A session that has ended does not wait for it.
+            let _: Result<(), Ended> = self.port.send(self.session, &answer(tried)).await;
         }
     }
 }
@@ -166,22 +152,15 @@ enum Way {
 
 impl<S: Sensor> App<'_, '_, S> {
     /// Serves the host until the plan has to make way.
-    async fn run_plan<F: FlashPart>(
-        &mut self,
-        updater: &mut Option<Updater<'_, F>>,
-        is_switch: bool,
-    ) -> Way {
+    async fn run_plan(&mut self, updater: &mut impl UpdateSteps, is_switch: bool) -> Way {
         let mut first = is_switch.then_some(Step::State);
         loop {
-            self.identity.updates = updater.as_ref().map(Updater::state);
+            self.identity.updates = updater.state();
             let step = match first.take() {
                 Some(step) => step,
                 None => self.serve().await,
             };
-            let done = match updater {
-                Some(updater) => updater.step(step, self.held.len()).await,
-                None => Err(UpdateRefusal::NoFlash),
-            };
+            let done = updater.step(step, self.held.len()).await;
             let said = match done {
                 Ok(Done::Quiet) => continue,
                 Ok(Done::Trial) => return Way::Trial,

@@ -150,9 +150,6 @@ pub struct Request {
 /// Why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// This daemon does not know how.
-    #[error("this daemon does not do that over the API")]
-    Unsupported,
     /// There is no session with the device.
     #[error("the device is not connected")]
     Disconnected,

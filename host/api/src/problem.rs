@@ -124,12 +124,6 @@ impl Problem {
         Self::new(status, "rate", title, detail).retry_after(wait)
     }
 
-    /// 501: this daemon can not do it.
-    pub fn unsupported(detail: impl Into<String>) -> Self {
-        let title = "This daemon does not do that";
-        Self::new(StatusCode::NOT_IMPLEMENTED, "unsupported", title, detail)
-    }
-
     /// 503: not now.
     pub fn busy(detail: impl Into<String>) -> Self {
         let title = "Not now";

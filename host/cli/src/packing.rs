@@ -16,6 +16,7 @@ const SHIPPED: &str = "golden.npz";
 
 /// What the owner says of a package.
 #[derive(clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// The owner's private key, to sign with
     #[arg(long, value_name = "FILE")]

@@ -16,16 +16,16 @@ use std::path::PathBuf;
 
 /// The board: on a serial device, or emulated.
 #[derive(clap::Args)]
-#[group(id = "where", required = true, multiple = false, args = ["port", "board"])]
+#[group(skip)]
 pub struct Args {
     /// The board's serial device
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", required_unless_present = "board")]
     port: Option<PathBuf>,
     /// Bits a second of the serial device
     #[arg(long, default_value_t = BAUD_DEFAULT)]
     baud: u32,
     /// An emulated board, started for this
-    #[arg(long, value_parser = microtome_board::find, requires = "flash")]
+    #[arg(long, value_parser = microtome_board::find, requires = "flash", conflicts_with = "port")]
     board: Option<&'static Board>,
     /// The file that holds the emulated board's flash
     #[arg(long, value_name = "FILE", requires = "board")]

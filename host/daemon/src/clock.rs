@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_is_noticed_before_the_next_answer() {
         let (mut clock, begin) = (ClockOffset::default(), Instant::now());
-        let mut watch = |clock: &mut ClockOffset, ms: u64, step_us: i64| {
+        let watch = |clock: &mut ClockOffset, ms: u64, step_us: i64| {
             let host_us = (9_000_000_000 + ms * 1_000).wrapping_add_signed(step_us);
             clock.watch(begin + Duration::from_millis(ms), host_us);
             host_us

@@ -18,11 +18,13 @@ use crate::plans::{Plans, PlansError};
 use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
 use crate::summary::Summary;
-use microtome_api::{ApiError, Device, Server};
+use crate::update::{Progress, SerialPort, update_recorded};
+use microtome_api::{ApiError, Command, CommandError, Device, Request, Server};
 use microtome_backend::BackendError;
 use microtome_fleet::FleetError;
 use microtome_journal::{Journal, JournalError};
 use microtome_ledger::{Ledger, WINDOW_DEFAULT};
+use microtome_package::PackageBuf;
 use microtome_plan::PlanBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,6 +197,10 @@ async fn attend(
     let mut total = Total::default();
     let mut pause = RETRY_MIN;
     while !stop.is_wished() {
+        if let Some(request) = line.next() {
+            carry_out(request, &device, &log, &services).await;
+            continue;
+        }
         if !line.is_to_acquire() {
             told.idle();
             tokio::select! {
@@ -210,6 +216,7 @@ async fn attend(
             never = line.mind(&mut stop, &stopper) => match never {},
         };
         match ended {
+            Ok(()) if line.has_next() => {}
             Ok(()) if !line.is_to_acquire() => {
                 tracing::info!(device = device.name, "acquisition is switched off");
             }
@@ -234,6 +241,62 @@ async fn attend(
     }
     told.ended();
     Ok(total.summary)
+}
+
+/// Does what the device is asked to do in place of acquiring.
+async fn carry_out(
+    request: Request,
+    device: &DeviceConfig,
+    log: &DeviceLog,
+    services: &Arc<Services>,
+) {
+    let Command::Update(package) = request.command;
+    let outcome = update(&package, device, log, services).await;
+    match &outcome {
+        Ok(done) => tracing::info!(device = device.name, "updated: {done}"),
+        Err(error) => tracing::warn!(device = device.name, "not updated: {error}"),
+    }
+    // Who asked may have gone.
+    let _ = request.reply.send(outcome);
+}
+
+/// The error of whoever asked for what failed with `error`.
+fn refused(error: impl std::error::Error) -> CommandError {
+    CommandError::Refused(error.to_string())
+}
+
+/// Brings an update package to the device's board; says in one line what it runs now.
+async fn update(
+    package: &[u8],
+    device: &DeviceConfig,
+    log: &DeviceLog,
+    services: &Arc<Services>,
+) -> Result<String, CommandError> {
+    let package = PackageBuf::new(package).map_err(refused)?;
+    let path = locate(&device.place(), microtome_board::devices).map_err(refused)?;
+    let mut port = SerialPort {
+        path,
+        baud: device.baud,
+        log: log.clone(),
+    };
+    let calibration = device.calibration.clone();
+    let mut quiet = |_: Progress<'_>| ();
+    let done = update_recorded(
+        &mut port,
+        &package,
+        false,
+        services,
+        calibration,
+        &mut quiet,
+    );
+    let done = done.await.map_err(refused)?;
+    let plan = microtome_plan::plan::short(&done.identity.plan);
+    Ok(format!(
+        "the board runs release {}, plan {} of model {}",
+        done.state.release,
+        plan.as_str(),
+        done.identity.model
+    ))
 }
 
 /// What a device acquired in all of its sessions.

@@ -7,7 +7,7 @@ use crate::record::{answer_record, unit};
 use crate::session::Session;
 use crate::stop::{Stop, Stopper};
 use microtome_api::host::Running;
-use microtome_api::{Board, CommandError, Device, Host, Hub, NoRun, Ran, Request, Wanted};
+use microtome_api::{Board, Device, Host, Hub, NoRun, Ran, Request, Wanted};
 use microtome_journal::Hash;
 use microtome_plan::PlanBuf;
 use std::convert::Infallible;
@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 pub(crate) struct Line {
     pub device: Arc<Device>,
     requests: mpsc::Receiver<Request>,
+    /// What the device is to do next, in place of acquiring.
+    next: Option<Request>,
 }
 
 /// The hub of a daemon, and the end of each device of `config`, in their order.
@@ -38,7 +40,11 @@ pub(crate) fn hub(config: &Config, services: &Services, build: &str) -> (Hub, Ve
             wanted,
             can_offload,
         );
-        lines.push(Line { device, requests });
+        lines.push(Line {
+            device,
+            requests,
+            next: None,
+        });
     }
     (hub, lines)
 }
@@ -66,35 +72,38 @@ impl Line {
         *self.device.acquire().borrow()
     }
 
-    /// Waits until the device is to acquire, or is not.
+    /// What the device is to do now, in place of acquiring.
+    pub fn next(&mut self) -> Option<Request> {
+        self.next.take()
+    }
+
+    /// Whether it is to do something in place of acquiring.
+    pub fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// Waits until the device is to acquire, or is not, or is to do something else first.
     pub async fn until_acquire(&mut self, wanted: bool) {
+        if self.has_next() {
+            return;
+        }
         let mut acquire = self.device.acquire();
-        loop {
-            tokio::select! {
-                _ = acquire.wait_for(|&acquire| acquire == wanted) => return,
-                Some(request) = self.requests.recv() => refuse(request),
-            }
+        tokio::select! {
+            _ = acquire.wait_for(|&acquire| acquire == wanted) => {}
+            Some(request) = self.requests.recv() => self.next = Some(request),
         }
     }
 
-    /// Has a session end when the device is not to acquire any more, or `stop` is wished.
+    /// Has a session end when the device is not to acquire any more, or is to do something else
+    /// first, or `stop` is wished.
     pub async fn mind(&mut self, stop: &mut Stop, stopper: &Stopper) -> Infallible {
         tokio::select! {
             () = self.until_acquire(false) => {}
             () = stop.wished() => {}
         }
         stopper.stop();
-        while let Some(request) = self.requests.recv().await {
-            refuse(request);
-        }
         std::future::pending().await
     }
-}
-
-/// Answers a command that this daemon does not carry out.
-fn refuse(request: Request) {
-    // Who asked may have gone.
-    let _ = request.reply.send(Err(CommandError::Unsupported));
 }
 
 /// The daemon's executors and its journal's health, for the API.

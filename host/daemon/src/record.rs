@@ -167,6 +167,7 @@ fn answered(answerer: Option<Answerer>, origins: &Origins<'_>) -> (Option<Arc<Pl
         ExecutorKind::Other => "unknown",
         ExecutorKind::Cpu => "cpu",
         ExecutorKind::Gpu => "gpu",
+        ExecutorKind::Fleet => "fleet",
     };
     match origins.plans.with_prefix(&answerer.plan) {
         Some(plan) => (Some(plan), format!("{kind} (an earlier session)")),
@@ -181,11 +182,12 @@ fn answered(answerer: Option<Answerer>, origins: &Origins<'_>) -> (Option<Arc<Pl
 pub(crate) fn answerer(answer: &HostAnswer) -> Answerer {
     let mut plan = [0; ANSWERER_PLAN_LEN];
     plan.copy_from_slice(&answer.plan.digest()[..ANSWERER_PLAN_LEN]);
-    // Executors are named for what they are: see `executor`.
-    let kind = answer.executor.split(' ').next();
+    // Executors are named for what they are: `cpu (…)`, `gpu (…)`, `fleet: …`.
+    let kind = answer.executor.split([' ', ':']).next();
     let executor = match kind {
         Some("cpu") => ExecutorKind::Cpu,
         Some("gpu") => ExecutorKind::Gpu,
+        Some("fleet") => ExecutorKind::Fleet,
         _ => ExecutorKind::Other,
     };
     Answerer { plan, executor }

@@ -139,9 +139,9 @@ fn a_record_that_is_removed_takes_its_frame_along_and_both_count() {
     assert_eq!(audited(&path).frames, 0);
 }
 
-/// As the version before there were frames wrote them.
+/// A record as the version before there were frames wrote it.
 const OLD_RECORD: &str = concat!(
-    r#"{"host_time_us":1000000,"provenance":"ZEROS","boot":"0000000000000007","sequence":0,"#,
+    r#"{"host_time_us":1000000,"provenance":"PROVENANCE","boot":"0000000000000007","sequence":0,"#,
     r#""acquisition":0,"frame":0,"ticks":{"exposed":0,"begun":0,"inferred":0,"answered":0},"#,
     r#""clock":null,"origin":"board","executor":"board","heavier":null,"#,
     r#""answer":{"class":{"class":"red","score":0.1}},"confidence":1.0,"board_confidence":1.0,"#,
@@ -149,18 +149,54 @@ const OLD_RECORD: &str = concat!(
     r#""to_board":null,"total":0}}"#,
 );
 const OLD_PROVENANCE: &str = concat!(
-    r#"{"device":"scope-7","board":"fake","unit":"","firmware":"","ticks_hz":1000000,"#,
-    r#""model":"","plan":"ZEROS","daemon":"","#,
+    r#"{"device":"scope-7","board":"fake","unit":"","firmware":"","ticks_hz":1000000,"model":"","#,
+    r#""plan":"0000000000000000000000000000000000000000000000000000000000000000","daemon":"","#,
     r#""calibration":{"name":"a","pixel_size_nm":null}}"#,
 );
 
+/// Makes a journal with one result, as that version did.
+fn old_journal(path: &Path) {
+    let provenance = Hash::of(OLD_PROVENANCE.as_bytes());
+    let record = OLD_RECORD.replace("PROVENANCE", &provenance.to_string());
+    let (zero, head) = (Hash::default(), Hash::default().chain(record.as_bytes()));
+    let bytes = 32 + record.len();
+    let state = format!(
+        r#"{{"format":1,"first":0,"anchor":"{zero}","next":1,"head":"{head}","bytes":{bytes}}}"#
+    );
+    let transaction = Database::create(path).unwrap().begin_write().unwrap();
+    let records: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
+    let value = [&head.0[..], record.as_bytes()].concat();
+    let mut table = transaction.open_table(records).unwrap();
+    table.insert(0, &value[..]).unwrap();
+    drop(table);
+    let provenances: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("provenance");
+    let mut table = transaction.open_table(provenances).unwrap();
+    table
+        .insert(&provenance.0, OLD_PROVENANCE.as_bytes())
+        .unwrap();
+    drop(table);
+    let boots: TableDefinition<'_, u64, u64> = TableDefinition::new("boots");
+    transaction.open_table(boots).unwrap().insert(7, 0).unwrap();
+    let states: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+    let mut table = transaction.open_table(states).unwrap();
+    table.insert("state", state.as_bytes()).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+}
+
 #[test]
-fn what_was_written_before_there_were_frames_reads_and_hashes_as_it_did() {
-    let zeros = "0".repeat(64);
-    let old = OLD_RECORD.replace("ZEROS", &zeros);
-    let record: Record = serde_json::from_str(&old).unwrap();
-    assert_eq!(serde_json::to_string(&record).unwrap(), old);
-    let old = OLD_PROVENANCE.replace("ZEROS", &zeros);
-    let provenance: Provenance = serde_json::from_str(&old).unwrap();
-    assert_eq!(serde_json::to_string(&provenance).unwrap(), old);
+fn a_journal_from_before_there_were_frames_holds_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    old_journal(&path);
+    let found = audited(&path);
+    assert_eq!((found.records, found.frames, found.broken), (1, 0, None));
+    let journal = Journal::open(&path, Retention::default()).unwrap();
+    store(&journal, &[(7, 0), (7, 1), (108, 0)]);
+    drop(journal);
+    let found = audited(&path);
+    assert_eq!((found.records, found.frames, found.broken), (3, 1, None));
+    // The provenance of a device whose frames are not kept is the same as ever.
+    let provenance: Provenance = serde_json::from_str(OLD_PROVENANCE).unwrap();
+    assert_eq!(serde_json::to_string(&provenance).unwrap(), OLD_PROVENANCE);
 }

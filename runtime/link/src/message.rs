@@ -394,6 +394,8 @@ pub enum ExecutorKind {
     Cpu,
     /// A GPU.
     Gpu,
+    /// Another computer's.
+    Fleet,
 }
 
 /// Where a reading comes from.

@@ -39,6 +39,7 @@ fn answerer() -> impl Strategy<Value = Answerer> {
         Just(ExecutorKind::Other),
         Just(ExecutorKind::Cpu),
         Just(ExecutorKind::Gpu),
+        Just(ExecutorKind::Fleet),
     ];
     (any::<[u8; 8]>(), executor).prop_map(|(plan, executor)| Answerer { plan, executor })
 }

@@ -259,14 +259,14 @@ impl Bench {
             self.journal()
         );
         if let Some(days) = wishes.age_max_days {
-            let _ = write!(text, "[retention]\nage_max_days = {days}\n");
+            let _ = writeln!(text, "[retention]\nage_max_days = {days}");
         }
         for (index, station) in self.stations.iter().enumerate() {
             let offload = wishes.asks_every > 0 && index % wishes.asks_every == 0;
-            let _ = write!(
+            let _ = writeln!(
                 text,
                 "[[device]]\nname = {:?}\npath = {:?}\n[device.acquisition]\n\
-                 frames = {}\noffload = {offload}\ndeadline_ms = {}\n",
+                 frames = {}\noffload = {offload}\ndeadline_ms = {}",
                 station.name,
                 station.wire.path(),
                 wishes.frames,
@@ -274,9 +274,9 @@ impl Bench {
             );
         }
         for (index, path) in wishes.strangers.iter().enumerate() {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "[[device]]\nname = \"stranger{index}\"\npath = {path:?}\n"
+                "[[device]]\nname = \"stranger{index}\"\npath = {path:?}"
             );
         }
         text
@@ -361,19 +361,17 @@ impl Bench {
 
     /// Results that boards have sent so far.
     pub fn sent(&self) -> u64 {
-        let sent = |station: &Station| {
-            let starts = station
-                .wire
-                .seen()
+        let mut sent = 0;
+        for station in &self.stations {
+            let seen = station.wire.seen();
+            sent += seen
                 .truth
                 .starts
                 .values()
                 .map(|it| it.sent.len())
-                .sum();
-            let sum: usize = starts;
-            sum as u64
-        };
-        self.stations.iter().map(sent).sum()
+                .sum::<usize>();
+        }
+        sent as u64
     }
 
     /// Changes how often what happens to every wire.

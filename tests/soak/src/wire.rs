@@ -274,9 +274,6 @@ impl Carrier {
         drop(fds);
         self.serve_host(host_events);
         self.serve_board(board_events);
-        if host_events.is_empty() && board_events.is_empty() {
-            return;
-        }
         if host_events.contains(PollFlags::HUP) {
             self.host_idle_until = Some(Instant::now() + GLANCE);
         }

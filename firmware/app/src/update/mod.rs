@@ -7,13 +7,16 @@
 //! Power loss at any byte leaves the old plan or the new one, because the slot of the plan that
 //! runs is never written, and every decision is one write of the record.
 
+mod none;
 mod record;
 mod slot;
 mod step;
 mod trial;
 
+pub(crate) use none::NoUpdates;
 pub(crate) use step::Step;
 
+use crate::Clock;
 use crate::flash::{FlashPart, UpdateFlash};
 use crate::log::warning;
 use crate::text::cut;
@@ -26,6 +29,32 @@ use microtome_update::signature::{self, message};
 use microtome_update::{Header, Key, Package, PackageError, Signature, SignatureError};
 use record::{Known, Record, RecordFault, Slot, Store};
 use slot::FlashFault;
+
+/// Tells where the plan is that is to run, and lets the host change that.
+pub(crate) trait Provider {
+    /// Does what the host asks while a plan runs.
+    type Updater<'u>: UpdateSteps
+    where
+        Self: 'u;
+
+    /// The bytes that the plan to run is in, and who changes the others.
+    fn split<'u>(&'u mut self, factory: &'u [u8]) -> (Source<'u>, Self::Updater<'u>);
+
+    /// The plan that was to run can not: goes back to the one before it.
+    async fn fall_back(&mut self, fault: &PlanFault);
+}
+
+/// Does what the host asks of updates while a plan runs.
+pub(crate) trait UpdateSteps {
+    /// How the board stands; `None` where it has no updates.
+    fn state(&self) -> Option<UpdateState>;
+
+    /// Does a step; `held` is the number of results that are not stored yet.
+    async fn step(&mut self, step: Step, held: usize) -> Result<Done, UpdateRefusal>;
+
+    /// Tries the package, with the memory that plans run in.
+    async fn trial(&mut self, memory: &mut [u8], clock: Clock) -> Result<Updated, UpdateRefusal>;
+}
 
 /// The board's flash for updates, and which plan it makes the board run.
 pub(crate) struct Updates<F: FlashPart> {
@@ -61,9 +90,15 @@ impl<F: FlashPart> Updates<F> {
             running,
         }
     }
+}
 
-    /// The bytes that the plan to run is in, and who changes the others.
-    pub fn split<'u>(&'u mut self, factory: &'u [u8]) -> (Source<'u>, Updater<'u, F>) {
+impl<F: FlashPart> Provider for Updates<F> {
+    type Updater<'u>
+        = Updater<'u, F>
+    where
+        F: 'u;
+
+    fn split<'u>(&'u mut self, factory: &'u [u8]) -> (Source<'u>, Updater<'u, F>) {
         let [a, b] = &mut self.slots;
         let (source, free, part) = match self.running {
             None => (Source::Factory(factory), Slot::A, a),
@@ -86,8 +121,7 @@ impl<F: FlashPart> Updates<F> {
         (source, updater)
     }
 
-    /// The plan that was to run can not: goes back to the one before it.
-    pub async fn fall_back(&mut self, fault: &PlanFault) {
+    async fn fall_back(&mut self, fault: &PlanFault) {
         let Some(running) = self.running else {
             return;
         };
@@ -173,28 +207,12 @@ pub(crate) enum Done {
     Switch,
 }
 
-impl<F: FlashPart> Updater<'_, F> {
-    /// How the board stands.
-    pub fn state(&self) -> UpdateState {
-        let record = self.store.get();
-        let known = self.running.and_then(|slot| record.known(slot));
-        UpdateState {
-            source: match self.running {
-                None => PlanSource::Factory,
-                Some(Slot::A) => PlanSource::A,
-                Some(Slot::B) => PlanSource::B,
-            },
-            release: known.map_or(0, |known| known.release),
-            is_confirmed: record.pending.is_none(),
-            release_confirmed: record.release,
-            key: record.key,
-            slot_bytes: self.part.capacity() as u32,
-            rolled_back: record.rolled_back,
-        }
+impl<F: FlashPart> UpdateSteps for Updater<'_, F> {
+    fn state(&self) -> Option<UpdateState> {
+        Some(self.state())
     }
 
-    /// Does a step; `held` is the number of results that are not stored yet.
-    pub async fn step(&mut self, step: Step, held: usize) -> Result<Done, UpdateRefusal> {
+    async fn step(&mut self, step: Step, held: usize) -> Result<Done, UpdateRefusal> {
         if !matches!(step, Step::State) {
             self.store.check()?;
         }
@@ -212,6 +230,30 @@ impl<F: FlashPart> Updater<'_, F> {
             Step::Trust { key, signature } => self.trust(key, signature).await?,
         }
         Ok(Done::Said(Updated::State(self.state())))
+    }
+
+    async fn trial(&mut self, memory: &mut [u8], clock: Clock) -> Result<Updated, UpdateRefusal> {
+        self.try_package(memory, clock).await
+    }
+}
+
+impl<F: FlashPart> Updater<'_, F> {
+    fn state(&self) -> UpdateState {
+        let record = self.store.get();
+        let known = self.running.and_then(|slot| record.known(slot));
+        UpdateState {
+            source: match self.running {
+                None => PlanSource::Factory,
+                Some(Slot::A) => PlanSource::A,
+                Some(Slot::B) => PlanSource::B,
+            },
+            release: known.map_or(0, |known| known.release),
+            is_confirmed: record.pending.is_none(),
+            release_confirmed: record.release,
+            key: record.key,
+            slot_bytes: self.part.capacity() as u32,
+            rolled_back: record.rolled_back,
+        }
     }
 
     async fn begin(

@@ -13,10 +13,8 @@ use microtome_update::package::output_digest;
 use microtome_update::{Golden, Package};
 
 impl<F: FlashPart> Updater<'_, F> {
-    /// Tries the package, with the memory that plans run in.
-    ///
-    /// One that fails is not continued either: the next transfer begins anew.
-    pub async fn trial(
+    /// Tries the package. One that fails is not continued either: the next transfer begins anew.
+    pub(super) async fn try_package(
         &mut self,
         memory: &mut [u8],
         clock: Clock,

@@ -10,11 +10,11 @@ pub use plan::{CONFIDENCE_MIN, LEN, frame, plan, plan_clamping_at};
 use embassy_futures::block_on;
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
-use embassy_sync::pipe::Pipe;
+use embassy_sync::pipe::{Pipe, Reader, Writer};
 use embassy_time::{Duration, with_timeout};
 use embedded_hal::digital::{self, OutputPin};
 use embedded_io_async::{ErrorType, Read};
-use microtome_app::flash::{FlashPart, NoFlash, UpdateFlash};
+use microtome_app::flash::{FlashPart, UpdateFlash};
 use microtome_app::pins::Pins;
 use microtome_app::port::Port;
 use microtome_app::sensor::ReplaySensor;
@@ -93,18 +93,34 @@ pub struct Host<'a> {
     pub session: u32,
 }
 
-type Line = Pipe<NoopRawMutex, 700>;
+const LINE_LEN: usize = 700;
+
+type Line = Pipe<NoopRawMutex, LINE_LEN>;
+type Rx<'b> = Faulty<Reader<'b, NoopRawMutex, LINE_LEN>>;
+type Tx<'b> = Writer<'b, NoopRawMutex, LINE_LEN>;
+type TestBoard<'b> = Board<'b, Rx<'b>, Tx<'b>, ReplaySensor<'b>>;
 
 /// Runs the application, and `script` with a new host's end of the link each time that it
 /// returns, so many times.
 pub fn with_board(setup: Setup, hosts: u32, script: impl AsyncFnMut(Host<'_>)) {
-    with_flash(setup, None::<UpdateFlash<NoFlash>>, hosts, script);
+    let run = async |board: TestBoard<'_>| microtome_app::run(board).await;
+    with_application(setup, run, hosts, script);
 }
 
 /// As [`with_board`], with flash for updates.
 pub fn with_flash<F: FlashPart>(
     setup: Setup,
-    flash: Option<UpdateFlash<F>>,
+    flash: UpdateFlash<F>,
+    hosts: u32,
+    script: impl AsyncFnMut(Host<'_>),
+) {
+    let run = async |board: TestBoard<'_>| microtome_app::run_with_updates(board, flash).await;
+    with_application(setup, run, hosts, script);
+}
+
+fn with_application(
+    setup: Setup,
+    run: impl AsyncFnOnce(TestBoard<'_>),
     hosts: u32,
     mut script: impl AsyncFnMut(Host<'_>),
 ) {
@@ -115,11 +131,7 @@ pub fn with_flash<F: FlashPart>(
     let slot = bytemuck::cast_slice_mut::<u128, u8>(&mut aligned);
     slot[..setup.plan.len()].copy_from_slice(&setup.plan);
     let mut memory = vec![0_u128; setup.memory_len / 16];
-    let faulty = |line| Faulty {
-        line,
-        damage: setup.damage,
-        seen: 0,
-    };
+    let damage = setup.damage;
     let pin = |pin| Probe(pin, Rc::clone(&setup.levels));
     let (mut exposure, mut answer) = (pin(BoardPin::Exposure), pin(BoardPin::Answer));
     let board = Board {
@@ -131,18 +143,17 @@ pub fn with_flash<F: FlashPart>(
             ticks_hz: 1_000_000,
         },
         plan: slot,
-        flash,
         replay: &setup.replay,
         memory: bytemuck::cast_slice_mut(&mut memory),
         sensor: ReplaySensor::new(&setup.replay),
-        rx: faulty(from_host),
+        rx: Faulty::new(from_host, damage),
         tx: to_host,
         pins: Pins {
             exposure: &mut exposure,
             answer: &mut answer,
         },
     };
-    let mut from_board = faulty(from_board);
+    let mut from_board = Faulty::new(from_board, damage);
     let hosts = async {
         for number in 0..hosts {
             let port = Port::host(100 + number);
@@ -158,11 +169,8 @@ pub fn with_flash<F: FlashPart>(
             }
         }
     };
-    let board = async {
-        microtome_app::run(board).await;
-    };
     block_on(async {
-        let all = select(board, hosts);
+        let all = select(run(board), hosts);
         with_timeout(WAIT_MAX * 3, all).await.expect("in time")
     });
 }
@@ -184,6 +192,13 @@ struct Faulty<R> {
     line: R,
     damage: usize,
     seen: usize,
+}
+
+impl<R> Faulty<R> {
+    fn new(line: R, damage: usize) -> Self {
+        let seen = 0;
+        Self { line, damage, seen }
+    }
 }
 
 impl<R: ErrorType> ErrorType for Faulty<R> {

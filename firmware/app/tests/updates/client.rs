@@ -70,7 +70,7 @@ pub fn on_board_with<T>(
     script: impl AsyncFn(&Host<'_>) -> T,
 ) -> Option<T> {
     let mut outcome = None;
-    with_flash(setup, Some(nor.parts(power)), 1, async |host| {
+    with_flash(setup, nor.parts(power), 1, async |host| {
         let off = poll_fn(|_| match power.is_off() {
             true => Poll::Ready(()),
             false => Poll::Pending,

@@ -17,23 +17,23 @@ const ERASED: u8 = 0xFF;
 /// A part of the flash.
 pub(crate) struct Part(&'static mut [u8]);
 
-/// The machine's flash; `None` where its region is too small.
+/// The machine's flash.
 ///
 /// # Safety
 /// This is called once, and the machine's regions do not overlap.
-pub(crate) unsafe fn open() -> Option<UpdateFlash<Part>> {
+pub(crate) unsafe fn open() -> UpdateFlash<Part> {
     // SAFETY: the caller vouches for it.
     let bytes = unsafe { MACHINE.updates.take() };
-    let (a, rest) = bytes.split_at_mut_checked(SLOT_LEN)?;
-    let (b, rest) = rest.split_at_mut_checked(SLOT_LEN)?;
-    let mut record = Part(rest.get_mut(..RECORD_LEN)?);
+    let (a, rest) = bytes.split_at_mut(SLOT_LEN);
+    let (b, rest) = rest.split_at_mut(SLOT_LEN);
+    let mut record = Part(&mut rest[..RECORD_LEN]);
     if record.0.iter().all(|&byte| byte == 0) {
         record.fill(0, RECORD_LEN);
     }
-    Some(UpdateFlash {
+    UpdateFlash {
         slots: [Part(a), Part(b)],
         record,
-    })
+    }
 }
 
 impl Part {

@@ -19,9 +19,6 @@ mod cmsdk;
 mod executor;
 #[cfg(feature = "updates")]
 mod flash;
-#[cfg(not(feature = "updates"))]
-#[path = "no_flash.rs"]
-mod flash;
 mod led;
 mod log;
 mod peripherals;
@@ -49,7 +46,7 @@ pub struct Machine {
     pub replay: Region,
     /// Memory for the arena and a frame. Nothing else uses it.
     pub arena: Region,
-    /// Memory that stands for flash for updates. Nothing else uses it.
+    /// Memory that stands for flash for updates, of 9 MiB or more. Nothing else uses it.
     #[cfg(feature = "updates")]
     pub updates: Region,
 }

@@ -1,7 +1,6 @@
 //! Where the program begins, what interrupts do, and what a panic does.
 
 use crate::executor;
-use crate::flash::{self, Part};
 use crate::led::Led;
 use crate::uart::{self, Rx, Tx};
 use crate::{MACHINE, time};
@@ -9,7 +8,6 @@ use core::panic::PanicInfo;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::{entry, exception};
 use embassy_executor::Spawner;
-use microtome_app::flash::UpdateFlash;
 use microtome_app::pins::Pins;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
@@ -34,22 +32,20 @@ fn spawn(spawner: Spawner) {
     // SAFETY: the program begins once, so that this is the only call; the machine's author
     // vouches that its regions do not overlap.
     let memory = unsafe { MACHINE.arena.take() };
-    // SAFETY: as above.
-    let flash = unsafe { flash::open() };
-    match application(memory, flash) {
+    match application(memory) {
         Ok(task) => spawner.spawn(task),
         Err(_) => defmt::panic!("the one task does not fit its pool"),
     }
 }
 
 #[embassy_executor::task]
-async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<Part>>) {
+async fn application(memory: &'static mut [u8]) {
     // SAFETY: the emulator fills these two before the program begins, and nothing writes there
     // after that.
     let (plan, replay) = unsafe { (MACHINE.plan.bytes(), MACHINE.replay.bytes()) };
     let led = |number| Led::new(MACHINE.peripherals.leds, number);
     let (mut exposure, mut answer) = (led(0), led(1));
-    microtome_app::run(Board {
+    let board = Board {
         name: MACHINE.name,
         // Emulated machines have no number of their own.
         unit: "",
@@ -59,7 +55,6 @@ async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<Part>>
             ticks_hz: MACHINE.peripherals.ticks_hz,
         },
         plan,
-        flash,
         replay,
         memory,
         sensor: ReplaySensor::new(replay),
@@ -69,8 +64,12 @@ async fn application(memory: &'static mut [u8], flash: Option<UpdateFlash<Part>>
             exposure: &mut exposure,
             answer: &mut answer,
         },
-    })
-    .await
+    };
+    // SAFETY: there is one such task, and the machine's author vouches for its regions.
+    #[cfg(feature = "updates")]
+    microtome_app::run_with_updates(board, unsafe { crate::flash::open() }).await;
+    #[cfg(not(feature = "updates"))]
+    microtome_app::run(board).await
 }
 
 /// The number of an interrupt that the machine has.

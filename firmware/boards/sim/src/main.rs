@@ -10,6 +10,7 @@ mod serial;
 use clap::Parser;
 use embassy_executor::{Executor, Spawner};
 use flash::{Cut, FilePart};
+use microtome_app::flash::UpdateFlash;
 use microtome_app::pins::Pins;
 use microtome_app::sensor::ReplaySensor;
 use microtome_app::{Board, Clock};
@@ -51,14 +52,15 @@ struct Arguments {
     cut_byte: usize,
 }
 
-type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>, FilePart>;
+type SimBoard = Board<'static, LineRx, LineTx, ReplaySensor<'static>>;
+type SimFlash = UpdateFlash<FilePart>;
 
 fn main() -> ExitCode {
     match start(&Arguments::parse()) {
-        Ok(board) => {
+        Ok((board, flash)) => {
             std::thread::spawn(end_with_stdin);
             let executor = Box::leak(Box::new(Executor::new()));
-            executor.run(|spawner| spawn(spawner, board))
+            executor.run(|spawner| spawn(spawner, board, flash))
         }
         Err(error) => {
             eprintln!("microtome-board-sim: {error}");
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(arguments: &Arguments) -> Result<SimBoard, String> {
+fn start(arguments: &Arguments) -> Result<(SimBoard, Option<SimFlash>), String> {
     let plan = load(arguments.plan.as_deref())?;
     let replay = load(arguments.replay.as_deref())?;
     let cut = arguments.cut_after.map(|operation| Cut {
@@ -87,7 +89,7 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
     writeln!(stdout, "serial: {path}")
         .and_then(|()| stdout.flush())
         .map_err(|error| format!("cannot say where the terminal is: {error}"))?;
-    Ok(Board {
+    let board = Board {
         name: "sim",
         unit: "",
         firmware: env!("MICROTOME_FIRMWARE"),
@@ -96,14 +98,14 @@ fn start(arguments: &Arguments) -> Result<SimBoard, String> {
             ticks_hz: TICKS_HZ,
         },
         plan,
-        flash,
         replay,
         memory: aligned(MEMORY_LEN),
         sensor: ReplaySensor::new(replay),
         rx,
         tx,
         pins: pins(arguments.pins.as_deref())?,
-    })
+    };
+    Ok((board, flash))
 }
 
 /// Pins that write to a new file at `path`.
@@ -120,14 +122,17 @@ fn pins(path: Option<&Path>) -> Result<Pins<'static>, String> {
     })
 }
 
-fn spawn(spawner: Spawner, board: SimBoard) {
-    let task = application(board).expect("the pool has room for the one task");
+fn spawn(spawner: Spawner, board: SimBoard, flash: Option<SimFlash>) {
+    let task = application(board, flash).expect("the pool has room for the one task");
     spawner.spawn(task);
 }
 
 #[embassy_executor::task]
-async fn application(board: SimBoard) {
-    microtome_app::run(board).await
+async fn application(board: SimBoard, flash: Option<SimFlash>) {
+    match flash {
+        Some(flash) => microtome_app::run_with_updates(board, flash).await,
+        None => microtome_app::run(board).await,
+    }
 }
 
 /// Nanoseconds since the first call.

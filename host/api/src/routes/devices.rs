@@ -9,8 +9,12 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::timeout;
 use utoipa::ToSchema;
+
+/// An update that takes longer goes on without whoever asked for it.
+const UPDATE_TIME_MAX: Duration = Duration::from_secs(600);
 
 type Name = Result<Path<String>, PathRejection>;
 
@@ -124,7 +128,7 @@ pub(super) async fn offload(
     request_body(content_type = "application/octet-stream", description = "The package"),
     responses(
         (status = 200, body = Updated), (status = "4XX", body = Problem),
-        (status = 501, body = Problem, description = "This daemon does not update boards"),
+        (status = 409, body = Problem, description = "The board refuses it, or is not there"),
         (status = 503, body = Problem), (status = 504, body = Problem),
     ),
 )]
@@ -143,11 +147,12 @@ pub(super) async fn update(
     let len_max = app.config.limits.update_bytes_max as usize;
     let package = body(&app, &parts.headers, stream, len_max).await?;
     let done = device.carry_out(Command::Update(package.into()));
-    let done = timeout(app.run_time_max(), done).await;
-    let outcome = done.map_err(|_| Problem::no_answer("the device did not answer in time"))?;
+    let done = timeout(UPDATE_TIME_MAX, done).await;
+    let outcome = done.map_err(|_| {
+        Problem::no_answer("the update takes longer than it should: look into the daemon's log")
+    })?;
     match outcome {
         Ok(detail) => Ok(answer(Updated { detail })),
-        Err(error @ CommandError::Unsupported) => Err(Problem::unsupported(error.to_string())),
         Err(error @ CommandError::Busy) => Err(Problem::busy(error.to_string())),
         Err(error @ (CommandError::Disconnected | CommandError::Refused(_))) => {
             Err(Problem::conflict(error.to_string()))

@@ -103,6 +103,7 @@ fn recording(journal: &Path) -> Result<Services> {
         plans: Plans::default(),
         offload: None,
         journal: Journal::open(journal, Retention::default()).with_context(of)?,
+        ledger: Arc::default(),
     })
 }
 
@@ -141,7 +142,7 @@ fn tell(done: &Done, json: bool) {
         ),
     };
     if json {
-        tracing::info!("{text}");
+        eprintln!("{text}");
     } else {
         println!("{text}");
     }

@@ -85,7 +85,7 @@ pub enum Fault {
     #[error("{}", refusal_text(.0))]
     Refused(
         /// Why.
-        Refusal,
+        Box<Refusal>,
     ),
 }
 

@@ -69,7 +69,7 @@ impl Line {
         self.push(&ToBoard::Hello { protocol: PROTOCOL }).await?;
         loop {
             if let Some(Event::Refused(refusal)) = self.inbound.pop() {
-                return Err(Fault::Refused(refusal));
+                return Err(Fault::Refused(Box::new(refusal)));
             }
             match self.inbound.identity() {
                 Some(identity) if identity.protocol == PROTOCOL && identity.boot == 0 => {

@@ -256,7 +256,7 @@ impl Session {
     pub(crate) fn refused(&self, refusal: Refusal) -> SessionError {
         self.error(match (&refusal, &self.identity.plan_fault) {
             (Refusal::NoPlan, Some(fault)) => Fault::NoPlan(fault.as_str().to_owned()),
-            _ => Fault::Refused(refusal),
+            _ => Fault::Refused(Box::new(refusal)),
         })
     }
 

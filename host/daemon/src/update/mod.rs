@@ -379,7 +379,7 @@ impl Updater<'_> {
 
     /// Fails unless the board says that it runs the package's plan, now that it should.
     async fn must_run(
-        &self,
+        &mut self,
         session: &mut Session,
         identity: &Identity,
         state: &UpdateState,

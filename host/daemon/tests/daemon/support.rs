@@ -452,7 +452,6 @@ fn owned(message: ToBoard<'_>) -> Request {
             answer: None,
         },
         ToBoard::Offload { allowed } => Request::Offload(allowed),
-        ToBoard::Update(_) => unreachable!("nobody updates this board"),
         ToBoard::Boot { .. } | ToBoard::Stored { .. } | ToBoard::Clock { .. } => {
             unreachable!("noted as they come")
         }

@@ -44,11 +44,8 @@ const AROUND_US: i64 = 50_000;
 
 /// The library, if it is here.
 pub fn library() -> Option<PathBuf> {
-    let paths = LIBRARIES.iter().map(Path::new);
-    paths
-        .into_iter()
-        .find(|path| path.is_file())
-        .map(Path::to_owned)
+    let mut paths = LIBRARIES.iter().map(Path::new);
+    paths.find(|path| path.is_file()).map(Path::to_owned)
 }
 
 /// The clock that the daemon sees.

@@ -27,8 +27,8 @@ pub struct Args {
     pub full_s: u64,
 }
 
-/// MiB of the disk: the longest attack's journal goes in several times.
-const DISK_MIB: u64 = 4096;
+/// MiB of the disk: room for the journal of minutes.
+const DISK_MIB: u64 = 512;
 /// Boards that nobody acknowledges anything are silent by then: they hold all that they can.
 const SILENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time without a new result after which boards are silent.
@@ -37,7 +37,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// A disk, or what stands for it.
 enum Disk {
     Memory(MemoryDisk),
-    FileLimit { journal: PathBuf },
+    FileLimit,
 }
 
 /// A file system in memory; it is gone when this is dropped.
@@ -73,20 +73,15 @@ impl Drop for MemoryDisk {
 }
 
 impl Disk {
-    fn new() -> Result<Self> {
-        if let Ok(disk) = MemoryDisk::new() {
-            return Ok(Self::Memory(disk));
-        }
-        let journal = PathBuf::new();
-        Ok(Self::FileLimit { journal })
+    fn new() -> Self {
+        MemoryDisk::new().map_or(Self::FileLimit, Self::Memory)
     }
 
-    fn fill(&mut self, bench: &mut Bench) -> Result<()> {
+    fn fill(&self, bench: &mut Bench) -> Result<()> {
         match self {
             Self::Memory(disk) => fill(&disk.ballast()),
-            Self::FileLimit { journal } => {
-                *journal = bench.journal();
-                let len = std::fs::metadata(&journal)?.len();
+            Self::FileLimit => {
+                let len = std::fs::metadata(bench.journal())?.len();
                 bench.running()?.limit_file(Some(len))
             }
         }
@@ -95,7 +90,7 @@ impl Disk {
     fn free(&self, bench: &mut Bench) -> Result<()> {
         match self {
             Self::Memory(disk) => Ok(std::fs::remove_file(disk.ballast())?),
-            Self::FileLimit { .. } => bench.running()?.limit_file(None),
+            Self::FileLimit => bench.running()?.limit_file(None),
         }
     }
 }
@@ -116,11 +111,11 @@ fn fill(path: &Path) -> Result<()> {
 /// When the attack could not be made or judged.
 pub fn run(setup: &Setup, args: &Args) -> Result<Row> {
     let reference = Reference::take(setup)?;
-    let mut disk = Disk::new()?;
+    let disk = Disk::new();
     let wishes = Wishes {
         journal: match &disk {
             Disk::Memory(disk) => Some(disk.folder.path().join("results.journal")),
-            Disk::FileLimit { .. } => None,
+            Disk::FileLimit => None,
         },
         outlives_file_limit: true,
         ..Wishes::boards(args.load.boards)
@@ -141,7 +136,7 @@ pub fn run(setup: &Setup, args: &Args) -> Result<Row> {
     let verdict = judge(&bench, &reference)?;
     let kind = match disk {
         Disk::Memory(_) => "disk full",
-        Disk::FileLimit { .. } => "file that must not grow",
+        Disk::FileLimit => "file that must not grow",
     };
     Ok(Row::new("disk full", args.load.text(), &bench, verdict).with(kind, fills))
 }

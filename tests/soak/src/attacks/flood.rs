@@ -11,7 +11,6 @@ use crate::report::Row;
 use anyhow::Result;
 use microtome_link::{FRAME_LEN_MAX, Link};
 use oorandom::Rand64;
-use rustix::io::Errno;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -98,7 +97,8 @@ fn speak(pty: &Pty, speech: Speech, seed: u64, is_over: &AtomicBool, sent: &Atom
             Ok(len @ 1..) => {
                 sent.fetch_add(len as u64, Ordering::Relaxed);
             }
-            Ok(0) | Err(Errno::AGAIN | Errno::INTR) | Err(_) => {
+            // Nothing to say, or nobody takes more.
+            Ok(0) | Err(_) => {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
