@@ -84,6 +84,8 @@ pub struct Wishes {
     pub journal: Option<PathBuf>,
     /// Days after which results are removed.
     pub age_max_days: Option<u32>,
+    /// Whether the frames that boards ask about are kept.
+    pub keeps_frames: bool,
     /// Further devices, by path.
     pub strangers: Vec<PathBuf>,
     /// Environment of the daemon.
@@ -272,6 +274,9 @@ impl Bench {
                 wishes.frames,
                 wishes.deadline_ms,
             );
+            if wishes.keeps_frames {
+                text.push_str("[device.frames]\nkeep = \"asked\"\n");
+            }
         }
         for (index, path) in wishes.strangers.iter().enumerate() {
             let _ = writeln!(

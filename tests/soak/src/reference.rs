@@ -61,9 +61,13 @@ impl Reference {
             Origin::Host => self.host[at].as_ref(),
             _ => Some(&self.board[at]),
         };
-        reading.is_some_and(|(answer, confidence)| {
-            *answer == record.answer && *confidence == record.confidence
-        }) && record.board_confidence == self.board[at].1
+        // Also where the daemon that answered did not live to record it.
+        let names_model = record.heavier.is_some() == (record.origin == Origin::Host);
+        names_model
+            && reading.is_some_and(|(answer, confidence)| {
+                *answer == record.answer && *confidence == record.confidence
+            })
+            && record.board_confidence == self.board[at].1
     }
 }
 

@@ -41,7 +41,11 @@ const STARTING_MS_MAX: u64 = 60;
 /// When the attack could not be made or judged.
 pub fn run(setup: &Setup, args: &Args, victims: Victims) -> Result<Row> {
     let reference = Reference::take(setup)?;
-    let mut bench = Bench::new(setup, Wishes::boards(args.boards))?;
+    let wishes = Wishes {
+        keeps_frames: true,
+        ..Wishes::boards(args.boards)
+    };
+    let mut bench = Bench::new(setup, wishes)?;
     let mut random = Rand64::new(setup.seed.into());
     let (mut daemons, mut boards) = (0, 0);
     bench.start_daemon()?;
