@@ -226,13 +226,14 @@ fn results_that_a_board_holds_are_lost_only_when_asked_for() {
         let state = microtome(&["update", "--state", "--port", &path, "--json"]).json();
         assert_eq!(state["plan_hash"], *hash(9));
         let journal = bench.file("results.journal");
-        let args = ["update", &new, "--port", &path, "--json"];
+        let mut args = vec!["update", &*new, "--port", &path, "--json"];
         let journal_path = text(&journal);
-        let how: &[&str] = match keep {
-            true => &["--journal", &journal_path],
-            false => &["--discard-results"],
-        };
-        let ran = microtome(&[&args[..], how].concat());
+        if keep {
+            args.extend(["--journal", &journal_path]);
+        } else {
+            args.push("--discard-results");
+        }
+        let ran = microtome(&args);
         assert_eq!(ran.json()["plan_hash"], *hash(20));
         if keep {
             // The board may have exposed one more before it was told to stop.
