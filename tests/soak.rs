@@ -79,7 +79,7 @@ fn many_boards_and_a_daemon_that_does_not_grow() {
         seconds: 12,
         asks_every: 4,
         // The database's cache fills in this time; the long attack holds the tight bound.
-        growth_kib_per_h_max: 16 << 20,
+        growth_kib_max: 24 << 10,
     };
     attack("sim", &Attack::FleetOfBoards(args));
 }
