@@ -1,7 +1,8 @@
 //! The trial: the package in the free slot is checked whole and runs against its golden vectors.
 
 use super::record::Known;
-use super::{Updater, package, slot};
+use super::slot;
+use super::updater::{Updater, package};
 use crate::Clock;
 use crate::engine::Engine;
 use crate::flash::FlashPart;
