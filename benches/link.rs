@@ -3,7 +3,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use microtome_answer::{Answer, Reading};
-use microtome_link::message::{PIECE_LEN_MAX, Piece};
+use microtome_link::message::{ANSWERER_PLAN_LEN, Answerer, ExecutorKind, PIECE_LEN_MAX, Piece};
 use microtome_link::{Event, FRAME_LEN_MAX, Link, PROTOCOL, SendError, ToBoard, ToHost};
 
 /// A frame of the shipped model: 160 × 120 pixels, RGB.
@@ -122,6 +122,10 @@ fn round_trip(criterion: &mut Criterion) {
             let answer = ToBoard::Answer {
                 frame: 0,
                 reading: reading.clone(),
+                answerer: Answerer {
+                    plan: [0; ANSWERER_PLAN_LEN],
+                    executor: ExecutorKind::Cpu,
+                },
             };
             assert_eq!(ends.host.send(&answer), Ok(()));
             ends.await_board();

@@ -163,8 +163,11 @@ impl Damage {
     /// Places among `len` that are hit, in order.
     fn places(&mut self, rate: f64, len: usize) -> Vec<usize> {
         let mut places = Vec::new();
+        if rate <= 0.0 {
+            return places;
+        }
         let mut at = 0.0;
-        while rate > 0.0 {
+        loop {
             // The gap between hits is distributed geometrically.
             at += (1.0 - self.random.rand_float()).ln() / (1.0 - rate.min(0.5)).ln();
             if at >= len as f64 {

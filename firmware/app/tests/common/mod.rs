@@ -1,5 +1,4 @@
 //! The application against a host made of the same link, over a line in memory.
-#![allow(dead_code, reason = "every test uses a part")]
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 mod plan;
