@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
-use support::microtome;
+use support::{microtome, root};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::{Message, WebSocket};
 
@@ -23,17 +23,18 @@ struct Served {
     daemon: Running,
     /// `127.0.0.1:` and the port.
     address: String,
-    /// A token with the scopes `read` and `run`.
+    /// A token.
     token: String,
 }
 
 impl Served {
-    fn new() -> Self {
+    /// The token has these scopes.
+    fn to(scopes: &str) -> Self {
         let api = "[api]\nlisten = \"127.0.0.1:0\"\ntokens = \"tokens.toml\"\nrun = [\"cells\"]";
         let bench = Bench::new(api);
         let file = text(&bench.folder.path().join("tokens.toml"));
         let args = [
-            "token", "--name", "test", "--scope", "read,run", "--file", &file, "--json",
+            "token", "--name", "test", "--scope", scopes, "--file", &file, "--json",
         ];
         let token = microtome(&args).json()["token"]
             .as_str()
@@ -137,7 +138,7 @@ fn next(stream: &mut WebSocket<TcpStream>) -> Value {
 
 #[test]
 fn results_pages_stream_and_metrics_are_those_of_the_journal() {
-    let mut served = Served::new();
+    let mut served = Served::to("read,run");
     let device = served.wait_for_state("acquiring");
     assert_eq!(device["board"]["model"], "cells");
 
@@ -201,7 +202,7 @@ fn results_pages_stream_and_metrics_are_those_of_the_journal() {
 
 #[test]
 fn a_plan_runs_over_the_api_that_is_the_one_of_the_command_line() {
-    let mut served = Served::new();
+    let mut served = Served::to("read,run");
     let plan = text(&served.bench.folder.path().join("cells.mtp"));
     let plans = served.get("/v1/plans");
     let cells = plans["plans"].as_array().unwrap();
@@ -247,4 +248,63 @@ fn a_plan_runs_over_the_api_that_is_the_one_of_the_command_line() {
     let path = "/v1/devices/scope/update";
     served.ask(403, "POST", path, "application/octet-stream", b"");
     served.daemon.terminate();
+}
+
+#[test]
+fn a_board_that_acquires_is_updated() {
+    let mut served = Served::to("read,update");
+    served.wait_for_state("acquiring");
+    let file = |name: &str| text(&served.bench.folder.path().join(name));
+    // Packed for another processor, so that it is another plan of the same model.
+    std::fs::create_dir(file("new")).unwrap();
+    let (model, plan) = (
+        text(&root().join("models/cells/cells.onnx")),
+        file("new/new.mtp"),
+    );
+    let compiled = microtome(&["compile", &model, "--target", "cpu", "-o", &plan]);
+    assert_eq!(compiled.status(), Some(0));
+    let golden = text(&root().join("models/cells/golden.npz"));
+    let packed = file("new/new.mtu");
+    let args = ["pack", &plan, "-o", &packed, "--golden", &golden, "--json"];
+    let new = microtome(&args).json()["plan_hash"].clone();
+    let mut package = std::fs::read(&packed).unwrap();
+
+    let path = "/v1/devices/scope/update";
+    let octets = "application/octet-stream";
+    let old = served.get("/v1/devices/scope")["board"]["plan"].clone();
+    assert_ne!(old, new);
+    package[1000] ^= 1;
+    let refused = served.ask(409, "POST", path, octets, &package);
+    assert!(String::from_utf8_lossy(&refused).contains("damaged"));
+    assert_eq!(served.get("/v1/devices/scope")["board"]["plan"], old);
+    package[1000] ^= 1;
+    served.ask(200, "POST", path, octets, &package);
+    served.wait_for_state("acquiring");
+    assert_eq!(served.get("/v1/devices/scope")["board"]["plan"], new);
+
+    // Until a result of the new plan is there.
+    let count = served.get("/v1/devices/scope")["results"]["frames"]
+        .as_u64()
+        .unwrap();
+    while served.get("/v1/devices/scope")["results"]["frames"]
+        .as_u64()
+        .unwrap()
+        < count + 3
+    {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    served.daemon.terminate();
+    let lines = served.bench.exported(&[]);
+    let plans: Vec<_> = lines
+        .iter()
+        .map(|line| &line["provenance"]["plan"])
+        .collect();
+    let first = plans.iter().position(|plan| **plan == new).unwrap();
+    assert!(plans[..first].iter().all(|plan| **plan == old) && first > 0);
+    assert!(plans[first..].iter().all(|plan| **plan == new));
+    // It started once, and none of its results is missing.
+    let numbers = lines
+        .iter()
+        .map(|line| line["record"]["sequence"].as_u64().unwrap());
+    assert!(numbers.eq(0..lines.len() as u64));
 }

@@ -82,8 +82,18 @@ impl Bench {
         let plan = compile("cells");
         compile("cells-heavy");
         let input = text(&root().join("models/cells/golden.npz"));
+        let flash = text(&folder.path().join("flash.bin"));
         let args = [
-            "flash", "--board", "sim", "--plan", &plan, "--input", &input, "--json",
+            "flash",
+            "--board",
+            "sim",
+            "--plan",
+            &plan,
+            "--input",
+            &input,
+            "--updates",
+            &flash,
+            "--json",
         ];
         let mut board = Running::start(&args);
         let line = board.line();

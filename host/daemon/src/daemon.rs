@@ -198,6 +198,7 @@ async fn attend(
     let mut pause = RETRY_MIN;
     while !stop.is_wished() {
         if let Some(request) = line.next() {
+            told.trying("its plan is being updated".to_owned());
             carry_out(request, &device, &log, &services).await;
             continue;
         }
