@@ -42,10 +42,7 @@ impl Served {
             .to_owned();
         let mut daemon = bench.daemon();
         let said = daemon.wait_for("serves the API on http://");
-        let address = said.split("http://").nth(1).unwrap().trim();
-        // What people see may be coloured.
-        let end = address.find(|c: char| !c.is_ascii_digit() && !".:".contains(c));
-        let address = address[..end.unwrap_or(address.len())].to_owned();
+        let address = said.split("http://").nth(1).unwrap().trim().to_owned();
         Self {
             bench,
             daemon,

@@ -9,9 +9,10 @@
 //! [`COMMANDS_MAX`] commands. Results do not pass here, only the news that there are some: who
 //! wants them reads the journal.
 
+use crate::counts::Counts;
 use crate::metrics::{DeviceMetrics, Metrics};
 use microtome_journal::Hash;
-use microtome_journal::record::{Origin, Record};
+use microtome_journal::record::Record;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,45 +23,6 @@ use utoipa::ToSchema;
 
 /// Commands of one device that wait at most.
 pub const COMMANDS_MAX: usize = 4;
-
-/// What a device acquired since the daemon began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Counts {
-    /// Results that are in the journal.
-    pub frames: u64,
-    /// Those that are the board's own reading.
-    pub on_board: u64,
-    /// Those that are a heavier model's.
-    pub offloaded: u64,
-    /// Those of the board's own that are so because a deadline passed.
-    pub late: u64,
-    /// Those of the board's own that are so because the host could not answer.
-    pub unanswered: u64,
-    /// Frames without a result.
-    pub lost: u64,
-    /// Exposures that were due and did not take place.
-    pub missed: u64,
-}
-
-impl Counts {
-    /// Counts a result.
-    fn count(&mut self, record: &Record) {
-        self.frames += 1;
-        self.missed += u64::from(record.missed);
-        match record.origin {
-            Origin::Host => self.offloaded += 1,
-            Origin::Board => self.on_board += 1,
-            Origin::BoardAfterDeadline => {
-                self.on_board += 1;
-                self.late += 1;
-            }
-            Origin::BoardAfterNoAnswer => {
-                self.on_board += 1;
-                self.unanswered += 1;
-            }
-        }
-    }
-}
 
 /// Where a device is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]

@@ -13,6 +13,7 @@
 #![deny(missing_docs)]
 
 pub mod config;
+mod counts;
 mod guard;
 pub mod host;
 pub mod hub;
@@ -28,7 +29,8 @@ pub mod tls;
 pub mod token;
 
 pub use config::{ApiConfig, Limits};
+pub use counts::Counts;
 pub use host::{Host, NoRun, Ran};
-pub use hub::{Board, Command, CommandError, Counts, Device, Hub, Request, Status, Wanted};
+pub use hub::{Board, Command, CommandError, Device, Hub, Request, Status, Wanted};
 pub use server::{ApiError, Server};
 pub use token::{Scope, TokenError};

@@ -17,9 +17,8 @@ use crate::others::Others;
 use crate::plans::{Plans, PlansError};
 use crate::session::{Fault, Session, SessionError};
 use crate::stop::{Stop, stop};
-use crate::summary::Summary;
 use crate::update::{Progress, SerialPort, update_recorded};
-use microtome_api::{ApiError, Command, CommandError, Device, Request, Server};
+use microtome_api::{ApiError, Command, CommandError, Counts, Device, Request, Server};
 use microtome_backend::BackendError;
 use microtome_fleet::FleetError;
 use microtome_journal::{Journal, JournalError};
@@ -75,7 +74,7 @@ pub enum DaemonError {
 ///
 /// # Errors
 /// [`DaemonError`]; results that were received are in the journal.
-pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, DaemonError> {
+pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Counts, DaemonError> {
     tracing::info!("daemon {}", build());
     let mut others = Others::join(config).await?;
     let plans = Plans::load(&config.plans)?.keeping(config.journal.with_extension("plans"))?;
@@ -114,10 +113,10 @@ pub async fn run(config: &Config, mut stop_wished: Stop) -> Result<Summary, Daem
         let mut stop = stop.clone();
         tasks.spawn(async move {
             stop.wished().await;
-            Ok(Summary::default())
+            Ok(Counts::default())
         });
     }
-    let mut outcome = Ok(Summary::default());
+    let mut outcome = Ok(Counts::default());
     let (mut window, mut latency) = (interval(WINDOW_DEFAULT), latency::Log::default());
     loop {
         tokio::select! {
@@ -192,7 +191,7 @@ async fn attend(
     services: Arc<Services>,
     mut line: Line,
     mut stop: Stop,
-) -> Result<Summary, JournalError> {
+) -> Result<Counts, JournalError> {
     let told = Arc::clone(&line.device);
     let mut total = Total::default();
     let mut pause = RETRY_MIN;
@@ -303,7 +302,7 @@ async fn update(
 /// What a device acquired in all of its sessions.
 #[derive(Default)]
 struct Total {
-    summary: Summary,
+    summary: Counts,
     /// The start of the board in the session before, and frames that had no result when it broke.
     /// They are lost if the board has started again since.
     open: Option<(u64, u64)>,

@@ -18,8 +18,8 @@ use crate::plans::Plans;
 use crate::record::{self, Origins, Pending, board_us, unix_us};
 use crate::session::{Ask, ClockAnswer, Event, Fault, Session, SessionError, TimedResult};
 use crate::stop::Stop;
-use crate::summary::Summary;
 use crate::wait::{changed, until};
+use microtome_api::Counts;
 use microtome_journal::record::Origin;
 use microtome_journal::{
     Calibration, Entry, Frame, Journal, JournalError, Outcome, Provenance, Record, Refused, Sealed,
@@ -96,7 +96,7 @@ pub struct Instrument {
     /// Number of the next result at least.
     sequence: u64,
     frames: Frames,
-    summary: Summary,
+    summary: Counts,
     /// Whether the board may ask, in place of what the acquisition says.
     switch: Option<watch::Receiver<bool>>,
     patience: Patience,
@@ -147,7 +147,7 @@ impl Instrument {
             stored: mpsc::unbounded_channel(),
             sequence: 0,
             frames: Frames::default(),
-            summary: Summary::default(),
+            summary: Counts::default(),
             switch: None,
             patience: Patience::default(),
         }
@@ -183,7 +183,7 @@ impl Instrument {
     }
 
     /// Counts so far, also after an error.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self) -> Counts {
         self.summary
     }
 

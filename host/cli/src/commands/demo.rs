@@ -11,7 +11,7 @@ use crate::report::{self, grouped};
 use crate::{array, port};
 use anyhow::{Context, Result};
 use microtome_board::{Board, LaunchOptions, launch, replay};
-use microtome_daemon::{Executors, GpuPolicy, Instrument, Offload, Plans, Services, Summary, stop};
+use microtome_daemon::{Counts, Executors, GpuPolicy, Instrument, Offload, Plans, Services, stop};
 use microtome_journal::record::Answer;
 use microtome_journal::{Journal, Record, Retention};
 use microtome_link::message::{Acquisition, Mode};
@@ -164,7 +164,7 @@ fn serve(
     args: &Args,
     services: &Arc<Services>,
     narrator: &Narrator,
-) -> Result<Summary> {
+) -> Result<Counts> {
     let Board {
         name, description, ..
     } = board;
@@ -243,7 +243,7 @@ async fn acquire(
     services: Arc<Services>,
     args: &Args,
     narrator: &Narrator,
-) -> Result<Summary> {
+) -> Result<Counts> {
     let (stopper, mut stop) = stop();
     stopper.on_signals()?;
     let acquisition = Acquisition {

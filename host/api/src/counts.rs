@@ -1,12 +1,12 @@
 //! Counts of what was acquired.
 
-use microtome_journal::Record;
-use microtome_journal::record::Origin;
+use microtome_journal::record::{Origin, Record};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// Counts of an instrument since it was made, or of several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
+/// What a device acquired since the daemon began, or a session of it, or several devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Counts {
     /// Results that are in the journal.
     pub frames: u64,
     /// Those that are the board's own reading.
@@ -23,21 +23,9 @@ pub struct Summary {
     pub missed: u64,
 }
 
-impl std::ops::AddAssign for Summary {
-    fn add_assign(&mut self, other: Self) {
-        self.frames += other.frames;
-        self.on_board += other.on_board;
-        self.offloaded += other.offloaded;
-        self.late += other.late;
-        self.unanswered += other.unanswered;
-        self.lost += other.lost;
-        self.missed += other.missed;
-    }
-}
-
-impl Summary {
+impl Counts {
     /// Counts a result that is in the journal.
-    pub(crate) fn count(&mut self, record: &Record) {
+    pub fn count(&mut self, record: &Record) {
         self.frames += 1;
         self.missed += u64::from(record.missed);
         match record.origin {
@@ -52,5 +40,17 @@ impl Summary {
                 self.unanswered += 1;
             }
         }
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.on_board += other.on_board;
+        self.offloaded += other.offloaded;
+        self.late += other.late;
+        self.unanswered += other.unanswered;
+        self.lost += other.lost;
+        self.missed += other.missed;
     }
 }
