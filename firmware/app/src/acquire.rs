@@ -124,6 +124,7 @@ impl<S: Sensor> App<'_, '_, S> {
         let inferred = (clock.now)();
         self.signals.inferred();
         let reading = engine.reading();
+        let answered = (clock.now)();
         let mut result = FrameResult {
             sequence: 0,
             acquisition: progress.number,
@@ -135,7 +136,7 @@ impl<S: Sensor> App<'_, '_, S> {
                 exposed,
                 begun,
                 inferred,
-                answered: inferred,
+                answered,
                 signalled: None,
             },
             answerer: None,
