@@ -11,6 +11,7 @@ install_packages() {
     local missing=()
     command -v qemu-system-arm >/dev/null || missing+=(qemu-system-arm)
     command -v qemu-aarch64 >/dev/null || missing+=(qemu-user)
+    command -v openssl >/dev/null || missing+=(openssl)
     compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || missing+=(mesa-vulkan-drivers)
     compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
     # Debian keeps servers where not every user's PATH looks.

@@ -198,7 +198,11 @@ async fn attend(
     while !stop.is_wished() {
         if let Some(request) = line.next() {
             told.trying("its plan is being updated".to_owned());
-            carry_out(request, &device, &log, &services).await;
+            tokio::select! {
+                () = carry_out(request, &device, &log, &services) => {}
+                // The board keeps the plan that it has, or goes back to it at its next start.
+                () = stop.wished() => {}
+            }
             continue;
         }
         if !line.is_to_acquire() {

@@ -3,10 +3,10 @@
 //! differs from the same executor side by side is the way there and back.
 
 #[path = "../tests/fleet/plan.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod plan;
 #[path = "../tests/fleet/results.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests use the rest")]
 mod results;
 
 use microtome_backend::{Backend, CpuBackend};

@@ -104,7 +104,6 @@ struct Json {
     on_board: u64,
     offloaded: u64,
     lost: u64,
-    missed: u64,
     adapter: String,
 }
 
@@ -135,7 +134,6 @@ pub fn run(args: &Args, json: bool) -> Result<()> {
             on_board: summary.on_board,
             offloaded: summary.offloaded,
             lost: summary.lost,
-            missed: summary.missed,
             adapter,
         });
     }
